@@ -39,7 +39,7 @@ target_compile_options(parallax_flags INTERFACE
     # Idioms of ours: TRY (statement expression), designated initialisers in tables, tables expanded from .def files.
     -Wno-gnu-statement-expression -Wno-gnu-statement-expression-from-macro-expansion
     -Wno-c99-extensions -Wno-c99-designator -Wno-missing-field-initializers -Wno-missing-designated-field-initializers
-    -Wno-gnu-zero-variadic-macro-arguments -Wno-variadic-macro-arguments-omitted
+    -Wno-gnu-zero-variadic-macro-arguments
     -Wno-gnu-anonymous-struct -Wno-nested-anon-types -Wno-unused-parameter
     -fno-omit-frame-pointer -fcolor-diagnostics)
 target_link_options(parallax_flags INTERFACE -fuse-ld=lld)
