@@ -56,7 +56,8 @@ int main(int argc, char** argv) {
     }
   }
   if (runs == 0) {
-    std::fprintf(stderr, "usage: %s FILE-OR-FOLDER...  (built without a fuzzing engine: runs each file once)\n", argv[0]);
+    std::fprintf(stderr, "usage: %s FILE-OR-FOLDER...  (built without a fuzzing engine: runs each file once)\n",
+                 argv[0]);
   }
   return readable && runs > 0 ? 0 : 2;
 }
