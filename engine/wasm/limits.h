@@ -39,7 +39,8 @@ struct Budget {
 
 // Fuel: one unit at every function entry (tail calls too) and at every arrival at a loop's head, the first and the
 // repeated ones. Nothing else costs fuel. Exhaustion is checked before the body runs: with fuel 0 the next entry
-// ends the run with OutcomeKind::kFuelExhausted.
+// ends the run with OutcomeKind::kFuelExhausted. Call depth is checked before fuel: a call that would nest deeper than
+// Budget::call_depth ends the run with kStackExhausted and costs nothing. Host functions cost neither fuel nor depth.
 inline constexpr uint64_t kFuelPerEntry = 1;
 
 // Declared size of what a field or element holds, in bytes: packed 1 or 2, i32 f32 4, i64 f64 8, v128 16, references 8.
