@@ -24,6 +24,10 @@ function(parallax_find_library target header)
   endforeach()
 endfunction()
 
+if(PARALLAX_STATIC_LIBRARIES)
+  set(CMAKE_FIND_LIBRARY_SUFFIXES .a .so)
+endif()
+
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)

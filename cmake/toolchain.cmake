@@ -9,6 +9,7 @@ set(PARALLAX_FUZZING_ENGINE "$ENV{LIB_FUZZING_ENGINE}" CACHE STRING
     "Link option of the fuzzing engine for fuzz targets; empty: a standalone main that runs the files it is given")
 option(PARALLAX_FUZZER_COVERAGE "Instrument for libFuzzer (-fsanitize=fuzzer-no-link)" OFF)
 option(PARALLAX_COVERAGE "Instrument for llvm-cov" OFF)
+option(PARALLAX_STATIC_LIBRARIES "Prefer static libraries of the distribution (for binaries that run elsewhere)" OFF)
 option(PARALLAX_BUILD_TESTS "Build unit tests, tests/ and bench/" ON)
 
 if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang" OR CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
@@ -42,7 +43,7 @@ target_compile_options(parallax_flags INTERFACE
     -Wno-gnu-zero-variadic-macro-arguments
     -Wno-gnu-anonymous-struct -Wno-nested-anon-types -Wno-unused-parameter
     -fno-omit-frame-pointer -fcolor-diagnostics)
-target_link_options(parallax_flags INTERFACE -fuse-ld=lld)
+target_link_options(parallax_flags INTERFACE -fuse-ld=lld -Wl,--as-needed)
 if(PARALLAX_WERROR)
   target_compile_options(parallax_flags INTERFACE -Werror)
 endif()
@@ -50,11 +51,6 @@ endif()
 if(PARALLAX_SANITIZE)
   target_compile_options(parallax_flags INTERFACE -fsanitize=${PARALLAX_SANITIZE} -fno-sanitize-recover=all)
   target_link_options(parallax_flags INTERFACE -fsanitize=${PARALLAX_SANITIZE})
-  if(PARALLAX_SANITIZE MATCHES "undefined")
-    # The `function` check reads the bytes in front of the callee; compiled Wasm has none.
-    target_compile_options(parallax_flags INTERFACE -fno-sanitize=function)
-    target_link_options(parallax_flags INTERFACE -fno-sanitize=function)
-  endif()
 endif()
 if(PARALLAX_FUZZER_COVERAGE)
   target_compile_options(parallax_flags INTERFACE -fsanitize=fuzzer-no-link)
@@ -63,3 +59,6 @@ if(PARALLAX_COVERAGE)
   target_compile_options(parallax_flags INTERFACE -fprofile-instr-generate -fcoverage-mapping)
   target_link_options(parallax_flags INTERFACE -fprofile-instr-generate)
 endif()
+# UBSan's `function` check reads the bytes in front of the callee; compiled Wasm has none.  Last, so that it wins.
+target_compile_options(parallax_flags INTERFACE -fno-sanitize=function)
+target_link_options(parallax_flags INTERFACE -fno-sanitize=function)
