@@ -20,16 +20,10 @@
 #include "engine/base/result.h"
 #include "engine/wasm/limits.h"
 #include "engine/wasm/module.h"
+#include "engine/wasm/traps.h"
 #include "engine/wasm/types.h"
 
 namespace parallax::wasm {
-
-enum class TrapKind : uint8_t {
-#define TRAP(id, text) id,
-#include "engine/wasm/traps.def"
-#undef TRAP
-};
-const char* to_string(TrapKind kind);
 
 // A reference as an embedder sees it. `name` is the executor's own name (heap reference, slab id); 0 is null.
 // i31 values and null are plain; everything else must be inspected through the Embedding.
