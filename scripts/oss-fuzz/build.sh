@@ -23,11 +23,11 @@ cmake -S . -B "$WORK/build" -G Ninja -DCMAKE_C_COMPILER="$CC" -DCMAKE_CXX_COMPIL
       -DPARALLAX_FUZZING_ENGINE="$LIB_FUZZING_ENGINE"
 cmake --build "$WORK/build" --target fuzz_targets -j "${PARALLAX_JOBS:-$(nproc)}"
 
-for target in "$WORK"/build/fuzz/targets/fuzz_*; do
+for target in "$WORK"/build/fuzz_*; do
   [ -x "$target" ] && [ -f "$target" ] || continue
   target=$(basename "$target")
   name=${target#fuzz_}
-  cp "$WORK/build/fuzz/targets/$target" "$OUT/"
+  cp "$WORK/build/$target" "$OUT/"
   for corpus in "fuzz/corpus/$name" "fuzz/corpus/$target"; do
     [ ! -d "$corpus" ] || (cd "$corpus" && find . -type f | LC_ALL=C sort | zip -q -@ "$OUT/${target}_seed_corpus.zip")
   done
