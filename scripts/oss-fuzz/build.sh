@@ -31,7 +31,8 @@ for target in "$WORK"/build/fuzz_*; do
   for corpus in "fuzz/corpus/$name" "fuzz/corpus/$target"; do
     [ ! -d "$corpus" ] || (cd "$corpus" && find . -type f | LC_ALL=C sort | zip -q -@ "$OUT/${target}_seed_corpus.zip")
   done
-  for dictionary in fuzz/dict/wasm.dict "fuzz/dict/$name.dict" "fuzz/dict/$target.dict"; do
+  case $name in *wat* | *wast* | *text*) common=fuzz/dict/wat.dict ;; *) common=fuzz/dict/wasm.dict ;; esac
+  for dictionary in "$common" "fuzz/dict/$name.dict" "fuzz/dict/$target.dict"; do
     [ ! -f "$dictionary" ] || cp "$dictionary" "$OUT/$target.dict"
   done
   for options in "fuzz/targets/$name.options" "fuzz/targets/$target.options"; do
