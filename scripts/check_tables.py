@@ -3,8 +3,8 @@
 
 Tables: every .def file is included by somebody; no row occurs twice; every planted fault is hosted by product code
 (fault_fires) and named in docs/faults.md.
-Files: every .h, and every .cc without a .h of its own, opens with a comment that says what it is; headers have
-#pragma once; no path of somebody's home folder occurs in a text file.
+Files: every .h, and every .cc without a .h of its own, opens with a comment that says what it is; headers
+have #pragma once; no path of somebody's home folder occurs in a text file.
 Not checked: the meaning of a row (the compiler and the tests do that).
 
     check_tables.py [ROOT]       check the tree (exit 1 and one line per violation)
@@ -63,7 +63,8 @@ def check_tables(root):
 def check_files(root):
     for name, path in files_below(root, (".h", ".cc")):
         text = read(path)
-        if not text.startswith("//") and not path.with_suffix(".h").is_file():
+        header = path.parent / (path.stem.removesuffix("_test") + ".h")
+        if not text.startswith("//") and (name.endswith(".h") or not header.is_file()):
             yield f"{name}: does not open with a comment that says what it is"
         if name.endswith(".h") and "#pragma once" not in text:
             yield f"{name}: no #pragma once"
