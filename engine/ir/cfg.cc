@@ -93,13 +93,13 @@ void Cfg::number_dominator_tree() {
     uint32_t in = 0;
     if (n > 0) {
       const BlockId above = idom_[b.index()];
-      in = size[above.index()];         // next free number in the parent's interval
+      in = size[above.index()];  // next free number in the parent's interval
       size[above.index()] += dom_out_[b.index()] = size[b.index()];
     } else {
       dom_out_[b.index()] = size[b.index()];
     }
     dom_in_[b.index()] = in;
-    dom_out_[b.index()] += in;          // one past the interval
+    dom_out_[b.index()] += in;  // one past the interval
     size[b.index()] = in + 1;
   }
 }

@@ -46,7 +46,7 @@ class Cfg {
   std::vector<uint32_t> pred_begin_;
   std::vector<BlockId> preds_;
   std::vector<BlockId> idom_;
-  std::vector<uint32_t> dom_in_;   // interval numbering of the dominator tree
+  std::vector<uint32_t> dom_in_;  // interval numbering of the dominator tree
   std::vector<uint32_t> dom_out_;
   struct Visit {
     BlockId block;

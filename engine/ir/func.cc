@@ -71,8 +71,7 @@ ValueId Func::add_param(BlockId id, Type type) {
     block.params_begin = begin;
   }
   const ValueId value(values_.size());
-  values_.push_back(
-      {.type = type, .rep = rep_of(types(), type), .block = id, .inst = {}, .index = block.params_count});
+  values_.push_back({.type = type, .rep = rep_of(types(), type), .block = id, .inst = {}, .index = block.params_count});
   pool_.push_back(value);
   ++block.params_count;
   return value;
@@ -99,8 +98,7 @@ InstId Func::make(const Inst& proto, std::span<const ValueId> args, std::span<co
   inst.first_result = results.empty() ? ValueId() : ValueId(values_.size());
   inst.results_count = static_cast<uint32_t>(results.size());
   for (uint32_t i = 0; i < results.size(); ++i) {
-    values_.push_back(
-        {.type = results[i], .rep = rep_of(types(), results[i]), .block = {}, .inst = id, .index = i});
+    values_.push_back({.type = results[i], .rep = rep_of(types(), results[i]), .block = {}, .inst = id, .index = i});
   }
   return id;
 }

@@ -49,13 +49,13 @@ inline constexpr size_t kOpCount = 0
 // What an operation does besides computing its results.
 enum Flag : uint16_t {
   kTerminator = 1,
-  kTraps = 2,      // may end in a trap
-  kReads = 4,      // depends on mutable state
-  kWrites = 8,     // changes mutable state
-  kSafepoint = 16, // may collect
-  kExits = 32,     // may end in exhaustion or another exit that is no trap
-  kThrows = 64,    // may throw
-  kPinned = 128,   // stays where it is
+  kTraps = 2,       // may end in a trap
+  kReads = 4,       // depends on mutable state
+  kWrites = 8,      // changes mutable state
+  kSafepoint = 16,  // may collect
+  kExits = 32,      // may end in exhaustion or another exit that is no trap
+  kThrows = 64,     // may throw
+  kPinned = 128,    // stays where it is
 };
 
 struct OpInfo {
@@ -80,16 +80,16 @@ struct Inst {
   uint64_t imm = 0;
   wasm::WasmOffset offset = 0;  // of the WebAssembly instruction it was made for: traps, traces, stack maps
   // Maintained by Func; read through it.
-  BlockId block{};              // invalid: removed
+  BlockId block{};  // invalid: removed
   InstId prev{};
   InstId next{};
   uint32_t args_begin = 0;
   uint32_t args_count = 0;
   uint32_t targets_begin = 0;
   uint32_t targets_count = 0;
-  ValueId first_result{};       // results are consecutive
+  ValueId first_result{};  // results are consecutive
   uint32_t results_count = 0;
-  uint32_t map = kNoMap;        // safepoints, after the safepoint pass: index of the stack map
+  uint32_t map = kNoMap;  // safepoints, after the safepoint pass: index of the stack map
 
   static constexpr uint32_t kNoMap = ~0u;
 };
@@ -97,9 +97,9 @@ struct Inst {
 struct Value {
   Type type = kNone;
   Rep rep = Rep::kNone;
-  BlockId block{};    // of a block parameter; else invalid
-  InstId inst{};      // of a result; else invalid
-  uint32_t index = 0; // which parameter or result
+  BlockId block{};     // of a block parameter; else invalid
+  InstId inst{};       // of a result; else invalid
+  uint32_t index = 0;  // which parameter or result
 };
 
 struct Block {
@@ -154,7 +154,9 @@ class Func {
   const Inst* def(ValueId v) const { return value(v).inst.valid() ? &inst(value(v).inst) : nullptr; }
 
   uint16_t flags(const Inst& inst) const;
-  bool is_terminator(const Inst& inst) const { return (info(inst.op).flags & kTerminator) != 0 || inst.targets_count != 0; }
+  bool is_terminator(const Inst& inst) const {
+    return (info(inst.op).flags & kTerminator) != 0 || inst.targets_count != 0;
+  }
   bool is_invoke(const Inst& inst) const { return inst.targets_count == 2 && (info(inst.op).flags & kTerminator) == 0; }
   bool is_safepoint(const Inst& inst) const { return (flags(inst) & kSafepoint) != 0; }
 
@@ -224,7 +226,7 @@ class Func {
   std::vector<BlockId> order_;
   std::vector<Inst> insts_;
   std::vector<Value> values_;
-  std::vector<ValueId> pool_;     // operands and parameters
+  std::vector<ValueId> pool_;  // operands and parameters
   std::vector<BlockId> targets_;
   std::vector<ValueId> forward_;  // sized on first replace
   std::vector<ValueId> slots_;
