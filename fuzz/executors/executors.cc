@@ -1,0 +1,187 @@
+#include "fuzz/executors/executors.h"
+
+#include <charconv>
+#include <iterator>
+
+#include "engine/base/choices.h"
+#include "engine/base/text.h"
+#include "fuzz/executors/factories.h"
+
+namespace parallax::fuzz {
+
+namespace {
+
+// ORDER: matches ExecutorKind.
+constexpr ExecutorInfo kExecutors[] = {
+    {ExecutorKind::kInterp, "interp", "reference interpreter: objects of its own, non-moving collector"},
+    {ExecutorKind::kJit, "jit", "optimizing x86-64 compiler, O0 to O2, moving, non-moving or no collection, armed or plain"},
+};
+// ORDER: matches Collector.
+constexpr const char* kCollectors[] = {"moving", "nonmoving", "never"};
+
+bool read_number(std::string_view text, uint64_t& out) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
+  return error == std::errc{} && end == text.data() + text.size() && !text.empty();
+}
+
+bool apply_zeal(std::string_view value, ExecutorSpec& spec) {
+  uint64_t n = 0;
+  if (value == "none") {
+    spec.zeal = Zeal::kNone;
+  } else if (value == "every") {
+    spec.zeal = Zeal::kEvery;
+  } else if (value.starts_with("only") && spec.kind == ExecutorKind::kJit && read_number(value.substr(4), n) &&
+             n <= UINT32_MAX) {
+    spec.zeal = Zeal::kOnly;
+    spec.zeal_n = static_cast<uint32_t>(n);
+  } else if (read_number(value, n) && n > 0 && n <= UINT32_MAX) {
+    spec.zeal = Zeal::kNth;
+    spec.zeal_n = static_cast<uint32_t>(n);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+bool apply_part(std::string_view part, ExecutorSpec& spec) {
+  if (part.starts_with("zeal=")) return apply_zeal(part.substr(5), spec);
+  if (spec.kind == ExecutorKind::kInterp) return false;
+  if (part.size() == 2 && part[0] == 'O' && part[1] >= '0' && part[1] <= '2') {
+    spec.opt_level = static_cast<uint8_t>(part[1] - '0');
+    return true;
+  }
+  if (part == "armed" || part == "plain") {
+    spec.armed = part == "armed";
+    return true;
+  }
+  if (part.starts_with("chaos=")) return read_number(part.substr(6), spec.chaos);
+  for (size_t i = 0; i < std::size(kCollectors); ++i) {
+    if (part != kCollectors[i]) continue;
+    spec.collector = static_cast<Collector>(i);
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+Result<ExecutorSpec> parse_spec(std::string_view text) {
+  ExecutorSpec spec;
+  const std::string_view whole = text;
+  bool first = true;
+  while (first || !text.empty()) {
+    const size_t colon = text.find(':');
+    const std::string_view part = text.substr(0, colon);
+    text = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+    bool known = false;
+    if (first) {
+      for (const ExecutorInfo& row : kExecutors) {
+        if (part != row.name) continue;
+        spec.kind = row.kind;
+        known = true;
+      }
+    } else {
+      known = apply_part(part, spec);
+    }
+    if (!known) {
+      return fail(ErrorCode::kUsage, 0,
+                  text::format("'{}' in executor '{}' is unknown; expected interp[:zeal=none|every|N] or "
+                               "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|N|onlyN][:armed|plain][:chaos=N]",
+                               part, whole));
+    }
+    first = false;
+  }
+  return spec;
+}
+
+std::string to_string(const ExecutorSpec& spec) {
+  std::string out = kExecutors[static_cast<size_t>(spec.kind)].name;
+  if (spec.kind == ExecutorKind::kJit) {
+    out += text::format(":O{}:{}", spec.opt_level, kCollectors[static_cast<size_t>(spec.collector)]);
+  }
+  if (spec.zeal == Zeal::kEvery) out += ":zeal=every";
+  if (spec.zeal == Zeal::kNth) out += text::format(":zeal={}", spec.zeal_n);
+  if (spec.zeal == Zeal::kOnly) out += text::format(":zeal=only{}", spec.zeal_n);
+  if (spec.armed) out += ":armed";
+  if (spec.chaos != 0) out += text::format(":chaos={}", spec.chaos);
+  return out;
+}
+
+bool available(ExecutorKind kind, std::string* why) {
+  switch (kind) {
+    case ExecutorKind::kInterp: return true;
+    case ExecutorKind::kJit:
+      if (have_jit()) return true;
+      if (why != nullptr) *why = "this build has no compiler for this machine";
+      return false;
+  }
+  return false;
+}
+
+Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types) {
+  std::string why;
+  if (!available(spec.kind, &why)) return fail(ErrorCode::kUnsupported, 0, text::format("{}: {}", to_string(spec), why));
+  switch (spec.kind) {
+    case ExecutorKind::kInterp: return make_interp(spec, std::move(types));
+    case ExecutorKind::kJit: return make_jit(spec, std::move(types));
+  }
+  return fail(ErrorCode::kUnsupported, 0, "unknown executor");
+}
+
+namespace {
+
+Zeal draw_zeal(ChoiceStream& choices, uint32_t& n) {
+  switch (choices.below(4)) {
+    case 0: return Zeal::kNone;
+    case 1:
+      n = 2 + choices.below(30);
+      return Zeal::kNth;
+    default: return Zeal::kEvery;
+  }
+}
+
+}  // namespace
+
+std::vector<ExecutorSpec> draw_executors(uint64_t seed) {
+  ChoiceStream choices(seed ^ 0x6578656375746f72ull);
+  std::vector<ExecutorSpec> specs = {{}};
+  if (!available(ExecutorKind::kJit)) {
+    ExecutorSpec other;
+    other.zeal = draw_zeal(choices, other.zeal_n);
+    if (other.zeal == Zeal::kNone) other.zeal = Zeal::kEvery;
+    specs.push_back(other);
+    return specs;
+  }
+  const uint32_t others = 1 + choices.chance(1, 4);
+  for (uint32_t i = 0; i < others; ++i) {
+    ExecutorSpec jit{.kind = ExecutorKind::kJit};
+    jit.opt_level = choices.chance(5, 8) ? 2 : static_cast<uint8_t>(choices.below(2));
+    const uint32_t collector = choices.below(8);
+    jit.collector = collector < 5 ? Collector::kMoving : collector < 7 ? Collector::kNonMoving : Collector::kNever;
+    if (jit.collector != Collector::kNever) jit.zeal = draw_zeal(choices, jit.zeal_n);
+    jit.armed = choices.chance(1, 2);
+    if (choices.chance(1, 4)) jit.chaos = 1 + choices.below(255);
+    specs.push_back(jit);
+  }
+  return specs;
+}
+
+std::vector<ExecutorSpec> standard_executors() {
+  if (!available(ExecutorKind::kJit)) return {{}, {.zeal = Zeal::kEvery}};
+  std::vector<ExecutorSpec> specs = {{}};
+  for (const uint8_t level : {0, 1, 2}) {
+    specs.push_back({.kind = ExecutorKind::kJit, .opt_level = level, .armed = true});
+    specs.push_back({.kind = ExecutorKind::kJit, .opt_level = level, .zeal = Zeal::kEvery, .armed = true});
+  }
+  specs.push_back({.kind = ExecutorKind::kJit, .collector = Collector::kNonMoving, .zeal = Zeal::kEvery, .armed = true});
+  specs.push_back({.kind = ExecutorKind::kJit, .collector = Collector::kNever});
+  specs.push_back({.kind = ExecutorKind::kJit, .zeal = Zeal::kEvery});
+  return specs;
+}
+
+const ExecutorInfo* executor_table(size_t& count) {
+  count = std::size(kExecutors);
+  return kExecutors;
+}
+
+}  // namespace parallax::fuzz

@@ -1,0 +1,62 @@
+// The executors of this build behind one interface: what to run a case on, as data.
+//
+// A spec is text, because it is written on command lines and into findings:
+//   "interp"                                    the reference interpreter
+//   "interp:zeal=every"                         with another collection schedule
+//   "jit:O2:moving:zeal=every:armed:chaos=7"    the engine; every part is optional and stands in any order
+//   "jit:zeal=only5"                            one collection, at safepoint 5
+// parse_spec() and to_string() are inverse on the normal form. make_executor() gives a fresh store of that kind.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/wasm/embed.h"
+
+namespace parallax::fuzz {
+
+enum class ExecutorKind : uint8_t { kInterp, kJit };
+enum class Collector : uint8_t { kMoving, kNonMoving, kNever };
+// When an executor collects without being asked: by its own heuristics, at every safepoint, at every nth, at the nth only
+// (jit; counted from 0).
+enum class Zeal : uint8_t { kNone, kEvery, kNth, kOnly };
+
+struct ExecutorSpec {
+  ExecutorKind kind = ExecutorKind::kInterp;
+  uint8_t opt_level = 2;                      // jit
+  Collector collector = Collector::kMoving;   // jit
+  Zeal zeal = Zeal::kNone;
+  uint32_t zeal_n = 0;                        // kNth, kOnly
+  bool armed = false;                         // jit
+  uint64_t chaos = 0;                         // jit
+  friend bool operator==(const ExecutorSpec&, const ExecutorSpec&) = default;
+};
+
+Result<ExecutorSpec> parse_spec(std::string_view text);
+std::string to_string(const ExecutorSpec& spec);
+
+// Whether this build has executors of that kind; if not, why.
+bool available(ExecutorKind kind, std::string* why = nullptr);
+
+// A fresh store. Error kUnsupported when the build has no such executor.
+Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types);
+
+// The executors of one case when none are asked for: the reference first, then one or two others drawn from all axes by
+// `seed`, with emphasis on settings that collect often.
+std::vector<ExecutorSpec> draw_executors(uint64_t seed);
+// One representative of every axis: what `diff` uses.
+std::vector<ExecutorSpec> standard_executors();
+
+// One row per kind, for `parallax engines` and documentation.
+struct ExecutorInfo {
+  ExecutorKind kind;
+  const char* name;
+  const char* summary;
+};
+const ExecutorInfo* executor_table(size_t& count);
+
+}  // namespace parallax::fuzz

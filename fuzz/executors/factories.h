@@ -1,0 +1,13 @@
+// One factory per executor, each in its own file, which is the only one that includes that executor's headers.
+#pragma once
+
+#include "fuzz/executors/executors.h"
+
+namespace parallax::fuzz {
+
+Result<std::unique_ptr<wasm::Embedding>> make_interp(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types);
+
+bool have_jit();
+Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types);
+
+}  // namespace parallax::fuzz

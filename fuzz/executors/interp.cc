@@ -1,0 +1,16 @@
+#include "interp/interp.h"
+
+#include "fuzz/executors/factories.h"
+
+namespace parallax::fuzz {
+
+Result<std::unique_ptr<wasm::Embedding>> make_interp(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types) {
+  interp::InterpOptions options;
+  if (spec.zeal == Zeal::kEvery) options.collect_every = 1;
+  if (spec.zeal == Zeal::kNth) options.collect_every = spec.zeal_n;
+  options.max_heap_bytes = uint64_t{1} << 30;
+  options.armed = spec.zeal != Zeal::kNone;
+  return interp::make_interpreter(std::move(types), options);
+}
+
+}  // namespace parallax::fuzz

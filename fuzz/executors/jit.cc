@@ -1,0 +1,59 @@
+// The engine as an executor. The build may lack it (another architecture); then everything else still works.
+#include "fuzz/executors/factories.h"
+
+#if __has_include("engine/jit/engine.h")
+#include "engine/jit/engine.h"
+#define PARALLAX_HAVE_JIT 1
+#else
+#define PARALLAX_HAVE_JIT 0
+#endif
+
+namespace parallax::fuzz {
+
+bool have_jit() { return PARALLAX_HAVE_JIT != 0; }
+
+#if PARALLAX_HAVE_JIT
+
+namespace {
+
+// Address space of one store. Cases allocate a few megabytes by their budget; mapping more costs time.
+constexpr uint64_t kHeapBytes = uint64_t{256} << 20;
+
+runtime::EngineOptions options_of(const ExecutorSpec& spec) {
+  runtime::EngineOptions options;
+  options.level = static_cast<runtime::OptLevel>(spec.opt_level);
+  switch (spec.collector) {
+    case Collector::kMoving: options.collector = runtime::GcKind::kMoving; break;
+    case Collector::kNonMoving: options.collector = runtime::GcKind::kNonMoving; break;
+    case Collector::kNever: options.collector = runtime::GcKind::kNever; break;
+  }
+  switch (spec.zeal) {
+    case Zeal::kNone: break;
+    case Zeal::kEvery: options.zeal.mode = runtime::ZealMode::kEverySafepoint; break;
+    case Zeal::kNth: options.zeal.mode = runtime::ZealMode::kNth; break;
+    case Zeal::kOnly: options.zeal.mode = runtime::ZealMode::kOnlyNth; break;
+  }
+  options.zeal.n = spec.zeal_n;
+  options.armed = spec.armed;
+  options.verify = spec.armed;
+  options.zeal.verify_after = spec.armed && spec.zeal != Zeal::kNone;
+  options.chaos_seed = spec.chaos;
+  options.heap_bytes = kHeapBytes;
+  return options;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types) {
+  return jit::make_engine(std::move(types), options_of(spec));
+}
+
+#else
+
+Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec&, std::shared_ptr<wasm::TypeStore>) {
+  return fail(ErrorCode::kUnsupported, 0, "this build has no compiler for this machine");
+}
+
+#endif
+
+}  // namespace parallax::fuzz

@@ -1,0 +1,172 @@
+#include "fuzz/oracle/judge.h"
+
+#include <iterator>
+
+#include "engine/base/faults.h"
+#include "engine/base/text.h"
+#include "fuzz/oracle/observe.h"
+
+namespace parallax::fuzz {
+
+namespace {
+
+struct FindingInfo {
+  const char* name;
+  const char* summary;
+};
+// ORDER: FindingClass.
+constexpr FindingInfo kFindings[] = {
+#define FINDING(id, name, summary) {name, summary},
+#include "fuzz/oracle/findings.def"
+#undef FINDING
+};
+constexpr const char* kStages[] = {"idle", "generate", "load", "execute", "compare", "write"};
+
+FindingClass class_of(FaultClass fault) {
+  switch (fault) {
+    case FaultClass::kInvariant: return FindingClass::kInvariant;
+    case FaultClass::kMisuse: return FindingClass::kMisuse;
+    case FaultClass::kVerify: return FindingClass::kVerify;
+    case FaultClass::kNone: break;
+  }
+  return FindingClass::kInvariant;
+}
+
+Verdict found(FindingClass kind, std::string signature, std::string difference) {
+  Verdict verdict{.kind = VerdictKind::kFinding};
+  verdict.finding.kind = kind;
+  verdict.finding.signature = text::format("{}|{}", to_string(kind), signature);
+  verdict.finding.difference = std::move(difference);
+  return verdict;
+}
+
+Verdict judge_rejection(const Case& subject, const Error& error) {
+  const bool limit = error.code == ErrorCode::kUnsupported || error.code == ErrorCode::kLimit;
+  if (!subject.claims_valid || limit) {
+    return {.kind = VerdictKind::kRejected, .reason = text::format("{}: {}", to_string(error.code), normalise(error.message))};
+  }
+  return found(FindingClass::kRejected, normalise(error.to_string()),
+               text::format("the front end rejects a module that its generator made as valid: {}", error.to_string()));
+}
+
+// Buffers that live as long as the process: observations of thousands of cases reuse their memory.
+Observation& buffer(size_t index) {
+  static thread_local std::vector<std::unique_ptr<Observation>> buffers;
+  while (buffers.size() <= index) buffers.push_back(std::make_unique<Observation>());
+  return *buffers[index];
+}
+
+class Judgement {
+ public:
+  Judgement(const LoadedCase& loaded, const JudgeOptions& options) : loaded_(loaded), options_(options) {}
+
+  Verdict all() {
+    Verdict verdict;
+    const size_t count = options_.executors.size();
+    for (size_t i = 0; i < count; ++i) {
+      Verdict one = run(i);
+      if (one.kind == VerdictKind::kFinding) return finish(std::move(one), i);
+      if (one.kind == VerdictKind::kInconclusive && verdict.kind == VerdictKind::kAgreed) verdict = std::move(one);
+    }
+    const Observation& reference = buffer(0);
+    verdict.calls = reference.calls;
+    verdict.returned = reference.returned;
+    verdict.trapped = reference.trapped;
+    verdict.threw = reference.threw;
+    verdict.exhausted = reference.exhausted;
+    verdict.objects = reference.objects;
+    for (size_t i = 0; i < count; ++i) verdict.collections += buffer(i).stats.collections;
+    return verdict;
+  }
+
+ private:
+  // Runs executor `i` and compares it with the reference.
+  Verdict run(size_t i) {
+    const ExecutorSpec& spec = options_.executors[i];
+    Observation& seen = buffer(i);
+    options_.progress.at(Stage::kExecute, static_cast<uint32_t>(i));
+    const MakeStore other = [&] { return make_executor(spec, loaded_.types); };
+    {
+      auto store = other();
+      if (!store) return {.kind = VerdictKind::kInconclusive, .reason = store.error().message};
+      if (options_.decorate_last && i + 1 == options_.executors.size()) *store = options_.decorate_last(std::move(*store));
+      observe(loaded_, **store, other, seen);
+    }
+    if (seen.fault != FaultClass::kNone) {
+      return found(class_of(seen.fault), normalise(seen.fault_text), text::format("{}: {}", to_string(spec), seen.fault_text));
+    }
+    if (i > 0) {
+      options_.progress.at(Stage::kCompare);
+      auto difference = find_difference(loaded_, buffer(0), seen, to_string(options_.executors[0]), to_string(spec));
+      if (difference) return found(FindingClass::kDivergence, difference->kind, difference->text);
+    }
+    if (!seen.inconclusive) return {};
+    return {.kind = VerdictKind::kInconclusive, .reason = normalise(seen.inconclusive_reason)};
+  }
+
+  Verdict finish(Verdict verdict, size_t guilty) {
+    verdict.finding.executors.push_back(to_string(options_.executors[0]));
+    if (guilty != 0) verdict.finding.executors.push_back(to_string(options_.executors[guilty]));
+    if (options_.with_log) {
+      for (const size_t i : {size_t{0}, guilty}) {
+        verdict.finding.log += text::format("== {} ==\n{}", to_string(options_.executors[i]), print_observation(loaded_, buffer(i)));
+        if (guilty == 0) break;
+      }
+    }
+    return verdict;
+  }
+
+  const LoadedCase& loaded_;
+  const JudgeOptions& options_;
+};
+
+}  // namespace
+
+const char* to_string(FindingClass kind) { return kFindings[static_cast<size_t>(kind)].name; }
+const char* summary_of(FindingClass kind) { return kFindings[static_cast<size_t>(kind)].summary; }
+const char* to_string(Stage stage) { return kStages[static_cast<size_t>(stage)]; }
+
+bool parse_finding_class(std::string_view name, FindingClass& out) {
+  for (size_t i = 0; i < std::size(kFindings); ++i) {
+    if (name != kFindings[i].name) continue;
+    out = static_cast<FindingClass>(i);
+    return true;
+  }
+  return false;
+}
+
+Verdict judge(const Case& subject, const JudgeOptions& options) {
+  restart_fault_sites();
+  options.progress.at(Stage::kLoad);
+  const auto loaded = load_case(subject);
+  if (!loaded) return judge_rejection(subject, loaded.error());
+  return Judgement(*loaded, options).all();
+}
+
+Result<std::vector<ExecutorSpec>> executors_of(const Case& subject, uint64_t seed) {
+  if (subject.configuration.executors.empty()) return draw_executors(seed);
+  std::vector<ExecutorSpec> specs;
+  for (const std::string& text : subject.configuration.executors) specs.push_back(TRY(parse_spec(text)));
+  return specs;
+}
+
+std::string normalise(std::string_view text) {
+  std::string out;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    const bool after_word = !out.empty() && ((out.back() >= 'a' && out.back() <= 'z') || (out.back() >= 'A' && out.back() <= 'Z') || out.back() == '_');
+    if (c < '0' || c > '9' || after_word) {
+      out += c == '\n' ? ' ' : c;
+      continue;
+    }
+    // A number, decimal or hexadecimal. Digits inside words (i32, I2) stay: they name things.
+    size_t end = i + 1;
+    while (end < text.size() && ((text[end] >= '0' && text[end] <= '9') || (text[end] >= 'a' && text[end] <= 'f') || text[end] == 'x')) ++end;
+    out += '#';
+    i = end - 1;
+  }
+  if (out.size() > 160) out.resize(160);
+  return out;
+}
+
+}  // namespace parallax::fuzz

@@ -1,0 +1,158 @@
+// parallax run FILE: one module on one executor.
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/text.h"
+#include "fuzz/executors/executors.h"
+#include "fuzz/oracle/difference.h"
+#include "fuzz/oracle/hosts.h"
+#include "fuzz/oracle/observe.h"
+#include "tools/parallax/commands.h"
+#include "tools/parallax/values.h"
+
+namespace parallax::cli {
+
+namespace {
+
+using fuzz::ExecutorSpec;
+
+struct RunArgs {
+  std::string file;
+  std::string invoke;
+  std::vector<std::string> args;
+  std::string executor = fuzz::available(fuzz::ExecutorKind::kJit) ? "jit" : "interp";
+  int level = -1;
+  std::string gc, zeal;
+  bool armed = false, stats = false, json = false;
+  uint64_t fuel = UINT64_MAX, heap = UINT64_MAX;
+};
+
+// The executor's spec with the single options on top.
+Result<ExecutorSpec> spec_of(const RunArgs& args) {
+  std::string text = args.executor;
+  const bool interp = text.starts_with("interp");
+  if (args.level >= 0 && !interp) text += text::format(":O{}", args.level);
+  if (!args.gc.empty() && !interp) text += ":" + args.gc;
+  if (!args.zeal.empty()) text += ":zeal=" + args.zeal;
+  if (args.armed && !interp) text += ":armed";
+  return fuzz::parse_spec(text);
+}
+
+// Whether anything the module did reached the host: printed as it looks in traces.
+void print_host_calls(const fuzz::LoadedCase& loaded, fuzz::Observation& seen) {
+  if (seen.tokens.empty()) return;
+  std::fputs(fuzz::print_observation(loaded, seen).c_str(), stderr);
+  seen.clear();
+}
+
+void print_stats(const wasm::StoreStats& stats, bool as_json) {
+  if (as_json) return;
+  std::fprintf(stderr,
+               "collections %llu, allocated %llu objects (%llu bytes as charged), live after the last collection %llu bytes, "
+               "fuel %llu\n",
+               static_cast<unsigned long long>(stats.collections), static_cast<unsigned long long>(stats.allocated_objects),
+               static_cast<unsigned long long>(stats.allocated_bytes),
+               static_cast<unsigned long long>(stats.live_bytes_after_last), static_cast<unsigned long long>(stats.fuel_used));
+}
+
+Result<wasm::Outcome> invoke(const RunArgs& args, wasm::Embedding& store, const wasm::TypeStore& types,
+                             wasm::InstanceId instance, const std::string& name) {
+  const wasm::Extern func = TRY(store.find_export(instance, name));
+  if (func.kind != wasm::ExternKind::kFunc) return fail(ErrorCode::kUsage, 0, text::format("export '{}' is no function", name));
+  const wasm::SubType& type = types.get(TRY(store.func_type(func)));
+  if (type.params.size() != args.args.size()) {
+    return fail(ErrorCode::kUsage, 0, text::format("'{}' takes {} arguments, {} given", name, type.params.size(), args.args.size()));
+  }
+  std::vector<wasm::Value> values;
+  for (size_t i = 0; i < args.args.size(); ++i) values.push_back(TRY(parse_value(args.args[i], type.params[i], store)));
+  return store.call(func, values);
+}
+
+int report(const RunArgs& args, const wasm::Outcome& outcome, wasm::Embedding& store, const wasm::TypeStore& types) {
+  const std::string text = print_outcome(outcome, store, types);
+  if (args.json) {
+    nlohmann::json out = {{"outcome", wasm::to_string(outcome.kind)}, {"values", nlohmann::json::array()}};
+    if (outcome.kind == wasm::OutcomeKind::kTrapped) out["trap"] = wasm::to_string(outcome.trap);
+    if (!outcome.error.message.empty()) out["error"] = outcome.error.to_string();
+    for (const wasm::Value& value : outcome.values) out["values"].push_back(print_value(value, store, types));
+    const wasm::StoreStats stats = store.stats();
+    out["stats"] = {{"collections", stats.collections}, {"allocated_objects", stats.allocated_objects},
+                    {"allocated_bytes", stats.allocated_bytes}, {"fuel", stats.fuel_used}};
+    std::printf("%s\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  } else if (!outcome.returned()) {
+    std::fprintf(stderr, "%s\n", text.c_str());
+  } else if (!outcome.values.empty()) {
+    std::printf("%s\n", text.c_str());
+  }
+  if (outcome.kind == wasm::OutcomeKind::kUnsupported || outcome.kind == wasm::OutcomeKind::kOutOfMemory) return kEnvironment;
+  return outcome.returned() ? kDone : kFound;
+}
+
+int run(const RunArgs& args) {
+  const auto spec = spec_of(args);
+  if (!spec) return complain("", spec.error());
+  auto bytes = read_module(args.file);
+  if (!bytes) return complain(args.file, bytes.error());
+  fuzz::Case subject;
+  subject.modules = {std::move(*bytes)};
+  const auto loaded = fuzz::load_case(subject);
+  if (!loaded) return complain(args.file, loaded.error());
+  auto made = fuzz::make_executor(*spec, loaded->types);
+  if (!made) return complain("", made.error());
+  wasm::Embedding& store = **made;
+  store.set_budget({.fuel = args.fuel, .allocated_bytes = args.heap});
+
+  fuzz::Observation seen;
+  fuzz::Hosts hosts(store, loaded->types, seen);
+  const auto& module = loaded->modules.front();
+  std::vector<wasm::Extern> imports;
+  for (size_t i = 0; i < module->imports.size(); ++i) {
+    const auto import = hosts.make_import(*module, module->imports[i], 0, static_cast<uint32_t>(i));
+    if (!import) return complain(args.file, import.error());
+    imports.push_back(*import);
+  }
+  wasm::InstanceId instance = 0;
+  wasm::Outcome outcome = store.instantiate(module, imports, instance);
+  if (outcome.returned()) {
+    hosts.publish(0, instance, module);
+    const std::string name = args.invoke.empty() ? "_start" : args.invoke;
+    if (!args.invoke.empty() || module->find_export(name) != nullptr) {
+      auto called = invoke(args, store, *loaded->types, instance, name);
+      if (!called) return complain(args.file, called.error());
+      outcome = std::move(*called);
+    }
+  }
+  if (!args.json) print_host_calls(*loaded, seen);
+  const int code = report(args, outcome, store, *loaded->types);
+  if (args.stats) print_stats(store.stats(), args.json);
+  return code;
+}
+
+}  // namespace
+
+void add_run(CLI::App& command, int& exit_code) {
+  auto args = std::make_shared<RunArgs>();
+  command.add_option("FILE", args->file, "a .wasm or .wat file, - for stdin")->required();
+  command.add_option("ARG", args->args, "arguments of the called function: 5, 0x10, 1.5, null, i31:5, host:7");
+  command.add_option("--invoke", args->invoke, "call this export (default: _start, if there is one)");
+  command.add_option("--executor", args->executor, "interp or jit, with parts as in `parallax diff --help`")->capture_default_str();
+  command.add_option("-O", args->level, "optimisation level of the jit")->check(CLI::Range(0, 2));
+  command.add_option("--gc", args->gc, "collector of the jit")->check(CLI::IsMember({"moving", "nonmoving", "never"}));
+  command.add_option("--zeal", args->zeal, "collect: none, every (safepoint), N (every Nth)");
+  command.add_flag("--armed", args->armed, "run-time checks of the jit");
+  command.add_flag("--stats", args->stats, "print counters of the store");
+  command.add_option("--fuel", args->fuel, "calls and loop entries allowed");
+  command.add_option("--heap-budget", args->heap, "bytes of objects that may be allocated");
+  command.add_flag("--json", args->json, "answer as JSON");
+  command.callback([args, &exit_code] {
+    // main() hides negative numbers from the option parser behind this character.
+    for (std::string& arg : args->args) {
+      if (arg.starts_with('\x01')) arg.erase(0, 1);
+    }
+    exit_code = run(*args);
+  });
+}
+
+}  // namespace parallax::cli

@@ -1,0 +1,61 @@
+// parallax: the command line. Subcommands stand in commands.def; this file only dispatches and maps errors of usage to
+// the exit code for them.
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <cctype>
+#include <csignal>
+#include <cstdio>
+
+#include "tools/parallax/commands.h"
+
+namespace {
+
+struct Command {
+  const char* name;
+  bool hidden;
+  const char* summary;
+  void (*add)(CLI::App&, int&);
+};
+
+constexpr Command kCommands[] = {
+#define COMMAND(name, hidden, summary) {#name, hidden, summary, parallax::cli::add_##name},
+#include "tools/parallax/commands.def"
+#undef COMMAND
+};
+
+constexpr const char* kFooter =
+    "Exit codes: 0 agreed or done, 1 a finding or a failure, 2 bad usage or unreadable input, 3 environment problem.\n"
+    "`parallax COMMAND --help` explains each command.";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_IGN);
+  CLI::App app{"Parallax: differential fuzzing of WebAssembly GC engines, and a runtime of its own"};
+  app.name("parallax");
+  app.set_version_flag("--version", "parallax " PARALLAX_VERSION);
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  int exit_code = parallax::cli::kDone;
+  for (const Command& row : kCommands) {
+    CLI::App* command = app.add_subcommand(row.name, row.summary);
+    if (row.hidden) command->group("");
+    row.add(*command, exit_code);
+  }
+  // "-5" is an argument, not an option: hidden from the parser, restored by cmd_run.
+  std::vector<std::string> words(argv + 1, argv + argc);
+  for (std::string& word : words) {
+    const bool number = word.size() > 1 && word[0] == '-' && (std::isdigit(static_cast<unsigned char>(word[1])) != 0 || word == "-inf");
+    if (number) word.insert(word.begin(), '\x01');
+  }
+  std::reverse(words.begin(), words.end());
+  try {
+    app.parse(std::move(words));
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? parallax::cli::kDone : parallax::cli::kUsage;
+  }
+  std::fflush(stdout);
+  return exit_code;
+}
