@@ -14,7 +14,7 @@
 //
 // on_instr is called *after* the walk applied the instruction's effect to its own stacks, with what was popped and
 // pushed in InstrTypes. Control: for block, loop, if and try_table the new label is already the innermost one in the
-// view; for `else`, `end`, `catch`, `delegate` the closed label is described by InstrTypes::closed and (except for else)
+// view; for `else`, `end`, `catch`, `catch_all`, `delegate` the closed label is described by InstrTypes::closed and (except for else)
 // is no longer in the view. Instructions in unreachable code are reported too, with InstrTypes::reachable false:
 // translators skip them but must count blocks (control instructions are always reported).
 #pragma once
@@ -44,29 +44,44 @@ struct Label {
 
 // What one instruction did to the operand stack.
 struct InstrTypes {
-  bool reachable = true;              // control reaches the instruction
+  // Control can reach the instruction. Stricter than typing: code behind the end of a block that is neither fallen
+  // out of nor branched to is typed like live code, yet not reachable.
+  bool reachable = true;
   std::span<const ValType> popped;    // deepest first; kBottom where the stack was polymorphic
   std::span<const ValType> pushed;    // deepest first
   const Label* closed = nullptr;      // else, end, catch, catch_all, delegate: the label that ended (before the change)
   bool falls_through = false;         // with `closed`: control reached this point from above
-  // Branches (br, br_if, br_table, br_on_*, catches): types carried are view.label(depth).branch_types().
+  // Branches (br, br_if, br_table, br_on_*, catches): types carried are view.label(depth).branch_types(). Conditional
+  // ones pop these values and push them back.
 };
+
+// Operand stacks higher than this are rejected (ErrorCode::kLimit), so that memory stays linear in the code.
+inline constexpr uint32_t kMaxOperands = 1'000'000;
 
 // Read-only view of the walk's state for sinks. Spans are valid until the next instruction.
 class WalkView {
  public:
-  virtual ~WalkView() = default;
-  virtual const Module& module() const = 0;
+  const Module& module() const { return *module_; }
   // Invalid for constant expressions.
-  virtual FuncIndex func() const = 0;
-  virtual const SubType& type() const = 0;
+  FuncIndex func() const { return func_; }
+  const SubType& type() const { return *type_; }
   // Parameters, then declared locals.
-  virtual std::span<const ValType> locals() const = 0;
+  std::span<const ValType> locals() const { return locals_; }
   // Operand stack, deepest first, after the instruction.
-  virtual std::span<const ValType> stack() const = 0;
+  std::span<const ValType> stack() const { return stack_; }
   // Labels, outermost (kFunc) first; label(0) is the innermost.
-  virtual std::span<const Label> labels() const = 0;
-  const Label& label(uint32_t depth) const { return labels()[labels().size() - 1 - depth]; }
+  std::span<const Label> labels() const { return labels_; }
+  const Label& label(uint32_t depth) const { return labels_[labels_.size() - 1 - depth]; }
+
+ protected:
+  explicit WalkView(const Module& module) : module_(&module) {}
+
+  const Module* module_;
+  FuncIndex func_;
+  const SubType* type_ = nullptr;
+  std::vector<ValType> locals_;
+  std::vector<ValType> stack_;
+  std::vector<Label> labels_;
 };
 
 // Walks the body of `func`. Returns the first error. Instantiated for each sink in that sink's own .cc, which includes

@@ -122,6 +122,11 @@ inline const OpcodeInfo& info(Opcode op) { return kOpcodeTable[static_cast<size_
 inline constexpr auto kNoOpcode = static_cast<Opcode>(kOpcodeCount);
 Opcode find_opcode(uint8_t prefix, uint32_t code);
 
+// log2 of the bytes that a load or store touches, which is its natural alignment. Requires MemArg or MemArgLane.
+uint8_t access_log2(Opcode op);
+// How many lanes the immediate may choose from. Requires Lane or MemArgLane.
+uint8_t lane_count(Opcode op);
+
 enum class BlockTypeKind : uint8_t { kEmpty, kValue, kFunc };
 struct BlockType {
   BlockTypeKind kind = BlockTypeKind::kEmpty;

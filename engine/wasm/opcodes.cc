@@ -59,6 +59,13 @@ consteval bool rows_are_consistent() {
 static_assert(rows_are_consistent());
 static_assert(kOpcodeCount < 1024, "handlers and coverage counters are sized by it");
 
+static_assert(detail::shape_of("i64.load32_s", ImmKind::MemArg).access_log2 == 2);
+static_assert(detail::shape_of("v128.load8x8_u", ImmKind::MemArg).access_log2 == 3);
+static_assert(detail::shape_of("v128.load16_splat", ImmKind::MemArg).access_log2 == 1);
+static_assert(detail::shape_of("v128.store", ImmKind::MemArg).access_log2 == 4);
+static_assert(detail::shape_of("v128.store8_lane", ImmKind::MemArgLane).lanes == 16);
+static_assert(detail::shape_of("f64x2.extract_lane", ImmKind::Lane).lanes == 2);
+
 struct FeatureRow {
   Feature feature;
   const char* name;
@@ -73,6 +80,9 @@ static_assert(kFeatureCount <= 32, "Features holds them in 32 bits");
 }  // namespace
 
 Opcode find_opcode(uint8_t prefix, uint32_t code) { return detail::lookup_opcode(prefix, code); }
+
+uint8_t access_log2(Opcode op) { return detail::kShapes[static_cast<size_t>(op)].access_log2; }
+uint8_t lane_count(Opcode op) { return detail::kShapes[static_cast<size_t>(op)].lanes; }
 
 const char* to_string(Feature feature) { return kFeatureRows[static_cast<size_t>(feature)].name; }
 

@@ -122,6 +122,8 @@ inline constexpr ValType kF32{ValKind::kF32};
 inline constexpr ValType kF64{ValKind::kF64};
 inline constexpr ValType kV128{ValKind::kV128};
 inline constexpr ValType kBottom{ValKind::kBottom};
+// Only during validation, in unreachable code: a reference of unknown type, subtype of every reference.
+inline constexpr ValType kBottomRef = ValType::ref(static_cast<HeapKind>(15), false);
 inline constexpr ValType kFuncRef = ValType::ref(HeapKind::kFunc, true);
 inline constexpr ValType kExternRef = ValType::ref(HeapKind::kExtern, true);
 inline constexpr ValType kAnyRef = ValType::ref(HeapKind::kAny, true);
@@ -169,7 +171,9 @@ class TypeStore {
 
   // Adds a rec group, or finds the equal one. In `group`, concrete numbers below `kGroupBase` are TypeIds of this
   // store; kGroupBase + i names member i of the group itself. Returns the TypeId of the first member; members are
-  // consecutive. Requires: supertypes and references are valid.
+  // consecutive. Requires: numbers name types, a supertype stands before its subtype, depths are within
+  // kMaxSubtypeDepth, size() + group.size() <= kMaxTypes. Whether a type matches its supertype is the caller's to
+  // check (decode does, with the interned types).
   static constexpr uint32_t kGroupBase = 1u << 23;
   TypeId intern(std::vector<SubType> group);
   // A group of one final function type.
@@ -199,6 +203,8 @@ class TypeStore {
 
  private:
   struct Groups;
+  TypeId add(std::vector<SubType> group);
+
   std::vector<std::unique_ptr<const SubType>> types_;
   std::vector<std::vector<TypeId>> ancestors_;
   std::unique_ptr<Groups> groups_;

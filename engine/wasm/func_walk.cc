@@ -1,0 +1,449 @@
+// The typed walk: reading and dispatch, operand and label stacks. The rules are in rules/*.h.
+#include "engine/wasm/func_walk.h"
+
+#include <algorithm>
+
+#include "engine/base/check.h"
+#include "engine/base/text.h"
+#include "engine/wasm/limits.h"
+#include "engine/wasm/opcode_lookup.h"
+#include "engine/wasm/rules/control.h"
+#include "engine/wasm/rules/exceptions.h"
+#include "engine/wasm/rules/references.h"
+#include "engine/wasm/rules/variables.h"
+#include "engine/wasm/walk_core.h"
+
+namespace parallax::wasm {
+namespace {
+
+// Instructions that a constant expression may use (specification, "Constant Expressions").
+constexpr auto kConstant = [] {
+  std::array<bool, kOpcodeCount> table{};
+  for (const Opcode op :
+       {Opcode::End, Opcode::I32Const, Opcode::I64Const, Opcode::F32Const, Opcode::F64Const, Opcode::V128Const,
+        Opcode::RefNull, Opcode::RefFunc, Opcode::RefI31, Opcode::GlobalGet, Opcode::I32Add, Opcode::I32Sub,
+        Opcode::I32Mul, Opcode::I64Add, Opcode::I64Sub, Opcode::I64Mul, Opcode::StructNew, Opcode::StructNewDefault,
+        Opcode::ArrayNew, Opcode::ArrayNewDefault, Opcode::ArrayNewFixed, Opcode::AnyConvertExtern,
+        Opcode::ExternConvertAny}) {
+    table[static_cast<size_t>(op)] = true;
+  }
+  return table;
+}();
+
+constexpr bool needs_extended_const(Opcode op) {
+  return op == Opcode::I32Add || op == Opcode::I32Sub || op == Opcode::I32Mul || op == Opcode::I64Add ||
+         op == Opcode::I64Sub || op == Opcode::I64Mul;
+}
+
+// A signature of the opcode table as a template argument, so that each distinct one becomes one function.
+template <size_t n>
+struct Letters {
+  char text[n];
+  constexpr Letters(const char (&from)[n]) { std::copy(from, from + n, text); }  // NOLINT: implicit on purpose
+  constexpr bool is_fixed() const { return text[0] != '*'; }
+};
+
+constexpr ValType type_of_letter(char letter, ValType address) {
+  switch (letter) {
+    case 'i': return kI32;
+    case 'l': return kI64;
+    case 'f': return kF32;
+    case 'd': return kF64;
+    case 'v': return kV128;
+    default: return address;
+  }
+}
+
+}  // namespace
+
+template <bool kEvents>
+WalkCore<kEvents>::WalkCore(const Module& module, const Features& features)
+    : WalkView(module), store_(module.store.get()), reader_(module, Range{}, features), features_(features) {
+  CHECK(module.naming == TypeNaming::kCanonical && store_ != nullptr, "I7: walk of a module without canonical types");
+}
+
+// --- Beginning and end -----------------------------------------------------------------------------------------------
+
+WALK(void)::start_code(Range code, std::span<const ValType> results) {
+  reader_ = InstrReader(*module_, code, features_);
+  stack_.clear();
+  labels_.clear();
+  hidden_.clear();
+  init_undo_.clear();
+  single_pages_.clear();
+  reachable_ = true;
+  instr_.offset = code.begin;
+  labels_.push_back({.kind = LabelKind::kFunc, .offset = code.begin, .results = results});
+  hidden_.push_back({});
+}
+
+WALK(bool)::begin_func(FuncIndex func) {
+  func_ = func;
+  constant_ = false;
+  visible_globals_ = static_cast<uint32_t>(module_->globals.size());
+  type_ = &module_->func_type(func);
+  start_code(module_->funcs[func.index()].body, type_->results);
+  locals_.assign(type_->params.begin(), type_->params.end());
+  unset_.assign(locals_.size(), 0);
+  if (module_->funcs[func.index()].body.size() > kMaxFuncBody) {
+    in().fail(ErrorCode::kLimit, in().offset(), text::format("function body of more than {} bytes", kMaxFuncBody));
+  }
+  const TypeScope scope = TypeScope::of(*module_, features_);
+  const uint32_t groups = in().count();
+  uint64_t total = 0;
+  for (uint32_t i = 0; i < groups && in().ok(); ++i) {
+    const WasmOffset at = in().offset();
+    const uint32_t count = in().u32();
+    const ValType type = read_val_type(in(), scope);
+    total += count;
+    if (total > UINT32_MAX) in().malformed(at, "too many locals");
+    if (!in().ok() || total > kMaxLocals) continue;  // the rest is still looked at: malformed goes before limits
+    locals_.insert(locals_.end(), count, type);
+    unset_.insert(unset_.end(), count, type.is_defaultable() ? 0 : 1);
+  }
+  if (total > kMaxLocals) in().fail(ErrorCode::kLimit, in().offset(), text::format("too many locals: {}", total));
+  return in().ok();
+}
+
+WALK(bool)::begin_const_expr(ConstExpr expr, ValType expected, uint32_t visible_globals) {
+  func_ = FuncIndex();
+  constant_ = true;
+  visible_globals_ = visible_globals;
+  const_type_ = SubType();
+  const_type_.results = {expected};
+  type_ = &const_type_;
+  locals_.clear();
+  unset_.clear();
+  start_code(expr, const_type_.results);
+  return true;
+}
+
+WALK(bool)::run() {
+  while (!labels_.empty()) {
+    if (!step()) return false;
+  }
+  return true;
+}
+
+WALK(Result<>)::finish() {
+  if (in().ok() && done() && !in().at_end()) in().malformed(in().offset(), "section size mismatch: code goes on after its end");
+  return in().result();
+}
+
+// --- One instruction -------------------------------------------------------------------------------------------------
+
+WALK(bool)::step() {
+  if constexpr (kEvents) {
+    popped_.clear();
+    pushed_.clear();
+    types_ = {.reachable = reachable_};
+  }
+  reader_.read_opcode(instr_);
+  if (constant_) [[unlikely]] {
+    const bool admitted = kConstant[static_cast<size_t>(instr_.op)] &&
+                          (!needs_extended_const(instr_.op) || features_.has(Feature::kExtendedConst));
+    if (!admitted) invalid(text::format("constant expression required: {} is not constant", info(instr_.op).text));
+  }
+  if (!in().ok()) return false;
+  if (!dispatch()) return false;
+  return finish_event();
+}
+
+WALK(bool)::finish_event() {
+  if (!in().ok()) return false;
+  if constexpr (kEvents) {
+    std::reverse(popped_.begin(), popped_.end());
+    types_.popped = popped_;
+    types_.pushed = pushed_;
+  }
+  return true;
+}
+
+// One case for each row of the table: reads the immediates, then applies the fixed signature or the rule.
+WALK(bool)::dispatch() {
+  const auto fixed = [this]<Letters letters>() __attribute__((always_inline)) {
+    constexpr size_t kColon = [] {
+      size_t i = 0;
+      while (letters.text[i] != ':') ++i;
+      return i;
+    }();
+    constexpr bool kAddress = std::find(std::begin(letters.text), std::end(letters.text), 'p') != std::end(letters.text);
+    ValType address = kI32;
+    if constexpr (kAddress) address = memory_address(memory_operand());
+    for (size_t i = kColon; i-- > 0;) pop(type_of_letter(letters.text[i], address));
+    for (size_t i = kColon + 1; letters.text[i] != 0; ++i) push(type_of_letter(letters.text[i], address));
+  };
+  switch (instr_.op) {
+#define OPCODE(id, prefix, code, text, immediates, signature, effects, feature) \
+  case Opcode::id:                                                              \
+    if constexpr (ImmKind::immediates != ImmKind::None) {                       \
+      read<ImmKind::immediates>();                                              \
+      if (!in().ok()) return false;                                             \
+    }                                                                           \
+    if constexpr (Letters(signature).is_fixed()) fixed.template operator()<signature>(); \
+    else on(Op<Opcode::id>{});                                                  \
+    return true;
+#include "engine/wasm/opcodes.def"
+#undef OPCODE
+  }
+  return false;
+}
+
+// The memory that the immediates name; requires one of the kinds that name one.
+WALK(uint32_t)::memory_operand() const {
+  switch (info(instr_.op).immediates) {
+    case ImmKind::Memory: return instr_.a;
+    case ImmKind::DataMemory: return instr_.b;
+    default: return instr_.mem.memory.raw;
+  }
+}
+
+// Reads immediates and checks what depends on them alone: that indices name something.
+template <bool kEvents>
+template <ImmKind kind>
+void WalkCore<kEvents>::read() {
+  if constexpr (kind == ImmKind::Local) {
+    instr_.a = in().u32();
+    if (instr_.a >= locals_.size()) known(instr_.a, locals_.size(), "local");
+    return;
+  } else if constexpr (kind == ImmKind::I32) {
+    instr_.bits = static_cast<uint64_t>(int64_t{in().s32()});
+    return;
+  } else {
+    reader_.read_immediates(instr_);
+    if (!in().ok()) return;
+  }
+  const Module& m = *module_;
+  if constexpr (kind == ImmKind::Func) known(instr_.a, m.funcs.size(), "function");
+  if constexpr (kind == ImmKind::Global) known(instr_.a, visible_globals_, "global");
+  if constexpr (kind == ImmKind::Table) known(instr_.a, m.tables.size(), "table");
+  if constexpr (kind == ImmKind::Memory) known_memory(instr_.a);
+  if constexpr (kind == ImmKind::Tag) known(instr_.a, m.tags.size(), "tag");
+  if constexpr (kind == ImmKind::Data) known_data(instr_.a);
+  if constexpr (kind == ImmKind::Elem) known(instr_.a, m.elems.size(), "elem segment");
+  if constexpr (kind == ImmKind::MemArg || kind == ImmKind::MemArgLane) check_mem_arg();
+  if constexpr (kind == ImmKind::DataMemory) known_memory(instr_.b) && known_data(instr_.a);
+  if constexpr (kind == ImmKind::MemoryMemory) known_memory(instr_.a) && known_memory(instr_.b);
+  if constexpr (kind == ImmKind::TableElem) {
+    known(instr_.a, m.tables.size(), "table") && known(instr_.b, m.elems.size(), "elem segment");
+  }
+  if constexpr (kind == ImmKind::TableTable) {
+    known(instr_.a, m.tables.size(), "table") && known(instr_.b, m.tables.size(), "table");
+  }
+  if constexpr (kind == ImmKind::Lane || kind == ImmKind::MemArgLane) {
+    const uint8_t lanes = detail::kShapes[static_cast<size_t>(instr_.op)].lanes;
+    if (instr_.lane >= lanes) invalid(text::format("invalid lane index {} of {}", instr_.lane, lanes));
+  }
+  if constexpr (kind == ImmKind::Shuffle) {
+    for (const uint8_t lane : instr_.v128) {
+      if (lane >= 32) invalid(text::format("invalid lane index {} of 32", lane));
+    }
+  }
+}
+
+WALK(void)::check_mem_arg() {
+  if (!known_memory(instr_.mem.memory.raw)) return;
+  const uint8_t natural = detail::kShapes[static_cast<size_t>(instr_.op)].access_log2;
+  if (instr_.mem.align_log2 > natural) {
+    return invalid(text::format("alignment must not be larger than natural: 2**{} for {} bytes", instr_.mem.align_log2,
+                                1u << natural));
+  }
+  if (instr_.mem.offset > UINT32_MAX && !module_->memories[instr_.mem.memory.index()].type.limits.is_64) {
+    invalid(text::format("offset out of range: {:#x} in a memory with 32-bit addresses", instr_.mem.offset));
+  }
+}
+
+WALK(bool)::known(uint64_t index, size_t count, const char* what) {
+  if (index < count) [[likely]] return true;
+  invalid(text::format("unknown {} {}: there are {}", what, index, count));
+  return false;
+}
+
+WALK(bool)::known_memory(uint32_t index) { return known(index, module_->memories.size(), "memory"); }
+
+// In code, data segments are counted by the data count section, which stands before it.
+WALK(bool)::known_data(uint32_t index) {
+  if (!module_->data_count.has_value()) {
+    in().malformed(instr_.offset, "data count section required");
+    return false;
+  }
+  return known(index, *module_->data_count, "data segment");
+}
+
+// --- Operand stack ---------------------------------------------------------------------------------------------------
+
+WALK(void)::push(ValType type) {
+  stack_.push_back(type);
+  if constexpr (kEvents) pushed_.push_back(type);
+  if (stack_.size() > kMaxOperands) [[unlikely]] {
+    in().fail(ErrorCode::kLimit, instr_.offset, text::format("operand stack of more than {} values", kMaxOperands));
+  }
+}
+
+WALK(void)::push_all(std::span<const ValType> types) {
+  if (stack_.size() + types.size() > kMaxOperands) [[unlikely]] {
+    return in().fail(ErrorCode::kLimit, instr_.offset, text::format("operand stack of more than {} values", kMaxOperands));
+  }
+  stack_.insert(stack_.end(), types.begin(), types.end());
+  if constexpr (kEvents) pushed_.insert(pushed_.end(), types.begin(), types.end());
+}
+
+WALK(ValType)::pop() {
+  ValType type = kBottom;
+  if (stack_.size() > labels_.back().height) [[likely]] {
+    type = stack_.back();
+    stack_.pop_back();
+  } else if (!labels_.back().unreachable) {
+    mismatch_of("instruction requires a value but stack has []");
+  }
+  if constexpr (kEvents) popped_.push_back(type);
+  return type;
+}
+
+WALK(ValType)::pop(ValType expected) {
+  if (stack_.size() > labels_.back().height) [[likely]] {
+    const ValType type = stack_.back();
+    if (type != expected && !store_->matches(type, expected)) [[unlikely]] mismatch("instruction", {&expected, 1});
+    stack_.pop_back();
+    if constexpr (kEvents) popped_.push_back(type);
+    return type;
+  }
+  if (!labels_.back().unreachable) mismatch("instruction", {&expected, 1});
+  if constexpr (kEvents) popped_.push_back(kBottom);
+  return kBottom;
+}
+
+WALK(ValType)::pop_ref() {
+  const ValType type = pop();
+  if (type.is_bottom()) return kBottomRef;
+  if (type.is_ref()) return type;
+  mismatch_of(text::format("instruction requires [ref] but stack has [{}]", to_string(type)));
+  return kBottomRef;
+}
+
+WALK(bool)::all_match(std::span<const ValType> sub, std::span<const ValType> super) const {
+  return sub.size() == super.size() &&
+         std::equal(sub.begin(), sub.end(), super.begin(), [this](ValType a, ValType b) { return matches(a, b); });
+}
+
+// Whether the topmost values have these types; below the label's height an unreachable end supplies any.
+WALK(bool)::top_matches(std::span<const ValType> types) const {
+  const Label& label = labels_.back();
+  const size_t have = std::min(stack_.size() - label.height, types.size());
+  if (have < types.size() && !label.unreachable) return false;
+  const auto values = std::span(stack_).last(have);
+  return all_match(values, types.last(have));
+}
+
+WALK(void)::pop_all(std::span<const ValType> types) {
+  if (!top_matches(types)) [[unlikely]] mismatch("instruction", types);
+  const size_t have = std::min(stack_.size() - labels_.back().height, types.size());
+  if constexpr (kEvents) {
+    popped_.insert(popped_.end(), stack_.rbegin(), stack_.rbegin() + static_cast<ptrdiff_t>(have));
+    popped_.insert(popped_.end(), types.size() - have, kBottom);
+  }
+  stack_.resize(stack_.size() - have);
+}
+
+WALK(void)::pass_branch_values(const Label& label) {
+  const auto types = label.branch_types();
+  pop_all(types);
+  push_all(types);
+}
+
+WALK(void)::become_unreachable() {
+  stack_.resize(labels_.back().height);
+  labels_.back().unreachable = true;
+  reachable_ = false;
+}
+
+// --- Labels ----------------------------------------------------------------------------------------------------------
+
+// The types of a single result, as a list that stays where it is until the walk of this code ends.
+WALK(std::span<const ValType>)::single(ValType type) {
+  static constexpr ValType kNumbers[] = {kI32, kI64, kF32, kF64, kV128};
+  if (!type.is_ref()) return {&kNumbers[static_cast<size_t>(type.kind())], 1};
+  constexpr size_t kPage = 128;
+  if (single_pages_.empty() || single_pages_.back().size() == kPage) single_pages_.emplace_back().reserve(kPage);
+  std::vector<ValType>& page = single_pages_.back();
+  page.push_back(type);
+  return {&page.back(), 1};
+}
+
+WALK(typename WalkCore<kEvents>::Signature)::block_signature(const BlockType& type) {
+  switch (type.kind) {
+    case BlockTypeKind::kEmpty: return {};
+    case BlockTypeKind::kValue: return {{}, single(type.value)};
+    case BlockTypeKind::kFunc: break;
+  }
+  const SubType* found = func_type(type.type);
+  if (found == nullptr) return {};
+  return {found->params, found->results};
+}
+
+WALK(void)::open(LabelKind kind, Signature signature) {
+  pop_all(signature.params);
+  if (labels_.size() > kMaxControlDepth) {
+    return in().fail(ErrorCode::kLimit, instr_.offset, text::format("more than {} nested blocks", kMaxControlDepth));
+  }
+  labels_.push_back({.kind = kind,
+                     .offset = instr_.offset,
+                     .params = signature.params,
+                     .results = signature.results,
+                     .height = static_cast<uint32_t>(stack_.size()),
+                     .reachable_at_entry = reachable_});
+  hidden_.push_back({.init_height = static_cast<uint32_t>(init_undo_.size())});
+  push_all(signature.params);
+}
+
+WALK(void)::close() {
+  const Label& label = labels_.back();
+  const size_t have = stack_.size() - label.height;
+  if (have > label.results.size() || !top_matches(label.results)) [[unlikely]] mismatch("block", label.results);
+  pop_all(label.results);
+  stack_.resize(label.height);
+  closed_ = label;
+  closed_hidden_ = hidden_.back();
+  labels_.pop_back();
+  hidden_.pop_back();
+  undo_initialisations(closed_hidden_.init_height);
+  if constexpr (kEvents) {
+    types_.closed = &closed_;
+    types_.falls_through = reachable_;
+  }
+}
+
+WALK(void)::reopen(LabelKind kind) {
+  labels_.push_back(closed_);
+  labels_.back().kind = kind;
+  labels_.back().unreachable = false;
+  hidden_.push_back(closed_hidden_);
+  hidden_.back().end_reached |= reachable_;
+  reachable_ = closed_.reachable_at_entry;
+}
+
+WALK(const Label*)::branch_target(uint32_t depth) {
+  if (!known(depth, labels_.size(), "label")) return nullptr;
+  mark_branch(depth);
+  return &label_at(depth);
+}
+
+// --- Errors ----------------------------------------------------------------------------------------------------------
+
+WALK(void)::mismatch_of(std::string message) {
+  if (!in().ok()) return;
+  invalid(text::format("type mismatch: {} ({})", message, info(instr_.op).text));
+}
+
+// Shows as many values as are required, or everything in the block when values are left over.
+WALK(void)::mismatch(std::string_view what, std::span<const ValType> required) {
+  if (!in().ok()) return;
+  const size_t have = stack_.size() - labels_.back().height;
+  const size_t shown = what == "block" ? have : std::min(have, required.size());
+  mismatch_of(text::format("{} requires {} but stack has {}", what, list(required), list(std::span(stack_).last(shown))));
+}
+
+template class WalkCore<false>;
+template class WalkCore<true>;
+
+}  // namespace parallax::wasm
