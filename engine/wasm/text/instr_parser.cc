@@ -59,7 +59,7 @@ class InstrParser {
     kFlatCatch,
     kFlatCatchAll,
   };
-  enum class Stage : uint8_t { kFirst, kSecond, kDone };  // of kIf and kTry: what was seen
+  enum class Stage : uint8_t { kFirst, kSecond, kCatching, kDone };  // of kIf and kTry: what was seen
   struct Frame {
     Form form;
     Stage stage = Stage::kFirst;
@@ -174,12 +174,14 @@ class InstrParser {
   }
 
   Result<> try_clause(Frame& top) {
+    const bool catching = top.stage == Stage::kSecond || top.stage == Stage::kCatching;
     if (top.stage == Stage::kFirst && in_.take_group("do")) {
       top.stage = Stage::kSecond;
-    } else if (top.stage == Stage::kSecond && in_.take_group("catch")) {
+    } else if (catching && in_.take_group("catch")) {
+      top.stage = Stage::kCatching;
       put_opcode(out_, Opcode::Catch);
       put_unsigned(out_, TRY(module_.index(module_.tag_space_)));
-    } else if (top.stage == Stage::kSecond && in_.take_group("catch_all")) {
+    } else if (catching && in_.take_group("catch_all")) {
       put_opcode(out_, Opcode::CatchAll);
       top.stage = Stage::kDone;
     } else if (top.stage == Stage::kSecond && in_.take_group("delegate")) {

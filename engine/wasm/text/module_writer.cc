@@ -35,11 +35,6 @@ void put_custom(Bytes& out, std::string_view name, std::string_view content) {
   put_section(out, kCustomSection, body);
 }
 
-std::vector<IndirectNameEntry> sorted(std::vector<IndirectNameEntry> entries) {
-  std::ranges::stable_sort(entries, {}, [](const IndirectNameEntry& e) { return std::pair(e.outer, e.index); });
-  return entries;
-}
-
 }  // namespace
 
 // --- Custom sections -------------------------------------------------------------------------------------------------
@@ -114,9 +109,6 @@ Bytes ModuleParser::name_section(std::string_view name) {
   names_.elems = elem_space_.names;
   names_.datas = data_space_.names;
   names_.tags = tag_space_.names;
-  names_.locals = sorted(std::move(names_.locals));
-  names_.labels = sorted(std::move(names_.labels));
-  names_.fields = sorted(std::move(names_.fields));
   if (names_.empty()) return {};
   ByteWriter out;
   encode(out, names_);

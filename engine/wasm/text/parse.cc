@@ -18,6 +18,7 @@ Result<std::vector<uint8_t>> parse_module(std::string source, const ParseOptions
 
 Result<std::vector<uint8_t>> parse_module_group(const Tokens& tokens, size_t group, const ParseOptions& options) {
   Cursor in(tokens, group + 2);
+  in.take_word("definition");  // scripts
   std::string_view name;
   if (in.is(TokenKind::kId)) name = in.next().text;
   return ModuleParser(tokens, in.at(), tokens[group].match, options).run(name);

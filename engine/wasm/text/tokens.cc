@@ -97,10 +97,8 @@ void append_utf8(std::string& out, uint32_t scalar) {
 }
 
 Position Tokens::position(uint32_t offset) const {
-  const std::string_view before = std::string_view(source_).substr(0, offset);
-  const size_t newline = before.rfind('\n');
-  return {.line = 1 + static_cast<uint32_t>(std::ranges::count(before, '\n')),
-          .column = static_cast<uint32_t>(newline == before.npos ? before.size() + 1 : before.size() - newline)};
+  const auto line = static_cast<uint32_t>(std::ranges::upper_bound(lines_, offset) - lines_.begin());
+  return {.line = line, .column = offset - lines_[line - 1] + 1};
 }
 
 std::unexpected<Error> Tokens::fail(uint32_t offset, std::string_view message, ErrorCode code) const {
@@ -130,8 +128,8 @@ class Lexer {
   struct Open {
     Opened kind;
     uint32_t offset;
-    uint32_t index;                 // kGroup outside annotations: its token
-    std::optional<Annotation> kept; // kAnnotation that is understood and not nested in another
+    uint32_t index;                  // kGroup outside annotations: its token
+    std::optional<Annotation> kept;  // kAnnotation that is understood
   };
 
   std::unexpected<Error> fail(size_t offset, std::string_view message) const {
@@ -190,7 +188,8 @@ class Lexer {
 
   Result<> lex_one() {
     const char c = source_[pos_];
-    if (c == '(') return peek(1) == '@' ? open_annotation() : open_group();
+    // Inside an annotation everything is just tokens and groups.
+    if (c == '(') return peek(1) == '@' && !in_annotation() ? open_annotation() : open_group();
     if (c == ')') return close();
     if (c == '"' || c == ';' || is_id_char(c) || is_punctuation(c)) return lex_run();
     return fail(pos_, "illegal character");
@@ -216,14 +215,12 @@ class Lexer {
       id = source_.substr(start, pos_ - start);
     }
     if (id.empty()) return fail(open.offset, "empty annotation id");
-    if (annotation_depth_++ == 0) {
-      for (const NamedAnnotation& known : kAnnotations) {
-        if (known.id == id) {
-          open.kept.emplace();
-          open.kept->kind = known.kind;
-          open.kept->offset = open.offset;
-        }
-      }
+    annotation_at_ = open_.size();
+    for (const NamedAnnotation& known : kAnnotations) {
+      if (known.id != id) continue;
+      open.kept.emplace();
+      open.kept->kind = known.kind;
+      open.kept->offset = open.offset;
     }
     open_.push_back(std::move(open));
     return {};
@@ -235,11 +232,11 @@ class Lexer {
     open_.pop_back();
     const auto at = static_cast<uint32_t>(pos_++);
     if (open.kind == Opened::kGroup) {
-      if (annotation_depth_ == 0) out_.tokens_[open.index].match = static_cast<uint32_t>(out_.tokens_.size());
+      if (!in_annotation()) out_.tokens_[open.index].match = static_cast<uint32_t>(out_.tokens_.size());
       emit({.kind = TokenKind::kRight, .offset = at});
       return {};
     }
-    --annotation_depth_;
+    annotation_at_ = kNone;
     if (open.kept) {
       open.kept->before = static_cast<uint32_t>(out_.tokens_.size());
       out_.annotations_.push_back(std::move(*open.kept));
@@ -249,17 +246,13 @@ class Lexer {
 
   // Into the token array, or into the body of the annotation that is being read, if that one is kept.
   void emit(Token token) {
-    if (annotation_depth_ == 0) {
+    if (!in_annotation()) {
       out_.tokens_.push_back(token);
-      return;
-    }
-    for (Open& open : open_) {
-      if (open.kept) {
-        open.kept->body.push_back(token);
-        return;
-      }
+    } else if (open_[annotation_at_].kept) {
+      open_[annotation_at_].kept->body.push_back(token);
     }
   }
+  bool in_annotation() const { return annotation_at_ != kNone; }
 
   // A maximal run of identifier characters, strings and punctuation: one token, reserved if no other rule fits.
   Result<> lex_run() {
@@ -377,13 +370,18 @@ class Lexer {
   std::string_view source_;
   size_t pos_ = 0;
   std::vector<Open> open_;
-  size_t annotation_depth_ = 0;
+  static constexpr size_t kNone = SIZE_MAX;
+  size_t annotation_at_ = kNone;  // the open annotation's place in open_
 };
 
 Result<std::shared_ptr<const Tokens>> Tokens::lex(std::string source) {
   if (source.size() > UINT32_MAX - 1) return parallax::fail(ErrorCode::kLimit, 0, "text of 4 GiB or more");
   auto tokens = std::make_shared<Tokens>();
   tokens->source_ = std::move(source);
+  tokens->lines_.push_back(0);
+  for (size_t at = 0; at < tokens->source_.size(); ++at) {
+    if (tokens->source_[at] == '\n') tokens->lines_.push_back(static_cast<uint32_t>(at + 1));
+  }
   TRY(Lexer(*tokens).run());
   return std::shared_ptr<const Tokens>(std::move(tokens));
 }

@@ -75,6 +75,7 @@ class Tokens {
   std::deque<std::string> decoded_;  // strings that differ from their source; a deque, so that views stay valid
   std::vector<Token> tokens_;
   std::vector<Annotation> annotations_;
+  std::vector<uint32_t> lines_;  // offsets of their first bytes
 };
 
 // Whether `bytes` is well-formed UTF-8 (no surrogates, no overlong forms).
