@@ -24,6 +24,8 @@ enum ExitCode : int {
   kEnvironment = 3,  // the machine failed us: no process, no memory, no space, a missing component
 };
 
+inline constexpr const char* kVersion = PARALLAX_VERSION;
+
 #define COMMAND(name, hidden, summary) void add_##name(CLI::App& command, int& exit_code);
 #include "tools/parallax/commands.def"
 #undef COMMAND

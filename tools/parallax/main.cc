@@ -34,7 +34,7 @@ int main(int argc, char** argv) {
   std::signal(SIGPIPE, SIG_IGN);
   CLI::App app{"Parallax: differential fuzzing of WebAssembly GC engines, and a runtime of its own"};
   app.name("parallax");
-  app.set_version_flag("--version", "parallax " PARALLAX_VERSION);
+  app.set_version_flag("--version", std::string("parallax ") + parallax::cli::kVersion);
   app.require_subcommand(1);
   app.footer(kFooter);
   int exit_code = parallax::cli::kDone;

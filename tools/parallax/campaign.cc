@@ -1,0 +1,494 @@
+// The supervisor's side of a campaign: see campaign.h.
+#include "tools/parallax/campaign.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <nlohmann/json.hpp>
+
+#include "engine/base/text.h"
+#include "tools/parallax/commands.h"
+#include "triage/child.h"
+#include "triage/finding.h"
+
+namespace parallax::cli {
+
+namespace {
+
+using fuzz::Stage;
+using Clock = std::chrono::steady_clock;
+
+volatile sig_atomic_t g_interrupted = 0;
+void interrupt(int) { g_interrupted = 1; }
+
+// Ctrl-C ends the campaign, not the process, while one of these lives.
+class InterruptScope {
+ public:
+  InterruptScope() {
+    g_interrupted = 0;
+    struct sigaction action = {};
+    action.sa_handler = interrupt;
+    ::sigaction(SIGINT, &action, &old_int_);
+    ::sigaction(SIGTERM, &action, &old_term_);
+  }
+  ~InterruptScope() {
+    ::sigaction(SIGINT, &old_int_, nullptr);
+    ::sigaction(SIGTERM, &old_term_, nullptr);
+  }
+
+ private:
+  struct sigaction old_int_, old_term_;
+};
+
+struct WorkerProcess {
+  pid_t pid = 0;
+  int out = -1;        // its standard output: one line per finding
+  int err = -1;        // its standard error, a file in memory
+  std::string line;    // unfinished line of `out`
+  uint64_t seen_index = ~uint64_t{0};
+  double seen_at = 0;  // when the index was first seen
+  bool done = false;
+};
+
+class Supervisor {
+ public:
+  explicit Supervisor(const CampaignOptions& options) : options_(options), workers_(options.jobs) {}
+  ~Supervisor() {
+    for (WorkerProcess& worker : workers_) {
+      if (worker.pid > 0) ::kill(worker.pid, SIGKILL);
+      while (worker.pid > 0 && ::waitpid(worker.pid, nullptr, 0) < 0 && errno == EINTR) {
+      }
+    }
+    if (slots_ != nullptr) ::munmap(slots_, sizeof(WorkerSlot) * options_.jobs);
+    if (shared_ >= 0) ::close(shared_);
+  }
+
+  Result<CampaignReport> run() {
+    const InterruptScope interrupts;
+    TRY(share_memory());
+    for (uint32_t i = 0; i < options_.jobs; ++i) TRY(start(i));
+    double next_status = status_period();
+    while (!finished()) {
+      wait_for_news();
+      for (uint32_t i = 0; i < options_.jobs; ++i) TRY(watch(i));
+      if (seconds() >= next_status) {
+        print_status(false);
+        next_status = seconds() + status_period();
+      }
+      if (ending_ == 0 && should_end()) ask_to_end();
+    }
+    finish_report();
+    return std::move(report_);
+  }
+
+ private:
+  double seconds() const { return std::chrono::duration<double>(Clock::now() - begin_).count(); }
+  static bool on_terminal() { return ::isatty(STDERR_FILENO) != 0; }
+  static double status_period() { return on_terminal() ? 0.5 : 10.0; }
+
+  Result<> share_memory() {
+    shared_ = ::memfd_create("parallax-campaign", 0);  // inherited by workers, so not close-on-exec
+    const size_t size = sizeof(WorkerSlot) * options_.jobs;
+    if (shared_ < 0 || ::ftruncate(shared_, static_cast<off_t>(size)) != 0) return fail(ErrorCode::kIo, 0, "no shared memory");
+    void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, shared_, 0);
+    if (memory == MAP_FAILED) return fail(ErrorCode::kIo, 0, "no shared memory");
+    slots_ = static_cast<WorkerSlot*>(memory);
+    for (uint32_t i = 0; i < options_.jobs; ++i) slots_[i].next = i;
+    return {};
+  }
+
+  std::vector<std::string> worker_command(uint32_t number) const {
+    std::vector<std::string> command = {
+        triage::own_program(), "worker", "--shm", std::to_string(shared_), "--number", std::to_string(number),
+        "--jobs", std::to_string(options_.jobs), "--seed", std::to_string(options_.seed), "--runs", std::to_string(options_.runs),
+        "--generator", to_string(options_.generator)};
+    const auto add = [&](const char* name, const std::string& value) {
+      if (!value.empty()) command.insert(command.end(), {name, value});
+    };
+    for (const std::string& spec : options_.executors) add("--executors", spec);
+    add("--findings", options_.findings);
+    add("--corpus", options_.corpus);
+    add("--fault", options_.fault);
+    return command;
+  }
+
+  Result<> start(uint32_t number) {
+    WorkerProcess& worker = workers_[number];
+    if (worker.err < 0) worker.err = ::memfd_create("parallax-worker-stderr", MFD_CLOEXEC);
+    int out[2];
+    if (worker.err < 0 || ::ftruncate(worker.err, 0) != 0 || ::pipe2(out, O_CLOEXEC) != 0) {
+      return fail(ErrorCode::kIo, 0, text::format("cannot start a worker: {}", std::strerror(errno)));
+    }
+    ::lseek(worker.err, 0, SEEK_SET);
+    slots_[number].leave = 0;
+    const std::vector<std::string> command = worker_command(number);
+    std::vector<char*> argv;
+    for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
+    argv.push_back(nullptr);
+    const pid_t pid = ::fork();
+    if (pid < 0) return fail(ErrorCode::kIo, 0, text::format("cannot start a worker: {}", std::strerror(errno)));
+    if (pid == 0) {
+      ::setpgid(0, 0);
+      ::dup2(out[1], STDOUT_FILENO);
+      ::dup2(worker.err, STDERR_FILENO);
+      ::execv(argv[0], argv.data());
+      ::_exit(127);
+    }
+    ::close(out[1]);
+    ::fcntl(out[0], F_SETFL, O_NONBLOCK);
+    worker.pid = pid;
+    worker.out = out[0];
+    worker.seen_index = ~uint64_t{0};
+    worker.seen_at = seconds();
+    return {};
+  }
+
+  bool finished() const {
+    return std::all_of(workers_.begin(), workers_.end(), [](const WorkerProcess& w) { return w.done; });
+  }
+
+  bool should_end() {
+    if (g_interrupted != 0) report_.interrupted = true;
+    return report_.interrupted || (options_.seconds > 0 && seconds() >= options_.seconds) ||
+           (options_.stop_at_first && !report_.found.empty());
+  }
+
+  // Asks all workers to leave after their case.
+  void ask_to_end() {
+    ending_ = seconds() + 1e-9;
+    for (uint32_t i = 0; i < options_.jobs; ++i) slots_[i].leave = 1;
+  }
+
+  void wait_for_news() {
+    std::vector<pollfd> fds;
+    for (const WorkerProcess& worker : workers_) {
+      if (!worker.done) fds.push_back({worker.out, POLLIN, 0});
+    }
+    ::poll(fds.data(), fds.size(), 100);
+  }
+
+  Result<> watch(uint32_t number) {
+    WorkerProcess& worker = workers_[number];
+    if (worker.done) return {};
+    read_lines(worker);
+    int status = 0;
+    const pid_t gone = ::waitpid(worker.pid, &status, WNOHANG);
+    if (gone == worker.pid) {
+      read_lines(worker);
+      worker.pid = 0;
+      return ended(number, status);
+    }
+    if (ending_ != 0 && seconds() - ending_ > kPatienceAtEnd) return abandon(worker);
+    WorkerSlot& slot = slots_[number];
+    const uint64_t index = slot.index.load(std::memory_order_relaxed) ^ slot.counts[0].load(std::memory_order_relaxed) << 32;
+    const double now = seconds();
+    if (index != worker.seen_index) {
+      worker.seen_index = index;
+      worker.seen_at = now;
+    } else if (now - worker.seen_at > options_.case_seconds) {
+      return kill_worker(number, fuzz::FindingClass::kHang);
+    }
+    if (now - last_memory_check_[number % kMemoryChecks] > 0.25) {
+      last_memory_check_[number % kMemoryChecks] = now;
+      const uint64_t resident = triage::resident_bytes(worker.pid);
+      if (number == 0 && resident != 0) {
+        if (report_.rss_begin == 0 && slot.counts[0].load() >= 100) report_.rss_begin = resident;
+        report_.rss_end = resident;
+      }
+      if (resident > options_.limit_bytes) return kill_worker(number, fuzz::FindingClass::kMemory);
+      if (resident > options_.recycle_bytes && slot.leave.load() == 0) {
+        slot.leave = 2;
+        ++report_.recycled;
+      }
+    }
+    return {};
+  }
+
+  void read_lines(WorkerProcess& worker) {
+    char buffer[4096];
+    ssize_t got = 0;
+    while ((got = ::read(worker.out, buffer, sizeof buffer)) > 0) {
+      worker.line.append(buffer, static_cast<size_t>(got));
+      for (size_t end; (end = worker.line.find('\n')) != std::string::npos;) {
+        note_line(worker.line.substr(0, end));
+        worker.line.erase(0, end + 1);
+      }
+    }
+  }
+
+  void note_line(const std::string& line) {
+    const size_t first = line.find('\t');
+    const size_t second = first == std::string::npos ? first : line.find('\t', first + 1);
+    if (second == std::string::npos) return;
+    note(line.substr(0, first), line.substr(second + 1), line.substr(first + 1, second - first - 1));
+  }
+
+  void note(const std::string& signature, const std::string& difference, const std::string& folder) {
+    for (FoundRow& row : report_.found) {
+      if (row.signature != signature) continue;
+      ++row.count;
+      return;
+    }
+    report_.found.push_back({signature, difference, folder, 1, seconds()});
+    if (options_.quiet) return;
+    clear_status();
+    std::fprintf(stderr, "[%7.1f s] finding: %s\n", seconds(), signature.c_str());
+    std::fprintf(stderr, "            %s\n", difference.c_str());
+    if (folder != "-") std::fprintf(stderr, "            %s\n", folder.c_str());
+  }
+
+  // A worker ended by itself.
+  Result<> ended(uint32_t number, int status) {
+    WorkerProcess& worker = workers_[number];
+    ::close(worker.out);
+    WorkerSlot& slot = slots_[number];
+    if (WIFEXITED(status) && WEXITSTATUS(status) == kDone) {
+      const bool recycle = slot.leave.load() == 2 && ending_ == 0;
+      if (recycle) return start(number);
+      worker.done = true;
+      return {};
+    }
+    const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+    const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
+    if (code == kUsage || code == kEnvironment || code == 127) {
+      if (slot.counts[0].load() == 0) return fail(ErrorCode::kIo, 0, text::format("a worker did not start: {}", error_output(worker)));
+    }
+    note_death(number, signal, code, nullptr);
+    return next(number);
+  }
+
+  Result<> kill_worker(uint32_t number, fuzz::FindingClass why) {
+    WorkerProcess& worker = workers_[number];
+    ::kill(worker.pid, SIGKILL);
+    while (::waitpid(worker.pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    worker.pid = 0;
+    read_lines(worker);
+    ::close(worker.out);
+    note_death(number, SIGKILL, 0, &why);
+    return next(number);
+  }
+
+  // The campaign is over and the worker's last case is not: it is not waited for, and nothing is said about the case.
+  Result<> abandon(WorkerProcess& worker) {
+    ::kill(worker.pid, SIGKILL);
+    while (::waitpid(worker.pid, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    worker.pid = 0;
+    read_lines(worker);
+    ::close(worker.out);
+    worker.done = true;
+    return {};
+  }
+
+  // Goes on behind the case that ended the worker.
+  Result<> next(uint32_t number) {
+    WorkerSlot& slot = slots_[number];
+    slot.next = slot.index.load() + options_.jobs;
+    ++report_.restarts;
+    if (ending_ != 0 || slot.next.load() >= options_.runs) {
+      workers_[number].done = true;
+      return {};
+    }
+    return start(number);
+  }
+
+  std::string error_output(const WorkerProcess& worker) const {
+    const off_t size = ::lseek(worker.err, 0, SEEK_END);
+    const off_t kept = std::min<off_t>(size, 64 << 10);
+    std::string text(static_cast<size_t>(kept), '\0');
+    const ssize_t got = ::pread(worker.err, text.data(), text.size(), size - kept);
+    text.resize(got > 0 ? static_cast<size_t>(got) : 0);
+    return text;
+  }
+
+  std::string place(const WorkerSlot& slot, const fuzz::Case* subject) const {
+    const auto stage = static_cast<Stage>(slot.stage.load());
+    if (stage != Stage::kExecute || subject == nullptr) return to_string(stage);
+    const uint32_t executor = slot.executor.load();
+    const auto& specs = subject->configuration.executors;
+    // Kind only: settings vary between cases of one cause.
+    const std::string spec = executor < specs.size() ? specs[executor] : "?";
+    return text::format("execute {}", spec.substr(0, spec.find(':')));
+  }
+
+  // Death of a worker: the generator's own trouble is counted, everything else is a finding.
+  void note_death(uint32_t number, int signal, int code, const fuzz::FindingClass* why) {
+    WorkerSlot& slot = slots_[number];
+    const uint64_t index = slot.index.load();
+    const auto stage = static_cast<Stage>(slot.stage.load());
+    const bool generating = stage == Stage::kGenerate;
+    const bool binaryen = fuzz::generator_at(options_.generator, options_.seed, index) == fuzz::GeneratorKind::kBinaryen;
+    if (generating && binaryen) {
+      const char* reason = why == nullptr ? "generator-abort" : *why == fuzz::FindingClass::kHang ? "generator-hang" : "generator-memory";
+      ++report_.reasons[text::format("rejected: {}", reason)];
+      ++report_.counts[static_cast<size_t>(Count::kRejected)];
+      return;
+    }
+    auto envelope = generating ? Result<std::vector<uint8_t>>(fail(ErrorCode::kIo, 0, "no case")) : remake(index);
+    fuzz::Case subject;
+    if (envelope) {
+      if (auto read = fuzz::read_envelope(*envelope)) subject = std::move(*read);
+    }
+    const std::string where = place(slot, envelope ? &subject : nullptr);
+    const std::string output = error_output(workers_[number]);
+    triage::Death death = triage::explain_death(signal, code, output, where);
+    if (why != nullptr) {
+      death = {*why, text::format("{}|{}", to_string(*why), where),
+               *why == fuzz::FindingClass::kHang ? text::format("no end after {} s ({})", options_.case_seconds, where)
+                                                 : text::format("more than {} MiB resident ({})", options_.limit_bytes >> 20, where)};
+    }
+    ++report_.counts[static_cast<size_t>(Count::kFindings)];
+    std::string folder = "-";
+    if (!options_.findings.empty()) {
+      const triage::Record record{.kind = death.kind, .signature = death.signature, .difference = death.difference,
+                                  .executors = subject.configuration.executors,
+                                  .origin = text::format("{} seed {} index {}", to_string(options_.generator), options_.seed, index),
+                                  .seed = options_.seed, .index = index, .fault = options_.fault, .version = kVersion,
+                                  .stage = where};
+      const std::vector<uint8_t> bytes = envelope ? std::move(*envelope) : std::vector<uint8_t>();
+      const auto written = triage::write_finding(options_.findings, record, bytes, output);
+      if (written) folder = written->folder;
+      if (!written) complain(written.error().message);
+    }
+    note(death.signature, fuzz::one_line(death.difference), folder);
+  }
+
+  // The case at an index as an envelope, made in a child: what killed the worker shall not kill us.
+  Result<std::vector<uint8_t>> remake(uint64_t index) {
+    const std::string path = text::format("/tmp/parallax-remake-{}", ::getpid());
+    std::vector<std::string> command = {triage::own_program(), "generate", "--generator", to_string(options_.generator),
+                                        "--seed", std::to_string(options_.seed), "--index", std::to_string(index),
+                                        "--envelope", "--output", path};
+    if (!options_.corpus.empty()) command.insert(command.end(), {"--corpus", options_.corpus});
+    for (const std::string& spec : options_.executors) command.insert(command.end(), {"--executors", spec});
+    const auto child = TRY(triage::run_child(command, {}));
+    auto bytes = child.exit_code == kDone ? read_file(path) : fail(ErrorCode::kIo, 0, "the case could not be made again");
+    ::unlink(path.c_str());
+    return bytes;
+  }
+
+  // --- Reporting --------------------------------------------------------------------------------------------------
+  uint64_t total(Count what) const {
+    uint64_t sum = report_.counts[static_cast<size_t>(what)];
+    for (uint32_t i = 0; i < options_.jobs; ++i) sum += slots_[i].counts[static_cast<size_t>(what)].load(std::memory_order_relaxed);
+    return sum;
+  }
+
+  void clear_status() const {
+    if (on_terminal()) std::fputs("\r\033[K", stderr);
+  }
+
+  void print_status(bool last) {
+    if (options_.quiet) return;
+    const double now = seconds();
+    const uint64_t cases = total(Count::kCases);
+    const double rate = now > 0 ? static_cast<double>(cases) / now : 0;
+    clear_status();
+    std::fprintf(stderr, "[%7.1f s] %llu cases, %.0f/s, agreed %llu, inconclusive %llu, rejected %llu, findings %llu (%zu distinct), calls returned %.0f%%%s",
+                 now, static_cast<unsigned long long>(cases), rate, static_cast<unsigned long long>(total(Count::kAgreed)),
+                 static_cast<unsigned long long>(total(Count::kInconclusive)), static_cast<unsigned long long>(total(Count::kRejected)),
+                 static_cast<unsigned long long>(total(Count::kFindings)), report_.found.size(),
+                 100.0 * static_cast<double>(total(Count::kReturned)) / static_cast<double>(std::max<uint64_t>(1, total(Count::kCalls))),
+                 on_terminal() && !last ? "" : "\n");
+    std::fflush(stderr);
+  }
+
+  void finish_report() {
+    clear_status();
+    report_.seconds = seconds();
+    for (size_t i = 0; i < kCounts; ++i) {
+      for (uint32_t w = 0; w < options_.jobs; ++w) report_.counts[i] += slots_[w].counts[i].load();
+    }
+    for (uint32_t w = 0; w < options_.jobs; ++w) {
+      for (const ReasonRow& row : slots_[w].reasons) {
+        const uint64_t count = row.count.load(std::memory_order_acquire);
+        if (count != 0) report_.reasons[row.text] += count;
+      }
+    }
+  }
+
+  static constexpr size_t kMemoryChecks = 64;
+  static constexpr double kPatienceAtEnd = 5;  // seconds
+  const CampaignOptions& options_;
+  std::vector<WorkerProcess> workers_;
+  WorkerSlot* slots_ = nullptr;
+  int shared_ = -1;
+  Clock::time_point begin_ = Clock::now();
+  double ending_ = 0;  // when the workers were asked to end; 0: not yet
+  std::array<double, kMemoryChecks> last_memory_check_{};
+  CampaignReport report_;
+};
+
+}  // namespace
+
+Result<CampaignReport> run_campaign(const CampaignOptions& options) { return Supervisor(options).run(); }
+
+std::string to_json(const CampaignOptions& options, const CampaignReport& report) {
+  using nlohmann::json;
+  json found = json::array();
+  for (const FoundRow& row : report.found) {
+    found.push_back({{"signature", row.signature}, {"difference", row.difference}, {"folder", row.folder}, {"count", row.count},
+                     {"first_seconds", row.first_seconds}});
+  }
+  const auto count = [&](Count what) { return report.count(what); };
+  json out = {{"seconds", report.seconds},
+              {"generator", to_string(options.generator)},
+              {"seed", options.seed},
+              {"jobs", options.jobs},
+              {"cases", count(Count::kCases)},
+              {"agreed", count(Count::kAgreed)},
+              {"inconclusive", count(Count::kInconclusive)},
+              {"rejected", count(Count::kRejected)},
+              {"findings", count(Count::kFindings)},
+              {"calls", count(Count::kCalls)},
+              {"returned", count(Count::kReturned)},
+              {"trapped", count(Count::kTrapped)},
+              {"threw", count(Count::kThrew)},
+              {"exhausted", count(Count::kExhausted)},
+              {"objects", count(Count::kObjects)},
+              {"collections", count(Count::kCollections)},
+              {"reasons", report.reasons},
+              {"found", found},
+              {"restarts", report.restarts},
+              {"recycled", report.recycled},
+              {"rss_begin", report.rss_begin},
+              {"rss_end", report.rss_end},
+              {"interrupted", report.interrupted}};
+  if (!options.fault.empty()) {
+    out["fault"] = {{"name", options.fault}, {"reached", count(Count::kFaultReached)}, {"infected", count(Count::kFaultInfected)}};
+  }
+  return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+std::string to_text(const CampaignReport& report) {
+  const auto count = [&](Count what) { return report.count(what); };
+  const double seconds = report.seconds > 0 ? report.seconds : 1;
+  std::string out = text::format("{} cases in {:.1f} s ({:.0f} per second){}\n", count(Count::kCases), report.seconds,
+                                 static_cast<double>(count(Count::kCases)) / seconds, report.interrupted ? ", interrupted" : "");
+  out += text::format("  agreed {}, findings {} ({} distinct), inconclusive {}, rejected {}\n", count(Count::kAgreed),
+                      count(Count::kFindings), report.found.size(), count(Count::kInconclusive), count(Count::kRejected));
+  out += text::format("  calls {}: returned {}, trapped {}, threw {}, exhausted {}; objects compared {}, collections {}\n",
+                      count(Count::kCalls), count(Count::kReturned), count(Count::kTrapped), count(Count::kThrew),
+                      count(Count::kExhausted), count(Count::kObjects), count(Count::kCollections));
+  for (const auto& [reason, times] : report.reasons) out += text::format("  {:>8}  {}\n", times, reason);
+  out += text::format("  workers: {} restarted, {} recycled; resident memory of the first {} MiB, at the end {} MiB\n",
+                      report.restarts, report.recycled, report.rss_begin >> 20, report.rss_end >> 20);
+  for (const FoundRow& row : report.found) {
+    out += text::format("{} x{} after {:.1f} s\n    {}\n", row.signature, row.count, row.first_seconds, row.difference);
+    if (row.folder != "-") out += text::format("    {}\n", row.folder);
+  }
+  return out;
+}
+
+}  // namespace parallax::cli

@@ -1,0 +1,48 @@
+// parallax fuzz: the main job. Options here, the work in campaign.h.
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+#include "tools/parallax/campaign.h"
+#include "tools/parallax/commands.h"
+#include "tools/parallax/options.h"
+
+namespace parallax::cli {
+
+namespace {
+
+struct FuzzArgs {
+  CampaignOptions campaign;
+  CampaignFlags flags;
+  bool json = false;
+};
+
+int run(const FuzzArgs& args) {
+  const auto report = run_campaign(args.campaign);
+  if (!report) return complain("", report.error()), kEnvironment;
+  if (args.json) {
+    std::fputs(to_json(args.campaign, *report).c_str(), stdout);
+  } else {
+    std::fputs(to_text(*report).c_str(), stdout);
+  }
+  return report->found.empty() ? kDone : kFound;
+}
+
+}  // namespace
+
+void add_fuzz(CLI::App& command, int& exit_code) {
+  auto args = std::make_shared<FuzzArgs>();
+  args->campaign.findings = "findings";
+  add_campaign_options(command, args->campaign, args->flags);
+  command.get_option("--findings")->capture_default_str();
+  command.add_option("--time", args->campaign.seconds, "stop after this many seconds (default: when told to, or after --runs)");
+  command.add_option("--case-timeout", args->campaign.case_seconds, "seconds after which a case counts as hanging")->capture_default_str();
+  command.add_flag("--stop-at-first", args->campaign.stop_at_first, "stop at the first finding");
+  command.add_flag("--quiet", args->campaign.quiet, "no status lines");
+  command.add_flag("--json", args->json, "summary as JSON");
+  command.callback([args, &exit_code] {
+    if (exit_code = apply(args->flags, args->campaign); exit_code == kDone) exit_code = run(*args);
+  });
+}
+
+}  // namespace parallax::cli

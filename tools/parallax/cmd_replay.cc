@@ -1,0 +1,161 @@
+// parallax replay: findings, corpora and single modules run again, each in a process of its own.
+//
+// A finding is reproduced when the same class appears again (and says whether the signature is the same too). A module
+// without finding.json has no expectation: it agrees, or it is a finding.
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "engine/base/text.h"
+#include "tools/parallax/commands.h"
+#include "tools/parallax/replay.h"
+#include "triage/child.h"
+#include "triage/finding.h"
+
+namespace parallax::cli {
+
+namespace fs = std::filesystem;
+
+Result<Replayed> replay_case(const std::string& file, const std::string& fault, const std::vector<std::string>& executors,
+                             double seconds) {
+  std::vector<std::string> command = {triage::own_program(), "worker", "--case", file};
+  if (!fault.empty()) command.insert(command.end(), {"--fault", fault});
+  for (const std::string& spec : executors) command.insert(command.end(), {"--executors", spec});
+  const triage::ChildLimits limits{.seconds = seconds};
+  const triage::ChildResult child = TRY(triage::run_child(command, limits));
+  Replayed result;
+  if (child.timed_out || child.over_memory) {
+    result.finding = true;
+    result.kind = child.timed_out ? fuzz::FindingClass::kHang : fuzz::FindingClass::kMemory;
+    result.signature = to_string(result.kind);
+    result.difference = child.timed_out ? text::format("no end after {} s", seconds) : "more memory than allowed";
+    return result;
+  }
+  const nlohmann::json answer = nlohmann::json::parse(child.out, nullptr, false);
+  if (child.signal == 0 && answer.is_object()) {
+    const auto verdict = static_cast<fuzz::VerdictKind>(answer.value("verdict", 0));
+    result.finding = verdict == fuzz::VerdictKind::kFinding;
+    result.reason = answer.value("reason", "");
+    if (verdict == fuzz::VerdictKind::kRejected) result.reason = "rejected: " + result.reason;
+    if (verdict == fuzz::VerdictKind::kInconclusive) result.reason = "inconclusive: " + result.reason;
+    if (!result.finding) return result;
+    fuzz::parse_finding_class(answer.value("class", ""), result.kind);
+    result.signature = answer.value("signature", "");
+    result.difference = answer.value("difference", "");
+    result.log = answer.value("log", "");
+    return result;
+  }
+  if (child.signal == 0 && (child.exit_code == kUsage || child.exit_code == kEnvironment || child.exit_code == 127)) {
+    const std::string text = child.err.empty() ? "the process did not start" : child.err.substr(0, child.err.find('\n'));
+    return fail(child.exit_code == kUsage ? ErrorCode::kUsage : ErrorCode::kUnsupported, 0,
+                text.starts_with("parallax: ") ? text.substr(10) : text);
+  }
+  const triage::Death death = triage::explain_death(child.signal, child.exit_code, child.err, "execute");
+  result.finding = true;
+  result.kind = death.kind;
+  result.signature = death.signature;
+  result.difference = death.difference;
+  result.log = child.err;
+  return result;
+}
+
+namespace {
+
+struct ReplayArgs {
+  std::vector<std::string> paths;
+  std::vector<std::string> executors;
+  std::string fault;
+  double seconds = 20;
+  bool json = false, log = false;
+};
+
+struct Item {
+  std::string shown, file;
+  std::optional<triage::Record> expected;
+};
+
+// What stands at a path: a finding, a folder of findings and cases, or one case.
+Result<std::vector<Item>> items_at(const std::string& path) {
+  std::vector<Item> items;
+  if (fs::exists(path + "/finding.json")) {
+    items.push_back({path, path + "/case.wasm", TRY(triage::read_finding(path))});
+    return items;
+  }
+  for (const std::string& file : TRY(files_below(path))) {
+    const std::string folder = fs::path(file).parent_path().string();
+    const bool in_finding = fs::exists(folder + "/finding.json");
+    if (in_finding && fs::path(file).filename() != "case.wasm") continue;
+    if (!in_finding) {
+      items.push_back({file, file, {}});
+      continue;
+    }
+    items.push_back({folder, file, TRY(triage::read_finding(folder))});
+  }
+  return items;
+}
+
+struct Told {
+  int code = kDone;
+  std::string word;
+};
+
+Told tell(const Item& item, const Replayed& seen) {
+  if (!item.expected) return seen.finding ? Told{kFound, "FINDING"} : Told{kDone, seen.reason.empty() ? "agreed" : seen.reason};
+  if (!seen.finding) return {kDone, "not reproduced"};
+  if (seen.signature == item.expected->signature) return {kFound, "reproduced"};
+  // The place of a death is coarser here than in a campaign.
+  const bool same_class = seen.kind == item.expected->kind;
+  return {kFound, same_class ? "reproduced (same class, other signature)" : "another finding"};
+}
+
+int run(const ReplayArgs& args) {
+  int code = kDone;
+  nlohmann::json report = nlohmann::json::array();
+  for (const std::string& path : args.paths) {
+    const auto items = items_at(path);
+    if (!items) {
+      code = std::max<int>(code, complain("", items.error()));
+      continue;
+    }
+    for (const Item& item : *items) {
+      const std::string fault = !args.fault.empty() ? args.fault : item.expected ? item.expected->fault : "";
+      const auto seen = replay_case(item.file, fault, args.executors, args.seconds);
+      if (!seen) {
+        code = std::max<int>(code, complain(item.shown, seen.error()));
+        continue;
+      }
+      const Told told = tell(item, *seen);
+      code = std::max<int>(code, told.code);
+      if (args.json) {
+        report.push_back({{"path", item.shown}, {"result", told.word}, {"signature", seen->signature},
+                          {"difference", seen->difference}, {"reason", seen->reason},
+                          {"expected", item.expected ? item.expected->signature : ""}, {"fault", fault}});
+        continue;
+      }
+      std::printf("%s: %s\n", item.shown.c_str(), told.word.c_str());
+      if (seen->finding) std::printf("  %s\n  %s\n", seen->signature.c_str(), seen->difference.c_str());
+      if (args.log) std::fputs(seen->log.c_str(), stdout);
+      std::fflush(stdout);
+    }
+  }
+  if (args.json) std::printf("%s\n", report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  return code;
+}
+
+}  // namespace
+
+void add_replay(CLI::App& command, int& exit_code) {
+  auto args = std::make_shared<ReplayArgs>();
+  command.add_option("PATH", args->paths, "findings, folders of findings, cases, modules")->required();
+  command.add_option("--executors", args->executors, "instead of those the case names")->delimiter(',');
+  command.add_option("--fault", args->fault, "plant this fault (default: the one that was on)");
+  command.add_option("--case-timeout", args->seconds, "seconds after which a case counts as hanging")->capture_default_str();
+  command.add_flag("--log", args->log, "print what each side did");
+  command.add_flag("--json", args->json, "answer as JSON");
+  command.callback([args, &exit_code] { exit_code = run(*args); });
+}
+
+}  // namespace parallax::cli
