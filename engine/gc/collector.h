@@ -1,0 +1,57 @@
+// Collector: how a heap gets and reclaims memory. Three implementations, made by make_collector.
+#pragma once
+
+#include <memory>
+
+#include "engine/gc/heap.h"
+
+namespace parallax::gc {
+
+// How hard to try before asking for a collection.
+enum class Effort : uint8_t {
+  kUntilDue,   // give up when a collection is due
+  kUntilFull,  // give up when there is no room
+};
+
+class Collector {
+ public:
+  explicit Collector(Heap& heap) : heap_(heap) {}
+  virtual ~Collector() = default;
+
+  // Offset of `bytes` zeroed bytes (a multiple of kObjectAlign), or 0. Does not collect.
+  virtual uint64_t allocate(uint64_t bytes, Effort effort) = 0;
+  // Reclaims what no root reaches. On a violation it stops half-way, and the heap is not used any more.
+  virtual void collect() = 0;
+  // Where the oldest object may start; the newest ends at the window's `next`.
+  virtual uint64_t space_begin() const = 0;
+  // One past the last byte of the region that was ever written.
+  virtual uint64_t dirty_end() const = 0;
+  // Judge's help: what the collector can assert about space that holds no objects (poison). Empty or a violation.
+  virtual std::string verify_retired() const { return {}; }
+
+ protected:
+  // For all of them: names, sizes and bounds of what roots and fields hold.
+  // Whether `ref` names a parsable object inside [begin, end); records a violation otherwise. Gives its size.
+  bool admit(Ref ref, uint64_t begin, uint64_t end, const char* where, uint64_t site, uint64_t& bytes);
+  uint8_t* at(uint64_t offset) const { return heap_.base_ + offset; }
+  // Calls visit(Ref*, field offset) for every reference in the object.
+  template <class Visit>
+  void for_each_ref(Ref object, const ObjectHeader& header, Visit&& visit) {
+    const Layout& layout = heap_.layouts_.at(header.layout());
+    if (layout.kind == LayoutKind::kFixed) {
+      for (const uint32_t offset : layout.ref_offsets) visit(reinterpret_cast<Ref*>(at(object.bits + offset)), offset);
+    } else if (layout.elements_are_refs) {
+      Ref* elements = reinterpret_cast<Ref*>(at(object.bits + kHeaderBytes));
+      for (uint32_t i = 0; i < header.length; ++i) visit(&elements[i], kHeaderBytes + i * 4);
+    }
+  }
+  // Whether [begin, end) is all poison; records a violation otherwise.
+  bool still_poisoned(uint64_t begin, uint64_t end);
+  static bool is_poison(const uint8_t* begin, uint64_t bytes);
+
+  Heap& heap_;
+};
+
+std::unique_ptr<Collector> make_collector(GcKind kind, Heap& heap);
+
+}  // namespace parallax::gc

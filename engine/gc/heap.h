@@ -1,0 +1,178 @@
+// Heap: the objects of one store, and when they are collected.   [establishes I1 for heap references]
+//
+// A heap is one Region; a Ref is an offset into it. Behind one slow path for allocation stand three collectors
+// (collector.h); zeal settings decide when to collect besides "when full" and what happens to retired space. Heap
+// contents are untrusted: whatever the collector finds wrong in a root or field (a name outside the live space, an
+// unknown layout, a size beyond the end) is recorded as a violation and ends the collection, never followed. A heap with
+// a violation must not be used any more; it stays safe to read and to destroy.
+//
+// Not synchronised; one thread at a time. Knows nothing of WebAssembly: budgets and size traps are the caller's.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/gc/layout.h"
+#include "engine/gc/object.h"
+#include "engine/gc/options.h"
+#include "engine/gc/ref.h"
+#include "engine/gc/region.h"
+#include "engine/gc/roots.h"
+
+namespace parallax::gc {
+
+class Collector;
+class Rooted;
+
+inline constexpr uint8_t kPoison = 0xd5;
+
+// The bump window that compiled code may allocate from: offsets of zeroed memory.
+struct BumpWindow {
+  uint64_t* next = nullptr;
+  uint64_t* limit = nullptr;
+};
+
+// The owner of a heap.
+class HeapClient : public RootSource {
+ public:
+  // The box that carried this host object's slab id was found dead. Must not touch the heap.
+  virtual void host_box_died(uint64_t host_id) = 0;
+};
+
+struct HeapStats {
+  uint64_t collections = 0;
+  uint64_t live_bytes_after_last = 0;
+  uint64_t safepoints = 0;      // points at which zeal could have collected
+  uint64_t moved_objects = 0;
+  uint64_t freed_cells = 0;     // non-moving
+  uint64_t reused_cells = 0;    // non-moving: allocations served from freed cells
+  uint64_t poison_checked = 0;  // bytes of retired space that were asserted to be untouched
+  uint64_t verifications = 0;
+};
+
+class Heap {
+ public:
+  // `window` outlives the heap and belongs to it.
+  Heap(const HeapOptions& options, const LayoutTable& layouts, HeapClient& client, BumpWindow window);
+  ~Heap();
+  Heap(const Heap&) = delete;
+  Heap& operator=(const Heap&) = delete;
+
+  // False when the machine refused the address space; then nothing else may be called.
+  bool ok() const { return !region_.empty(); }
+  uint8_t* base() const { return base_; }
+  uint64_t bytes() const { return region_.usable(); }
+
+  // A zeroed object. Requires: bytes == layouts.at(layout).size(length). Null: no memory, or a violation. [may collect]
+  Ref allocate(LayoutId layout, uint32_t length, uint64_t bytes);
+  // A box for a host object. [may collect]
+  Ref allocate_box(uint64_t host_id);
+  // [may collect, always does unless the collector is "never"]
+  void collect();
+  // A safepoint without allocation: collects when zeal says so. [may collect]
+  void poll();
+
+  // --- Reading and writing objects. Requires: plausible(ref) or a live object.
+  ObjectHeader& header(Ref ref) const { return *reinterpret_cast<ObjectHeader*>(base_ + ref.bits); }
+  template <class T>
+  T load(Ref ref, uint32_t offset) const {
+    T value;
+    std::memcpy(&value, base_ + ref.bits + offset, sizeof(T));
+    return value;
+  }
+  template <class T>
+  void store(Ref ref, uint64_t offset, T value) {
+    std::memcpy(base_ + ref.bits + offset, &value, sizeof(T));
+  }
+  uint8_t* at(Ref ref, uint64_t offset) const { return base_ + ref.bits + offset; }
+
+  // Whether `ref` is null, an i31, or lies in live space with a known layout and a size that fits: what can be told
+  // without walking. An interior name can pass; verify() tells exactly.
+  bool plausible(Ref ref) const;
+
+  // Judge (verify.cc): empty, or the first violation. Shares no code with the collectors' tracing.
+  std::string verify();
+  // Calls visit(Ref, ObjectHeader&) for every object, dead ones not collected yet included, in order of address. Stops
+  // at the first cell that cannot be parsed and answers its offset, otherwise 0.
+  template <class Visit>
+  uint64_t for_each_object(Visit&& visit) const;
+
+  // What went wrong, starting with the invariant's id; empty while all is well.
+  const std::string& violation() const { return violation_; }
+  // Records the first violation.
+  void set_violation(std::string text);
+
+  const HeapStats& stats() const { return stats_; }
+  const HeapOptions& options() const { return options_; }
+  const LayoutTable& layouts() const { return layouts_; }
+  // Live space: every object lies in [begin, end).
+  uint64_t space_begin() const;
+  uint64_t space_end() const { return *window_.next; }
+  size_t box_count() const { return boxes_.size(); }
+
+ private:
+  friend class Collector;
+  friend class Moving;
+  friend class NonMoving;
+  friend class Never;
+  friend class Rooted;
+
+  bool zeal_fires(bool at_allocation);
+  void collect_now();
+  void visit_all_roots(RootVisitor& visitor);
+  void publish_window(uint64_t zeroed_until);
+
+  HeapOptions options_;
+  const LayoutTable& layouts_;
+  HeapClient& client_;
+  BumpWindow window_;
+  Region region_;
+  uint8_t* base_ = nullptr;
+  std::unique_ptr<Collector> collector_;
+  Rooted* handles_ = nullptr;
+  std::vector<Ref> boxes_;  // every host box, live or not collected yet
+  std::string violation_;
+  HeapStats stats_;
+  uint64_t open_limit_ = 0;  // end of zeroed memory; *window_.limit is this, or *window_.next under zeal
+};
+
+// Keeps a reference alive and up to date while runtime code may collect. Strictly nested (a local variable).
+class Rooted {
+ public:
+  Rooted(Heap& heap, Ref ref) : ref(ref), heap_(heap), previous_(heap.handles_) { heap.handles_ = this; }
+  ~Rooted() { heap_.handles_ = previous_; }
+  Rooted(const Rooted&) = delete;
+  Rooted& operator=(const Rooted&) = delete;
+
+  Ref ref;
+
+ private:
+  friend class Heap;
+  Heap& heap_;
+  Rooted* previous_;
+};
+
+template <class Visit>
+uint64_t Heap::for_each_object(Visit&& visit) const {
+  const uint64_t end = space_end();
+  for (uint64_t at = space_begin(); at < end;) {
+    ObjectHeader& cell = header(Ref{static_cast<uint32_t>(at)});
+    const LayoutId id = cell.layout();
+    uint64_t bytes = 0;
+    if (id == kFreeLayout) {
+      bytes = uint64_t{cell.length} * kObjectAlign;
+    } else {
+      const Layout& layout = layouts_.at(id);
+      if (layout.kind != LayoutKind::kNone) bytes = layout.size(cell.length);
+    }
+    if (bytes < kHeaderBytes || bytes > end - at) return at;
+    if (id != kFreeLayout) visit(Ref{static_cast<uint32_t>(at)}, cell);
+    at += bytes;
+  }
+  return 0;
+}
+
+}  // namespace parallax::gc

@@ -1,0 +1,426 @@
+#include "engine/gc/heap.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+
+#include "engine/base/choices.h"
+#include "engine/gc/region.h"
+
+namespace parallax::gc {
+namespace {
+
+constexpr LayoutId kPair = 1;       // two references and a number
+constexpr LayoutId kRefArray = 2;
+constexpr LayoutId kByteArray = 3;
+constexpr uint32_t kPairBytes = 24;
+constexpr uint32_t kPairNumber = 16;
+
+LayoutTable make_layouts() {
+  LayoutTable table;
+  table.define(kPair, {.kind = LayoutKind::kFixed, .bytes = kPairBytes, .ref_offsets = {8, 12}});
+  table.define(kRefArray, {.kind = LayoutKind::kArray, .elements_are_refs = true, .element_bytes = 4, .ref_offsets = {}});
+  table.define(kByteArray, {.kind = LayoutKind::kArray, .element_bytes = 1, .ref_offsets = {}});
+  return table;
+}
+
+// A heap with a vector of roots.
+struct World final : HeapClient {
+  LayoutTable layouts = make_layouts();
+  uint64_t next = 0;
+  uint64_t limit = 0;
+  std::vector<Ref> roots;
+  std::vector<uint64_t> dead_hosts;
+  Heap heap;
+
+  explicit World(const HeapOptions& options) : heap(options, layouts, *this, {&next, &limit}) {}
+  void visit_roots(RootVisitor& visitor) override {
+    for (size_t i = 0; i < roots.size(); ++i) visitor.visit(&roots[i], RootKind::kGlobal, i);
+  }
+  void host_box_died(uint64_t id) override { dead_hosts.push_back(id); }
+
+  Ref pair(uint32_t number) {
+    const Ref ref = heap.allocate(kPair, 0, kPairBytes);
+    if (!ref.is_null()) heap.store(ref, kPairNumber, number);
+    return ref;
+  }
+  Ref array(LayoutId layout, uint32_t length) {
+    return heap.allocate(layout, length, layouts.at(layout).size(length));
+  }
+};
+
+HeapOptions options_of(GcKind kind, ZealMode mode = ZealMode::kNone, bool poison = true) {
+  HeapOptions options;
+  options.collector = kind;
+  options.heap_bytes = 8 << 20;
+  options.collect_after_bytes = 16 << 10;
+  options.zeal.mode = mode;
+  options.zeal.poison = poison;
+  return options;
+}
+
+// The model: a graph of ordinary C++ objects that the mutator changes in step with the heap.
+struct Node {
+  LayoutId layout;
+  uint32_t number;
+  std::vector<Node*> fields;     // null, or an i31 when in `small`
+  std::map<uint32_t, uint32_t> small;
+};
+
+class Mutator {
+ public:
+  Mutator(World& world, uint64_t seed) : world_(world), choices_(seed) {
+    world_.roots.resize(12);
+    shadow_.resize(12, nullptr);
+  }
+
+  void step() {
+    const uint32_t at = choices_.below(12);
+    switch (choices_.below(8)) {
+      case 0:
+      case 1: return set_root(at, make_pair_node());
+      case 2: return set_root(at, make_array_node(kRefArray));
+      case 3: return set_root(at, make_array_node(kByteArray));
+      case 4: world_.roots[at] = kNullRef; shadow_[at] = nullptr; return;
+      case 5: return link(at, choices_.below(12));
+      case 6: return small(at);
+      case 7: return descend(at, choices_.below(12));
+    }
+  }
+
+  // Walks heap and model together: same shape, same sharing, same contents.
+  void expect_same_graph() {
+    std::map<uint32_t, Node*> to_node;
+    std::map<Node*, uint32_t> to_ref;
+    std::vector<std::pair<Ref, Node*>> work;
+    const auto meet = [&](Ref ref, Node* node) {
+      ASSERT_EQ(ref.is_null(), node == nullptr);
+      if (node == nullptr) return;
+      const auto [a, fresh] = to_node.emplace(ref.bits, node);
+      const auto [b, fresh_too] = to_ref.emplace(node, ref.bits);
+      ASSERT_EQ(a->second, node);
+      ASSERT_EQ(b->second, ref.bits);
+      if (fresh && fresh_too) work.emplace_back(ref, node);
+    };
+    for (size_t i = 0; i < shadow_.size(); ++i) meet(world_.roots[i], shadow_[i]);
+    while (!work.empty()) {
+      const auto [ref, node] = work.back();
+      work.pop_back();
+      ASSERT_TRUE(world_.heap.plausible(ref));
+      const ObjectHeader header = world_.heap.header(ref);
+      ASSERT_EQ(header.layout(), node->layout);
+      if (node->layout == kPair) {
+        ASSERT_EQ(world_.heap.load<uint32_t>(ref, kPairNumber), node->number);
+      } else {
+        ASSERT_EQ(header.length, node->number);
+      }
+      if (node->layout == kByteArray) {
+        for (uint32_t i = 0; i < node->number; ++i) ASSERT_EQ(*world_.heap.at(ref, kHeaderBytes + i), uint8_t(i * 7));
+      }
+      for (uint32_t i = 0; i < node->fields.size(); ++i) {
+        const Ref field = world_.heap.load<Ref>(ref, kHeaderBytes + 4 * i);
+        if (const auto it = node->small.find(i); it != node->small.end()) {
+          ASSERT_EQ(field, Ref::i31(it->second));
+        } else {
+          meet(field, node->fields[i]);
+        }
+      }
+    }
+  }
+
+ private:
+  Node* node(LayoutId layout, uint32_t number, size_t fields) {
+    nodes_.push_back(std::make_unique<Node>(Node{layout, number, std::vector<Node*>(fields), {}}));
+    return nodes_.back().get();
+  }
+  std::pair<Ref, Node*> make_pair_node() {
+    const uint32_t number = choices_.u32();
+    return {world_.pair(number), node(kPair, number, 2)};
+  }
+  std::pair<Ref, Node*> make_array_node(LayoutId layout) {
+    const uint32_t length = choices_.chance(1, 10) ? choices_.below(3000) : choices_.below(20);
+    const Ref ref = world_.array(layout, length);
+    for (uint32_t i = 0; layout == kByteArray && i < length; ++i) *world_.heap.at(ref, kHeaderBytes + i) = uint8_t(i * 7);
+    return {ref, node(layout, length, layout == kRefArray ? length : 0)};
+  }
+  void set_root(uint32_t at, std::pair<Ref, Node*> made) {
+    ASSERT_FALSE(made.first.is_null()) << world_.heap.violation();
+    world_.roots[at] = made.first;
+    shadow_[at] = made.second;
+  }
+  void link(uint32_t from, uint32_t to) {
+    Node* const holder = shadow_[from];
+    if (holder == nullptr || holder->fields.empty()) return;
+    const uint32_t field = choices_.below(static_cast<uint32_t>(holder->fields.size()));
+    holder->fields[field] = shadow_[to];
+    holder->small.erase(field);
+    world_.heap.store(world_.roots[from], kHeaderBytes + 4 * field, world_.roots[to]);
+  }
+  void small(uint32_t from) {
+    Node* const holder = shadow_[from];
+    if (holder == nullptr || holder->fields.empty()) return;
+    const uint32_t field = choices_.below(static_cast<uint32_t>(holder->fields.size()));
+    const uint32_t value = choices_.u32() & 0x7fffffff;
+    holder->small[field] = value;
+    holder->fields[field] = nullptr;
+    world_.heap.store(world_.roots[from], kHeaderBytes + 4 * field, Ref::i31(value));
+  }
+  void descend(uint32_t from, uint32_t to) {
+    Node* const holder = shadow_[from];
+    if (holder == nullptr || holder->fields.empty()) return;
+    const uint32_t field = choices_.below(static_cast<uint32_t>(holder->fields.size()));
+    if (holder->small.contains(field)) return;
+    shadow_[to] = holder->fields[field];
+    world_.roots[to] = world_.heap.load<Ref>(world_.roots[from], kHeaderBytes + 4 * field);
+  }
+
+  World& world_;
+  ChoiceStream choices_;
+  std::vector<Node*> shadow_;
+  std::vector<std::unique_ptr<Node>> nodes_;
+};
+
+struct Setting {
+  const char* name;
+  HeapOptions options;
+};
+
+std::vector<Setting> settings() {
+  std::vector<Setting> all;
+  all.push_back({"moving", options_of(GcKind::kMoving)});
+  all.push_back({"moving_plain", options_of(GcKind::kMoving, ZealMode::kNone, false)});
+  all.push_back({"moving_zeal", options_of(GcKind::kMoving, ZealMode::kEveryAlloc)});
+  HeapOptions protect = options_of(GcKind::kMoving, ZealMode::kEveryAlloc);
+  protect.zeal.protect = true;
+  all.push_back({"moving_protect", protect});
+  HeapOptions nth = options_of(GcKind::kMoving, ZealMode::kNth);
+  nth.zeal.n = 7;
+  nth.zeal.verify_before = nth.zeal.verify_after = true;
+  all.push_back({"moving_nth_verify", nth});
+  all.push_back({"nonmoving", options_of(GcKind::kNonMoving)});
+  all.push_back({"nonmoving_plain", options_of(GcKind::kNonMoving, ZealMode::kNone, false)});
+  HeapOptions sweep = options_of(GcKind::kNonMoving, ZealMode::kEveryAlloc);
+  sweep.zeal.verify_before = sweep.zeal.verify_after = true;
+  all.push_back({"nonmoving_zeal_verify", sweep});
+  all.push_back({"never", options_of(GcKind::kNever)});
+  return all;
+}
+
+class Collectors : public testing::TestWithParam<Setting> {};
+INSTANTIATE_TEST_SUITE_P(All, Collectors, testing::ValuesIn(settings()), [](const auto& info) { return info.param.name; });
+
+TEST_P(Collectors, RandomGraphStaysTheModelsGraph) {
+  for (uint64_t seed = 1; seed <= 3; ++seed) {
+    World world(GetParam().options);
+    ASSERT_TRUE(world.heap.ok());
+    Mutator mutator(world, seed);
+    for (int i = 0; i < 1500; ++i) {
+      mutator.step();
+      if (i % 50 == 0) mutator.expect_same_graph();
+      if (HasFatalFailure()) return;
+    }
+    world.heap.collect();
+    mutator.expect_same_graph();
+    EXPECT_EQ(world.heap.violation(), "");
+    EXPECT_EQ(world.heap.verify(), "");
+    if (GetParam().options.collector != GcKind::kNever) EXPECT_GT(world.heap.stats().collections, 2u);
+  }
+}
+
+TEST_P(Collectors, FreshObjectsAreZeroWhateverStoodThere) {
+  World world(GetParam().options);
+  for (int i = 0; i < 3000; ++i) {
+    const Ref ref = world.array(kByteArray, 100);
+    ASSERT_FALSE(ref.is_null());
+    for (uint32_t b = 0; b < 100; ++b) ASSERT_EQ(*world.heap.at(ref, kHeaderBytes + b), 0) << i;
+    std::memset(world.heap.at(ref, kHeaderBytes), 0xee, 100);
+  }
+}
+
+TEST_P(Collectors, FullHeapAnswersNullAndStaysUsable) {
+  HeapOptions options = GetParam().options;
+  options.heap_bytes = 0;  // clamped to the smallest
+  World world(options);
+  world.roots.resize(1);
+  uint32_t made = 0;
+  for (; made < 100000; ++made) {
+    const Ref ref = world.pair(made);
+    if (ref.is_null()) break;
+    world.heap.store(ref, 8, world.roots[0]);
+    world.roots[0] = ref;
+  }
+  EXPECT_GT(made, 500u);
+  EXPECT_LT(made, 100000u);
+  EXPECT_EQ(world.heap.violation(), "");
+  EXPECT_EQ(world.heap.verify(), "");
+  EXPECT_TRUE(world.array(kByteArray, 1u << 30).is_null());
+  if (options.collector == GcKind::kNever) return;
+  world.roots[0] = kNullRef;
+  EXPECT_FALSE(world.pair(1).is_null());
+}
+
+TEST_P(Collectors, HandlesAndHostBoxesFollowTheirObjects) {
+  World world(GetParam().options);
+  Rooted kept(world.heap, world.pair(77));
+  Rooted box(world.heap, world.heap.allocate_box(1234));
+  world.heap.allocate_box(5678);  // garbage at once
+  for (int i = 0; i < 4; ++i) world.heap.collect();
+  EXPECT_EQ(world.heap.load<uint32_t>(kept.ref, kPairNumber), 77u);
+  EXPECT_EQ(world.heap.load<uint64_t>(box.ref, kHostBoxIdOffset), 1234u);
+  if (GetParam().options.collector == GcKind::kNever) return;
+  EXPECT_EQ(world.dead_hosts, std::vector<uint64_t>{5678});
+  EXPECT_EQ(world.heap.box_count(), 1u);
+}
+
+TEST_P(Collectors, RootOutsideTheHeapIsAViolationNotACrash) {
+  for (const uint32_t bits : {0x10u, 0xfffffff8u, 0x1004u, 0xd5d5d5d4u}) {
+    World world(GetParam().options);
+    world.pair(1);
+    world.roots = {Ref{bits}};
+    EXPECT_TRUE(world.heap.verify().starts_with("I1: root (global, site 0x0)")) << world.heap.verify();
+    world.heap.collect();
+    if (GetParam().options.collector != GcKind::kNever) EXPECT_TRUE(world.heap.violation().starts_with("I1: ")) << bits;
+  }
+}
+
+TEST_P(Collectors, CorruptFieldIsFoundByTheVerifier) {
+  World world(GetParam().options);
+  world.roots = {world.pair(1)};
+  world.heap.store(world.roots[0], 12, Ref{world.roots[0].bits + 8});  // interior
+  const std::string text = world.heap.verify();
+  EXPECT_NE(text.find("at offset 12, not an object start"), std::string::npos) << text;
+}
+
+TEST_P(Collectors, CorruptHeaderIsFoundByTheVerifier) {
+  World world(GetParam().options);
+  world.roots = {world.pair(1)};
+  world.heap.header(world.roots[0]).meta = ObjectHeader::make_meta(999);
+  EXPECT_TRUE(world.heap.verify().starts_with("I1: ")) << world.heap.verify();
+}
+
+TEST(Moving, EveryCollectionUnderZealMovesToPlacesNotSeenBefore) {
+  World world(options_of(GcKind::kMoving, ZealMode::kEveryAlloc));
+  world.roots = {world.pair(1)};
+  std::set<uint32_t> names;
+  for (int i = 0; i < 200; ++i) {
+    world.heap.collect();
+    EXPECT_TRUE(names.insert(world.roots[0].bits).second);
+  }
+}
+
+TEST(Moving, StaleNameIsNotPlausibleAfterACollection) {
+  World world(options_of(GcKind::kMoving));
+  const Ref stale = world.pair(1);
+  EXPECT_TRUE(world.heap.plausible(stale));
+  world.heap.collect();
+  EXPECT_FALSE(world.heap.plausible(stale));
+}
+
+TEST(Moving, WriteIntoRetiredSpaceIsSeenByVerifierAndByReuse) {
+  World world(options_of(GcKind::kMoving));
+  const Ref stale = world.pair(1);
+  world.heap.collect();
+  world.heap.store(stale, kPairNumber, 5);
+  EXPECT_NE(world.heap.verify().find("retired space"), std::string::npos) << world.heap.verify();
+  for (int i = 0; i < 10000 && world.heap.violation().empty(); ++i) world.pair(2);
+  EXPECT_NE(world.heap.violation().find("retired space was written"), std::string::npos) << world.heap.violation();
+}
+
+TEST(MovingDeathTest, ProtectedRetiredSpaceFaults) {
+  HeapOptions options = options_of(GcKind::kMoving, ZealMode::kEveryAlloc);
+  options.zeal.protect = true;
+  World world(options);
+  const Ref stale = world.pair(1);
+  world.heap.collect();
+  EXPECT_DEATH(world.heap.store(stale, kPairNumber, 5), "");
+}
+
+TEST(MovingDeathTest, NamesBeyondTheHeapFault) {
+  World world(options_of(GcKind::kMoving));
+  EXPECT_DEATH(world.heap.store(Ref{0xfffffff0u}, 0, 1), "");
+  EXPECT_DEATH(world.heap.store(Ref{8}, 0, 1), "");
+  EXPECT_DEATH(world.heap.store(Ref{0xfffffff0u}, uint64_t{0xd5d5d5d5} * 16, 1), "");
+}
+
+TEST(NonMoving, FreedCellIsReusedByTheNextAllocation) {
+  World world(options_of(GcKind::kNonMoving));
+  const Ref first = world.pair(1);
+  const Ref second = world.pair(2);
+  world.roots = {second};
+  world.heap.collect();
+  EXPECT_EQ(world.pair(3), first);
+  EXPECT_EQ(world.heap.load<uint32_t>(second, kPairNumber), 2u);
+}
+
+TEST(NonMoving, WriteIntoAFreedCellIsSeenByVerifierAndByReuse) {
+  World world(options_of(GcKind::kNonMoving));
+  const Ref stale = world.pair(1);
+  world.roots = {world.pair(2)};
+  world.heap.collect();
+  world.heap.store(stale, kPairNumber, 9);
+  EXPECT_NE(world.heap.verify().find("freed cell"), std::string::npos) << world.heap.verify();
+  EXPECT_TRUE(world.pair(3).is_null());
+  EXPECT_NE(world.heap.violation().find("retired space was written"), std::string::npos);
+}
+
+TEST(NonMoving, RootThatNamesAFreedCellIsAViolation) {
+  World world(options_of(GcKind::kNonMoving));
+  const Ref stale = world.pair(1);
+  world.pair(2);
+  world.heap.collect();
+  world.roots = {stale};
+  world.heap.collect();
+  EXPECT_NE(world.heap.violation().find("a freed cell"), std::string::npos) << world.heap.violation();
+}
+
+TEST(Zeal, OnlyNthCollectsAtExactlyThatPoint) {
+  HeapOptions options = options_of(GcKind::kMoving, ZealMode::kOnlyNth);
+  options.zeal.n = 3;
+  World world(options);
+  for (uint32_t i = 0; i < 6; ++i) {
+    EXPECT_EQ(world.heap.stats().collections, i > 3 ? 1u : 0u) << i;
+    world.pair(i);
+  }
+}
+
+TEST(Zeal, PollsCollectOnlyUnderEverySafepoint) {
+  World every(options_of(GcKind::kMoving, ZealMode::kEverySafepoint));
+  every.heap.poll();
+  EXPECT_EQ(every.heap.stats().collections, 1u);
+  World alloc(options_of(GcKind::kMoving, ZealMode::kEveryAlloc));
+  alloc.heap.poll();
+  EXPECT_EQ(alloc.heap.stats().collections, 0u);
+}
+
+TEST(Region, ReleasedRegionComesBackZeroed) {
+  for (const uint64_t bytes : {uint64_t{4096}, uint64_t{8} << 20}) {
+    {
+      Region region = Region::acquire(RegionUse::kMemory, bytes);
+      ASSERT_FALSE(region.empty());
+      std::memset(region.base(), 0xab, bytes);
+    }
+    Region again = Region::acquire(RegionUse::kMemory, bytes);
+    for (uint64_t i = 0; i < bytes; i += 7) ASSERT_EQ(again.base()[i], 0);
+  }
+}
+
+TEST(Region, GrowsBeyondItsReservationAndKeepsItsContents) {
+  Region region = Region::acquire(RegionUse::kFuncs, 4096);
+  region.base()[5] = 42;
+  ASSERT_TRUE(region.grow(uint64_t{1} << 30));
+  EXPECT_EQ(region.base()[5], 42);
+  region.base()[(1 << 30) - 1] = 1;
+  region.set_dirty(1 << 30);
+}
+
+TEST(Region, LargestHeapIsAccepted) {
+  HeapOptions options;
+  options.heap_bytes = ~uint64_t{0};
+  World world(options);
+  ASSERT_TRUE(world.heap.ok());
+  EXPECT_FALSE(world.array(kByteArray, 1u << 20).is_null());
+}
+
+}  // namespace
+}  // namespace parallax::gc

@@ -1,0 +1,73 @@
+// Region: address space that is reserved once and used again and again.
+//
+// A fuzzer makes thousands of stores a second; a mapping per store would cost more than the store. Released regions go
+// to a pool of the process, zeroed as far as they were dirtied (small ranges by memset, large ones handed back to the
+// system), so that a region always starts as zeros. Beyond the usable part lies reserved, inaccessible space wide
+// enough that a corrupt name or index within the format's range faults instead of reaching other mappings.
+// This is the file of mmap, mprotect and madvise.
+#pragma once
+
+#include <cstdint>
+#include <utility>
+
+namespace parallax::gc {
+
+// What a region is for; decides how much is reserved around the usable part.
+enum class RegionUse : uint8_t {
+  kHeap,    // 4 GiB of names, first page inaccessible, guard for 2^32 elements of 16 bytes
+  kFuncs,   // function slab
+  kMemory,  // linear memory
+};
+inline constexpr uint32_t kRegionUseCount = 3;
+
+inline constexpr uint64_t kPage = 4096;
+constexpr uint64_t page_up(uint64_t bytes) { return (bytes + kPage - 1) & ~(kPage - 1); }
+constexpr uint64_t page_down(uint64_t bytes) { return bytes & ~(kPage - 1); }
+
+class Region {
+ public:
+  Region() = default;
+  Region(Region&& other) noexcept { swap(other); }
+  Region& operator=(Region&& other) noexcept {
+    swap(other);
+    return *this;
+  }
+  ~Region();
+
+  // A region whose first `usable` bytes (rounded up to pages) can be used and are zero. Empty when the machine refuses.
+  static Region acquire(RegionUse use, uint64_t usable);
+
+  bool empty() const { return base_ == nullptr; }
+  uint8_t* base() const { return base_; }
+  uint64_t usable() const { return usable_; }
+  // Makes [0, usable) accessible; may move the region when it outgrows what was reserved. False: no memory.
+  bool grow(uint64_t usable);
+  // Everything that may have been written lies below `bytes`. Until told, all of it is taken to be dirty.
+  void set_dirty(uint64_t bytes) { dirty_ = bytes; }
+  // Makes a page range inaccessible, or accessible again.
+  void protect(uint64_t begin, uint64_t end);
+  void unprotect(uint64_t begin, uint64_t end);
+
+ private:
+  void swap(Region& other) {
+    std::swap(use_, other.use_);
+    std::swap(base_, other.base_);
+    std::swap(reserved_, other.reserved_);
+    std::swap(usable_, other.usable_);
+    std::swap(dirty_, other.dirty_);
+    std::swap(has_protected_, other.has_protected_);
+  }
+  void reset();
+  void unmap();
+
+  RegionUse use_ = RegionUse::kHeap;
+  uint8_t* base_ = nullptr;
+  uint64_t reserved_ = 0;
+  uint64_t usable_ = 0;
+  uint64_t dirty_ = ~uint64_t{0};
+  bool has_protected_ = false;
+
+  friend struct RegionPool;
+};
+
+}  // namespace parallax::gc
