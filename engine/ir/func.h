@@ -214,6 +214,7 @@ class Func {
   uint32_t rewrites = 0;
 
  private:
+  friend struct FuncAccess;  // parse.cc: keeps ids as written
   struct MapRange {
     uint32_t begin;
     uint32_t count;
