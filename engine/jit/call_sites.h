@@ -1,0 +1,53 @@
+// CallSites: what every return address in compiled code means.                       [carries I2's stack maps]
+//
+// A record says which home slots of the frame are live references there, and where an exception continues. Code is only
+// appended, so the records are in address order and a lookup is a binary search.
+//
+// Frame of compiled code, from rbp downwards:
+//   +8 return address, 0 caller's rbp, -8 VmContext*, -16 depth left (after this call was counted),
+//   -24 - 8 * i home slot i (a gc::Ref in the low 4 bytes), then spill slots
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "engine/wasm/instr.h"
+
+namespace parallax::jit {
+
+inline constexpr int32_t kFrameContext = -8;
+inline constexpr int32_t kFrameDepth = -16;
+inline constexpr int32_t kFrameHomes = -24;
+constexpr int32_t home_offset(uint32_t slot) { return kFrameHomes - 8 * static_cast<int32_t>(slot); }
+
+struct CallSite {
+  static constexpr uint32_t kNone = ~0u;
+  uint32_t pc = 0;               // return address, as an offset in the code space
+  uint32_t landing = kNone;      // code offset of the landing pad
+  uint32_t map_begin = 0;        // live home slots
+  uint32_t map_count = 0;
+  uint32_t homes = 0;            // home slots of the frame
+  uint32_t func = kNone;         // FuncIndex, for messages
+  wasm::WasmOffset offset = kNone;
+};
+
+class CallSites {
+ public:
+  void reset() {
+    sites_.clear();
+    slots_.clear();
+  }
+  // Requires: addresses ascend.
+  void add(CallSite site, std::span<const uint32_t> live);
+  // Null when the address is not a known return address.
+  const CallSite* find(uint32_t pc) const;
+  std::span<const uint32_t> live(const CallSite& site) const { return {slots_.data() + site.map_begin, site.map_count}; }
+  size_t size() const { return sites_.size(); }
+
+ private:
+  std::vector<CallSite> sites_;
+  std::vector<uint32_t> slots_;
+};
+
+}  // namespace parallax::jit

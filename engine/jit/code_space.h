@@ -1,0 +1,48 @@
+// CodeSpace: memory for machine code, mapped twice.
+//
+// One memory file is mapped writable at one address and executable at another, so that no page is ever both (W^X) and no
+// protection is flipped while code runs. Code is appended; reset() forgets all of it and fills it with traps. Spaces are
+// recycled between stores through a process-wide pool, because mapping one costs more than compiling a small module.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "engine/base/result.h"
+
+namespace parallax::jit {
+
+class CodeSpace {
+ public:
+  static constexpr size_t kBytes = size_t{64} << 20;
+
+  // From the pool, or newly mapped. Error kIo when the system refuses.
+  static Result<std::unique_ptr<CodeSpace>> acquire();
+  // Resets the space and gives it to the pool.
+  static void release(std::unique_ptr<CodeSpace> space);
+  ~CodeSpace();
+  CodeSpace(const CodeSpace&) = delete;
+  CodeSpace& operator=(const CodeSpace&) = delete;
+
+  // Where the next code goes: the executable address, and the room to write it into through the other mapping.
+  const uint8_t* next_code() const { return exec_ + used_; }
+  std::span<uint8_t> room() const { return {write_ + used_, kBytes - used_}; }
+  // Keeps `bytes` written at room().
+  void commit(size_t bytes);
+  // Of an address inside committed code.
+  uint32_t offset_of(const void* code) const { return static_cast<uint32_t>(static_cast<const uint8_t*>(code) - exec_); }
+  const uint8_t* at(uint32_t offset) const { return exec_ + offset; }
+  bool contains(const void* code) const { return code >= exec_ && code < exec_ + used_; }
+  size_t used() const { return used_; }
+  void reset();
+
+ private:
+  CodeSpace() = default;
+  uint8_t* write_ = nullptr;
+  const uint8_t* exec_ = nullptr;
+  size_t used_ = 0;
+};
+
+}  // namespace parallax::jit
