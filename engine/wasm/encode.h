@@ -48,6 +48,9 @@ void encode(ByteWriter& out, const SubType& type);
 // One instruction: opcode and immediates.
 void encode(ByteWriter& out, const Instr& instr);
 
+// A function body without its size: locals, packed into runs, then `code` as it is.
+std::vector<uint8_t> encode_body(std::span<const ValType> locals, std::span<const uint8_t> code);
+
 // The whole module under TypeNaming::kModule. Function bodies, constant expressions and data are copied from
 // module.bytes by their ranges; custom sections keep their place. To change bodies, use ModuleBuilder or `bodies`:
 // when not empty it holds, for each defined function, locals and code without the size.

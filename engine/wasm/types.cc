@@ -25,8 +25,6 @@ struct GroupFrame {
     return ValType::ref(HeapType::concrete(normal(type.heap().number())), type.nullable());
   }
 };
-// The frame of a group that is normalised already.
-constexpr GroupFrame kIdentity{0, 0};
 
 struct Hasher {
   uint64_t state = 0x9e3779b97f4a7c15;
