@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 
 #include "engine/base/text.h"
+#include "engine/wasm/text/parse.h"
 #include "tools/parallax/commands.h"
 
 namespace parallax::cli {
@@ -65,9 +67,10 @@ Result<std::vector<uint8_t>> read_file(const std::string& path) {
 
 Result<std::vector<uint8_t>> read_module(const std::string& path) {
   auto bytes = TRY(read_file(path));
-  const bool binary = bytes[0] == 0 || !path.ends_with(".wat");
-  if (binary) return bytes;
-  return fail(ErrorCode::kUnsupported, 0, "this build does not read WebAssembly text");
+  // A binary starts with a zero byte; text that has one before its first token is none anyway.
+  const bool is_text = path.ends_with(".wat") || bytes[0] == '(' || bytes[0] == ';' || std::isspace(bytes[0]) != 0;
+  if (bytes[0] == 0 || !is_text) return bytes;
+  return wasm::text::parse_module(std::string(bytes.begin(), bytes.end()));
 }
 
 Result<> write_file(const std::string& path, std::string_view content) {

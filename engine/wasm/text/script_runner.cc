@@ -446,9 +446,11 @@ class Runner {
     if (!bytes) {
       return bytes.error().code == ErrorCode::kSyntax ? Verdict::passed() : rejected(bytes.error());
     }
-    const DecodeOptions decoding{.features = options_.features};
-    const Result<Module> module = decode(std::move(*bytes), types_, decoding);
-    if (!module && module.error().code == ErrorCode::kMalformed) return Verdict::passed();
+    // Bodies are decoded as they are validated: malformed code shows then.
+    const Result<Module> module = load(std::move(*bytes), types_, options_.features);
+    if (!module && module.error().code == ErrorCode::kMalformed && command.module->form == ModuleForm::kBinary) {
+      return Verdict::passed();
+    }
     const std::string wanted = format("malformed (\"{}\")", command.text);
     if (!module) return rejected_otherwise(module.error(), wanted);
     return Verdict::failed(format("expected {}, got a module", wanted));

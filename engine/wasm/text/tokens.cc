@@ -40,23 +40,6 @@ constexpr NamedAnnotation kAnnotations[] = {
     {"metadata.code.branch_hint", AnnotationKind::kBranchHint},
 };
 
-// Length of the well-formed UTF-8 sequence at the front of `bytes`, 0 if there is none.
-size_t utf8_length(std::string_view bytes) {
-  const auto at = [&](size_t i) -> uint32_t { return static_cast<uint8_t>(bytes[i]); };
-  const uint32_t lead = at(0);
-  if (lead < 0x80) return 1;
-  const size_t length = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-  if (lead < 0xc2 || lead > 0xf4 || bytes.size() < length) return 0;
-  uint32_t scalar = lead & (0x7fu >> length);
-  for (size_t i = 1; i < length; ++i) {
-    if ((at(i) & 0xc0u) != 0x80) return 0;
-    scalar = scalar << 6 | (at(i) & 0x3fu);
-  }
-  if (length == 3 && (scalar < 0x800 || (scalar >= 0xd800 && scalar < 0xe000))) return 0;
-  if (length == 4 && (scalar < 0x10000 || scalar > 0x10ffff)) return 0;
-  return length;
-}
-
 }  // namespace
 
 const char* to_string(AnnotationKind kind) {
@@ -66,15 +49,6 @@ const char* to_string(AnnotationKind kind) {
     case AnnotationKind::kBranchHint: return "@metadata.code.branch_hint";
   }
   return "?";
-}
-
-bool is_utf8(std::string_view bytes) {
-  while (!bytes.empty()) {
-    const size_t length = utf8_length(bytes);
-    if (length == 0) return false;
-    bytes.remove_prefix(length);
-  }
-  return true;
 }
 
 void append_utf8(std::string& out, uint32_t scalar) {
@@ -142,14 +116,14 @@ class Lexer {
   char peek(size_t ahead = 0) const { return pos_ + ahead < source_.size() ? source_[pos_ + ahead] : '\0'; }
   std::string_view rest() const { return source_.substr(pos_); }
 
+  // The whole text must be UTF-8; the first line that is not gets the blame.
   Result<> check_utf8() const {
-    size_t at = 0;
-    while (at < source_.size()) {
-      const size_t length = utf8_length(source_.substr(at));
-      if (length == 0) return fail(at, "malformed UTF-8 encoding");
-      at += length;
+    if (is_utf8(source_)) return {};
+    for (const uint32_t begin : out_.lines_) {
+      const size_t newline = source_.find('\n', begin);
+      if (!is_utf8(source_.substr(begin, newline - begin))) return fail(begin, "malformed UTF-8 encoding");
     }
-    return {};
+    return fail(0, "malformed UTF-8 encoding");
   }
 
   Result<> skip_space() {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/wasm/reader.h"
 
 namespace parallax::wasm::text {
 
@@ -78,8 +79,6 @@ class Tokens {
   std::vector<uint32_t> lines_;  // offsets of their first bytes
 };
 
-// Whether `bytes` is well-formed UTF-8 (no surrogates, no overlong forms).
-bool is_utf8(std::string_view bytes);
 // Appends the UTF-8 form of a scalar value.
 void append_utf8(std::string& out, uint32_t scalar);
 
