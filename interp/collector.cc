@@ -1,0 +1,308 @@
+// Mark and sweep over objects and entities, and the heap verifier.
+//
+// Roots: slots of active frames by their safepoint (code.h), handles of the embedder, references that native code of the
+// store holds (native_roots_, instances under construction). An entity is alive when a root, a frame or a live entity
+// refers to it; a function keeps its instance, an instance everything it consists of.
+#include <unordered_set>
+
+#include "engine/base/check.h"
+#include "engine/base/text.h"
+#include "interp/store.h"
+
+namespace parallax::interp {
+
+class Collector {
+ public:
+  explicit Collector(Store& store) : store_(store) {}
+
+  void run() {
+    mark_roots();
+    drain();
+    sweep_entities();
+    store_.heap_.sweep();
+  }
+
+  // Every word of the running frames that the collector takes for a reference.
+  template <class Visit>
+  static void visit_frames(const Store& store, Visit&& visit);
+
+ private:
+  void mark_word(Word word) {
+    if (is_cell(word)) mark_cell(cell_of(word));
+  }
+  void mark_cell(Cell* cell) {
+    if (cell->kind == CellKind::kFunc) return mark_func(Func::of(word_of(cell)));
+    if (cell->mark != 0) return;
+    cell->mark = 1;
+    cells_.push_back(cell);
+  }
+  void mark_func(Func* func) {
+    if (func->entity.mark != 0) return;
+    func->entity.mark = 1;
+    if (func->instance != nullptr) mark_entity(func->instance);
+  }
+  void mark_entity(Entity* entity) {
+    if (entity->mark != 0) return;
+    entity->mark = 1;
+    entities_.push_back(entity);
+  }
+
+  void mark_roots();
+  void drain();
+  void trace(Cell* cell);
+  void trace(Entity* entity);
+  void trace(Instance* instance);
+  void sweep_entities();
+  template <class T>
+  void sweep_list(std::vector<std::unique_ptr<T>>& list);
+
+  Store& store_;
+  std::vector<Cell*> cells_;
+  std::vector<Entity*> entities_;
+};
+
+template <class Visit>
+void Collector::visit_frames(const Store& store, Visit&& visit) {
+  for (const FrameRecord* frame = store.frames_.data(); frame <= store.machine_.top; ++frame) {
+    if (frame->code == nullptr) continue;
+    const auto ins = static_cast<uint32_t>(frame->ip - frame->code->ins.data());
+    const Safepoint* point = frame->code->find_safepoint(ins);
+    CHECK(point != nullptr, "I2: no safepoint at instruction {} (offset {:#x}) of function {}", ins,
+          frame->code->offsets[ins], frame->func->index.raw);
+    for (const uint32_t slot : frame->code->ref_locals) visit(frame->fp[slot], *frame, slot);
+    for (uint32_t i = 0; i < point->count; ++i) {
+      const uint32_t slot = frame->code->safepoint_slots[point->first + i];
+      visit(frame->fp[slot], *frame, slot);
+    }
+  }
+}
+
+void Collector::mark_roots() {
+  for (const FrameRecord* frame = store_.frames_.data(); frame <= store_.machine_.top; ++frame) {
+    if (frame->func != nullptr) mark_func(frame->func);
+  }
+  visit_frames(store_, [&](Word word, const FrameRecord&, uint32_t) { mark_word(word); });
+  store_.handles_.for_each([&](uint64_t, HandleEntry& entry) {
+    if (entry.kind == HandleKind::kRoot) {
+      mark_word(entry.word);
+    } else if (entry.kind == HandleKind::kFunc) {
+      mark_func(static_cast<FuncEntity*>(entry.entity)->func);
+    } else {
+      mark_entity(entry.entity);
+    }
+  });
+  for (const Word word : store_.native_roots_) mark_word(word);
+  for (Instance* instance : store_.growing_) mark_entity(instance);
+  mark_word(store_.machine_.exit.exception);
+}
+
+void Collector::drain() {
+  while (!cells_.empty() || !entities_.empty()) {
+    if (!cells_.empty()) {
+      Cell* cell = cells_.back();
+      cells_.pop_back();
+      trace(cell);
+    } else {
+      Entity* entity = entities_.back();
+      entities_.pop_back();
+      trace(entity);
+    }
+  }
+}
+
+void Collector::trace(Cell* cell) {
+  switch (cell->kind) {
+    case CellKind::kStruct: {
+      const TypeInfo& type = store_.infos_.known(cell->type);
+      for (const uint32_t field : type.ref_fields) mark_word(static_cast<StructCell*>(cell)->slots[field]);
+      return;
+    }
+    case CellKind::kArray: {
+      if (!store_.infos_.known(cell->type).element().is_ref) return;
+      auto* array = static_cast<ArrayCell*>(cell);
+      for (uint64_t i = 0; i < array->length; ++i) mark_word(array->slots[i]);
+      return;
+    }
+    case CellKind::kExn: {
+      auto* exn = static_cast<ExnCell*>(cell);
+      mark_entity(exn->tag);
+      for (const uint32_t field : exn->tag->type->ref_fields) mark_word(exn->slots[field]);
+      return;
+    }
+    case CellKind::kHost: return;
+    case CellKind::kFunc:
+    case CellKind::kFree: break;
+  }
+  UNREACHABLE("I1: marked cell of kind {}", static_cast<int>(cell->kind));
+}
+
+void Collector::trace(Entity* entity) {
+  switch (entity->kind) {
+    case EntityKind::kTable: {
+      auto* table = static_cast<Table*>(entity);
+      for (uint64_t i = 0; i < table->size; ++i) mark_word(table->elements[i]);
+      return;
+    }
+    case EntityKind::kGlobal: {
+      auto* global = static_cast<Global*>(entity);
+      if (global->type.value.is_ref()) mark_word(global->low);
+      return;
+    }
+    case EntityKind::kInstance: return trace(static_cast<Instance*>(entity));
+    case EntityKind::kFunc:
+    case EntityKind::kMemory:
+    case EntityKind::kTag: return;
+  }
+}
+
+void Collector::trace(Instance* instance) {
+  for (Func* func : instance->funcs) mark_func(func);
+  for (Table* table : instance->tables) mark_entity(table);
+  for (Memory* memory : instance->memories) mark_entity(memory);
+  for (Global* global : instance->globals) mark_entity(global);
+  for (Tag* tag : instance->tags) mark_entity(tag);
+  for (const ElemInstance& elem : instance->elems) {
+    for (const Word word : elem.words) mark_word(word);
+  }
+}
+
+template <class T>
+void Collector::sweep_list(std::vector<std::unique_ptr<T>>& list) {
+  std::erase_if(list, [](const std::unique_ptr<T>& entity) {
+    if (entity->mark == 0) return true;
+    entity->mark = 0;
+    return false;
+  });
+}
+
+void Collector::sweep_entities() {
+  std::erase_if(store_.funcs_, [&](const std::unique_ptr<Func>& func) {
+    if (func->entity.mark != 0) {
+      func->entity.mark = 0;
+      return false;
+    }
+    Store::FuncName& name = store_.func_names_[func->number];
+    name.func = nullptr;
+    if (++name.generation != 0xffff) store_.free_func_names_.push_back(func->number);
+    return true;
+  });
+  sweep_list(store_.tables_);
+  sweep_list(store_.memories_);
+  sweep_list(store_.globals_);
+  sweep_list(store_.tags_);
+  sweep_list(store_.instances_);
+}
+
+void Store::collect() {
+  Collector(*this).run();
+  ++stats_.collections;
+  stats_.live_bytes_after_last = heap_.bytes_in_use();
+  const uint64_t fixed = options_.collect_after_bytes;
+  collect_threshold_ = fixed != 0 ? fixed : std::max<uint64_t>(uint64_t{16} << 20, heap_.bytes_in_use());
+  if (options_.armed) {
+    const Result<> verdict = verify();
+    CHECK(verdict.has_value(), "{}", verdict.error().message);
+  }
+}
+
+// --- Verification --------------------------------------------------------------------------------------------------
+//
+// Checked: every reference in objects, frames, tables, globals, element segments and roots is null, an i31, a function of
+// this store, or the start of a live cell, and matches the type of what holds it; every cell's kind agrees with its type.
+// Not checked: that a live object would be reachable.
+
+namespace {
+
+class Verifier {
+ public:
+  explicit Verifier(Store& store) : store_(store) {}
+
+  void add_live(const Cell* cell) { live_.insert(cell); }
+  bool holds(Word word, wasm::ValType type) const {
+    if (!is_cell(word)) return true;
+    return live_.contains(cell_of(word)) && (!type.is_ref() || store_.is_instance(word, type.heap()));
+  }
+  Result<> check(Word word, wasm::ValType type, const std::string& where) {
+    if (is_cell(word) && !live_.contains(cell_of(word))) {
+      return fail(ErrorCode::kInvariant, 0, text::format("I1: {} refers to no live object", where));
+    }
+    if (word == kNullWord ? !type.nullable() : !store_.is_instance(word, type.heap())) {
+      return fail(ErrorCode::kInvariant, 0, text::format("I3: {} does not hold a {}", where, wasm::to_string(type)));
+    }
+    return {};
+  }
+
+ private:
+  Store& store_;
+  std::unordered_set<const Cell*> live_;
+};
+
+}  // namespace
+
+Result<> Store::verify() {
+  Verifier verifier(*this);
+  heap_.for_each([&](const Cell* cell) { verifier.add_live(cell); });
+  for (const auto& func : funcs_) verifier.add_live(&func->cell);
+
+  Result<> verdict;
+  const auto check = [&](Word word, wasm::ValType type, const std::string& where) {
+    if (verdict) verdict = verifier.check(word, type, where);
+  };
+  heap_.for_each([&](Cell* cell) {
+    if (!verdict) return;
+    if (cell->kind == CellKind::kStruct) {
+      const TypeInfo& type = infos_.known(cell->type);
+      if (type.sub->kind != wasm::CompositeKind::kStruct) {
+        verdict = fail(ErrorCode::kInvariant, 0, text::format("I1: struct {:#x} has type {}", heap_.name_of(cell), cell->type));
+        return;
+      }
+      for (const uint32_t field : type.ref_fields) {
+        check(static_cast<StructCell*>(cell)->slots[field], type.fields[field].storage.unpacked,
+              text::format("field {} of struct {:#x}", field, heap_.name_of(cell)));
+      }
+    } else if (cell->kind == CellKind::kArray) {
+      const TypeInfo& type = infos_.known(cell->type);
+      if (type.sub->kind != wasm::CompositeKind::kArray) {
+        verdict = fail(ErrorCode::kInvariant, 0, text::format("I1: array {:#x} has type {}", heap_.name_of(cell), cell->type));
+        return;
+      }
+      if (!type.element().is_ref) return;
+      auto* array = static_cast<ArrayCell*>(cell);
+      for (uint64_t i = 0; i < array->length; ++i) {
+        const Word word = array->slots[i];
+        if (word != kNullWord || !type.element().storage.unpacked.nullable()) {
+          check(word, type.element().storage.unpacked, text::format("element {} of array {:#x}", i, heap_.name_of(cell)));
+        }
+      }
+    } else if (cell->kind == CellKind::kExn) {
+      auto* exn = static_cast<ExnCell*>(cell);
+      for (const uint32_t field : exn->tag->type->ref_fields) {
+        check(exn->slots[field], exn->tag->type->fields[field].storage.unpacked,
+              text::format("payload {} of exception {:#x}", field, heap_.name_of(cell)));
+      }
+    }
+  });
+  for (const auto& table : tables_) {
+    for (uint64_t i = 0; i < table->size && verdict; ++i) {
+      const Word word = table->elements[i];
+      if (word != kNullWord) check(word, table->type.element, text::format("table element {}", i));
+    }
+  }
+  for (const auto& global : globals_) {
+    if (global->type.value.is_ref() && global->low != kNullWord) check(global->low, global->type.value, "a global");
+  }
+  handles_.for_each([&](uint64_t id, HandleEntry& entry) {
+    if (entry.kind == HandleKind::kRoot && verdict && !verifier.holds(entry.word, wasm::kI32)) {
+      verdict = fail(ErrorCode::kInvariant, 0, text::format("I1: root {:#x} refers to no live object", id));
+    }
+  });
+  Collector::visit_frames(*this, [&](Word word, const FrameRecord& frame, uint32_t slot) {
+    if (verdict && !verifier.holds(word, wasm::kI32)) {
+      verdict = fail(ErrorCode::kInvariant, 0,
+                     text::format("I2: slot {} of function {} is listed as a reference and is none", slot, frame.func->index.raw));
+    }
+  });
+  return verdict;
+}
+
+}  // namespace parallax::interp

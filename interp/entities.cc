@@ -1,0 +1,49 @@
+#include "interp/entities.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "interp/code.h"
+
+namespace parallax::interp {
+
+Func::Func() { cell.kind = CellKind::kFunc; }
+Func::~Func() = default;
+
+Table::~Table() { std::free(elements); }
+
+bool Table::grow_to(uint64_t new_size) {
+  if (new_size > capacity) {
+    if (new_size > SIZE_MAX / sizeof(Word) / 2) return false;
+    const uint64_t wanted = size == 0 ? new_size : std::max(new_size, capacity + capacity / 2);
+    // The first allocation comes zeroed and untouched from the system: big tables are mostly empty.
+    auto* grown = static_cast<Word*>(size == 0 ? std::calloc(wanted, sizeof(Word))
+                                               : std::realloc(elements, wanted * sizeof(Word)));
+    if (grown == nullptr) return false;
+    if (size == 0) std::free(elements);
+    if (size != 0) std::memset(grown + size, 0, (wanted - size) * sizeof(Word));
+    elements = grown;
+    capacity = wanted;
+  }
+  size = new_size;
+  return true;
+}
+
+Memory::~Memory() {
+  if (base != nullptr) munmap(base, bytes);
+}
+
+bool Memory::grow_to(uint64_t new_bytes) {
+  if (new_bytes == bytes) return true;
+  void* grown = base == nullptr
+                    ? mmap(nullptr, new_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+                    : mremap(base, bytes, new_bytes, MREMAP_MAYMOVE);
+  if (grown == MAP_FAILED) return false;
+  base = static_cast<uint8_t*>(grown);
+  bytes = new_bytes;
+  return true;
+}
+
+}  // namespace parallax::interp

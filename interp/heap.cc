@@ -1,0 +1,261 @@
+#include "interp/heap.h"
+
+#include <sys/mman.h>
+
+#include <cstdlib>
+#include <cstring>
+
+#include "engine/base/check.h"
+#include "engine/base/text.h"
+
+namespace parallax::interp {
+
+namespace {
+
+constexpr uint64_t kMapAbove = uint64_t{1} << 20;
+constexpr uint16_t kLastGeneration = 0xfff0;
+constexpr uint8_t kPoison = 0xdb;
+
+// 64 KiB blocks wait here between stores, because fuzzing makes and drops thousands of stores a second.
+class Pool {
+ public:
+  ~Pool() {
+    for (void* block : blocks_) std::free(block);
+  }
+  void* take(uint64_t bytes) {
+    if (blocks_.empty()) return std::aligned_alloc(bytes, bytes);
+    void* block = blocks_.back();
+    blocks_.pop_back();
+    return block;
+  }
+  void give(void* block) {
+    if (blocks_.size() >= 256) return std::free(block);
+    blocks_.push_back(block);
+  }
+
+ private:
+  std::vector<void*> blocks_;
+};
+
+Pool& pool() {
+  thread_local Pool pool;
+  return pool;
+}
+
+// An aligned mapping of zeroes: maps too much and cuts.
+void* map_aligned(uint64_t bytes, uint64_t alignment) {
+  const uint64_t total = bytes + alignment;
+  void* raw = mmap(nullptr, total, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (raw == MAP_FAILED) return nullptr;
+  const auto start = reinterpret_cast<uint64_t>(raw);
+  const uint64_t aligned = (start + alignment - 1) & ~(alignment - 1);
+  if (aligned > start) munmap(raw, aligned - start);
+  if (aligned + bytes < start + total) munmap(reinterpret_cast<void*>(aligned + bytes), start + total - aligned - bytes);
+  return reinterpret_cast<void*>(aligned);
+}
+
+constexpr uint64_t round_up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
+
+struct FreeCell : Cell {
+  Cell* next;
+};
+
+}  // namespace
+
+Heap::Heap(uint16_t tag, uint64_t max_bytes, bool armed) : tag_(tag), armed_(armed), max_bytes_(max_bytes) {}
+
+Heap::~Heap() {
+  for (const Slot& slot : blocks_) {
+    if (slot.block != nullptr) release(slot.block);
+  }
+}
+
+// 16 .. 512 in steps of 16, then powers of two up to kMaxSmall.
+uint32_t Heap::size_class_of(uint64_t bytes) {
+  if (bytes <= 512) return static_cast<uint32_t>((bytes + 15) / 16 - 1);
+  if (bytes <= 1024) return 32;
+  if (bytes <= 2048) return 33;
+  if (bytes <= 4096) return 34;
+  return 35;
+}
+uint32_t Heap::class_bytes(uint32_t size_class) {
+  return size_class < 32 ? (size_class + 1) * 16 : 1024u << (size_class - 32);
+}
+
+bool Heap::install(Block* block) {
+  if (free_numbers_.empty()) {
+    if (blocks_.size() >= kMaxBlocks) return false;
+    free_numbers_.push_back(static_cast<uint32_t>(blocks_.size()));
+    blocks_.emplace_back();
+  }
+  block->number = free_numbers_.back();
+  free_numbers_.pop_back();
+  block->base_generation = blocks_[block->number].next_generation;
+  block->fresh = 0;
+  block->free_list = nullptr;
+  blocks_[block->number].block = block;
+  in_use_ += block->total_bytes;
+  return true;
+}
+
+void Heap::uninstall(Block* block) {
+  Slot& slot = blocks_[block->number];
+  for (uint32_t i = 0; i < block->fresh; ++i) {
+    slot.next_generation = std::max<uint16_t>(slot.next_generation, block->at(i)->generation + 1);
+  }
+  slot.block = nullptr;
+  if (slot.next_generation < kLastGeneration) free_numbers_.push_back(block->number);
+  in_use_ -= block->total_bytes;
+  release(block);
+}
+
+void Heap::release(Block* block) {
+  if (block->mapped) {
+    munmap(block, block->total_bytes);
+  } else if (block->cell_bytes != 0) {
+    pool().give(block);
+  } else {
+    std::free(block);
+  }
+}
+
+Cell* Heap::allocate_small(uint32_t size_class) {
+  Block* block = current_[size_class];
+  while (block == nullptr || (block->free_list == nullptr && block->fresh == block->capacity)) {
+    if (!with_space_[size_class].empty()) {
+      block = current_[size_class] = with_space_[size_class].back();
+      with_space_[size_class].pop_back();
+      continue;
+    }
+    if (in_use_ + kBlockBytes > max_bytes_) return nullptr;
+    block = static_cast<Block*>(pool().take(kBlockBytes));
+    if (block == nullptr) return nullptr;
+    block->cell_bytes = class_bytes(size_class);
+    block->capacity = static_cast<uint32_t>((kBlockBytes - kHeaderBytes) / block->cell_bytes);
+    block->size_class = static_cast<uint8_t>(size_class);
+    block->mapped = false;
+    block->total_bytes = kBlockBytes;
+    if (!install(block)) {
+      pool().give(block);
+      return nullptr;
+    }
+    current_[size_class] = block;
+  }
+  if (Cell* cell = block->free_list) {
+    block->free_list = static_cast<FreeCell*>(cell)->next;
+    return cell;
+  }
+  Cell* cell = block->at(block->fresh++);
+  cell->generation = block->base_generation;
+  return cell;
+}
+
+Cell* Heap::allocate_large(uint64_t bytes, Fill fill) {
+  const uint64_t total = round_up(kHeaderBytes + bytes, 4096);
+  if (total > max_bytes_ || in_use_ > max_bytes_ - total) return nullptr;
+  const bool mapped = total >= kMapAbove;
+  void* memory = mapped ? map_aligned(total, kBlockBytes) : std::aligned_alloc(kBlockBytes, round_up(total, kBlockBytes));
+  if (memory == nullptr) return nullptr;
+  auto* block = static_cast<Block*>(memory);
+  block->cell_bytes = 0;
+  block->capacity = 1;
+  block->size_class = 0;
+  block->mapped = mapped;
+  block->total_bytes = total;
+  if (!install(block)) {
+    mapped ? static_cast<void>(munmap(memory, total)) : std::free(memory);
+    return nullptr;
+  }
+  block->fresh = 1;
+  Cell* cell = block->at(0);
+  cell->generation = block->base_generation;
+  if (!mapped && fill == Fill::kZero) std::memset(static_cast<void*>(cell + 1), 0, bytes - sizeof(Cell));
+  return cell;
+}
+
+Cell* Heap::allocate(CellKind kind, uint32_t type, uint64_t payload_words, Fill fill) {
+  const uint64_t bytes = sizeof(Cell) + std::max<uint64_t>(payload_words, 1) * 8;
+  const bool small = bytes <= kMaxSmall;
+  Cell* cell = small ? allocate_small(size_class_of(bytes)) : allocate_large(bytes, fill);
+  if (cell == nullptr) return nullptr;
+  cell->type = type;
+  cell->kind = kind;
+  cell->mark = 0;
+  since_sweep_ += bytes;
+  ++live_cells_;
+  if (small && fill == Fill::kZero) std::memset(static_cast<void*>(cell + 1), 0, payload_words * 8);
+  return cell;
+}
+
+void Heap::free_cell(Block* block, Cell* cell) {
+  cell->kind = CellKind::kFree;
+  --live_cells_;
+  ++cell->generation;
+  if (block->cell_bytes == 0) return;
+  if (armed_) std::memset(static_cast<void*>(cell + 1), kPoison, block->cell_bytes - sizeof(Cell));
+  if (cell->generation >= kLastGeneration) return;  // its names are used up
+  static_cast<FreeCell*>(cell)->next = block->free_list;
+  block->free_list = cell;
+}
+
+bool Heap::sweep_block(Block* block) {
+  bool survivors = false;
+  for (uint32_t i = block->fresh; i-- > 0;) {
+    Cell* cell = block->at(i);
+    if (cell->kind == CellKind::kFree) continue;
+    if (cell->mark != 0) {
+      cell->mark = 0;
+      survivors = true;
+    } else {
+      free_cell(block, cell);
+    }
+  }
+  return survivors;
+}
+
+void Heap::sweep() {
+  for (uint32_t c = 0; c < kSizeClasses; ++c) {
+    current_[c] = nullptr;
+    with_space_[c].clear();
+  }
+  for (uint32_t number = static_cast<uint32_t>(blocks_.size()); number-- > 0;) {
+    Block* block = blocks_[number].block;
+    if (block == nullptr) continue;
+    if (!sweep_block(block)) {
+      uninstall(block);
+    } else if (block->cell_bytes != 0 && (block->free_list != nullptr || block->fresh < block->capacity)) {
+      with_space_[block->size_class].push_back(block);
+    }
+  }
+  since_sweep_ = 0;
+}
+
+uint64_t Heap::name_of(const Cell* cell) const {
+  const Block* block = block_of(cell);
+  const uint64_t offset = reinterpret_cast<uint64_t>(cell) - reinterpret_cast<uint64_t>(block) - kHeaderBytes;
+  const uint64_t position = block->cell_bytes == 0 ? 0 : offset / block->cell_bytes;
+  return uint64_t{tag_} << 48 | uint64_t{cell->generation} << 32 | uint64_t{block->number} << 12 | position;
+}
+
+std::expected<Cell*, std::string> Heap::find(uint64_t name) const {
+  const uint64_t tag = name >> 48;
+  if (tag != tag_) {
+    return std::unexpected(text::format("I1: id from different store: object {:#x} belongs to store {}, used in store {}",
+                                        name, tag, tag_));
+  }
+  const auto number = static_cast<uint32_t>(name >> 12 & (kMaxBlocks - 1));
+  const auto position = static_cast<uint32_t>(name & 0xfff);
+  const auto generation = static_cast<uint16_t>(name >> 32);
+  Block* block = number < blocks_.size() ? blocks_[number].block : nullptr;
+  if (block == nullptr || position >= block->fresh) {
+    return std::unexpected(text::format("I1: stale id: object {:#x} of store {} was collected with its block", name, tag_));
+  }
+  Cell* cell = block->at(position);
+  if (cell->kind == CellKind::kFree || cell->generation != generation) {
+    return std::unexpected(text::format("I1: stale id: object {:#x} of store {} was collected (generation {}, its place is now at {})",
+                                        name, tag_, generation, cell->generation));
+  }
+  return cell;
+}
+
+}  // namespace parallax::interp

@@ -1,0 +1,110 @@
+// Memory of objects: size-segregated blocks, mark and sweep, nothing moves.   [establishes I1 for the interpreter]
+//
+// Blocks are 64 KiB, aligned, and hold cells of one size; larger objects get a block of their own. A cell's name, as
+// embedders see it, is store tag (16 bits), generation (16), block number (20) and position in the block (12). Freeing
+// a cell advances its generation, so a name of a dead object never denotes its successor; a cell whose generation is
+// used up is not reused, and a block number that returns starts above every generation it ever gave out.
+//
+// The heap knows cells, not roots or types: who marks is collector.cc.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "interp/cell.h"
+
+namespace parallax::interp {
+
+class Heap {
+ public:
+  // `armed`: freed cells are filled with a pattern.
+  Heap(uint16_t tag, uint64_t max_bytes, bool armed);
+  ~Heap();
+  Heap(const Heap&) = delete;
+  Heap& operator=(const Heap&) = delete;
+
+  enum class Fill : uint8_t { kNone, kZero };
+  // A cell with `payload_words` words behind its header; null when real memory or max_bytes are exhausted. Never
+  // collects. The payload is undefined unless kZero was asked for.
+  Cell* allocate(CellKind kind, uint32_t type, uint64_t payload_words, Fill fill);
+
+  // Real bytes: given out since the last sweep, and in all blocks.
+  uint64_t allocated_since_sweep() const { return since_sweep_; }
+  uint64_t bytes_in_use() const { return in_use_; }
+  uint64_t live_cells() const { return live_cells_; }
+
+  // Frees every cell whose mark is 0 and clears the other marks.
+  void sweep();
+
+  uint64_t name_of(const Cell* cell) const;
+  // The live cell of this name, or a text that says why there is none.
+  std::expected<Cell*, std::string> find(uint64_t name) const;
+
+  // Every live cell, in order of block and position.
+  template <class Visit>
+  void for_each(Visit&& visit) const {
+    for (const Slot& slot : blocks_) {
+      if (slot.block == nullptr) continue;
+      for (uint32_t i = 0; i < slot.block->fresh; ++i) {
+        Cell* cell = slot.block->at(i);
+        if (cell->kind != CellKind::kFree) visit(cell);
+      }
+    }
+  }
+
+ private:
+  struct Block {
+    uint32_t number;
+    uint32_t cell_bytes;  // 0 for a large block's only cell
+    uint32_t capacity;    // cells
+    uint32_t fresh;       // cells below this one have been given out at least once
+    uint16_t base_generation;
+    uint8_t size_class;
+    bool mapped;
+    uint64_t total_bytes;
+    Cell* free_list;      // linked through the payload's first word
+
+    Cell* at(uint32_t i) { return reinterpret_cast<Cell*>(reinterpret_cast<char*>(this) + kHeaderBytes + uint64_t{i} * cell_bytes); }
+  };
+  struct Slot {
+    Block* block = nullptr;
+    uint16_t next_generation = 1;  // where a new block at this number starts
+  };
+
+  static constexpr uint64_t kBlockBytes = 64 * 1024;
+  static constexpr uint64_t kHeaderBytes = 64;
+  static constexpr uint32_t kSizeClasses = 36;
+  static constexpr uint64_t kMaxSmall = 8192;
+  static constexpr uint32_t kMaxBlocks = 1u << 20;
+  static_assert(sizeof(Block) <= kHeaderBytes);
+
+  static Block* block_of(const Cell* cell) {
+    return reinterpret_cast<Block*>(reinterpret_cast<uint64_t>(cell) & ~(kBlockBytes - 1));
+  }
+  static uint32_t size_class_of(uint64_t bytes);
+  static uint32_t class_bytes(uint32_t size_class);
+  Cell* allocate_small(uint32_t size_class);
+  Cell* allocate_large(uint64_t bytes, Fill fill);
+  bool install(Block* block);
+  void uninstall(Block* block);
+  static void release(Block* block);
+  void free_cell(Block* block, Cell* cell);
+  bool sweep_block(Block* block);  // whether anything in it survived
+
+  uint16_t tag_;
+  bool armed_;
+  uint64_t max_bytes_;
+  uint64_t in_use_ = 0;
+  uint64_t since_sweep_ = 0;
+  uint64_t live_cells_ = 0;
+  std::vector<Slot> blocks_;
+  std::vector<uint32_t> free_numbers_;
+  Block* current_[kSizeClasses] = {};               // block that serves the size class now
+  std::vector<Block*> with_space_[kSizeClasses];    // others that have free cells
+};
+
+}  // namespace parallax::interp

@@ -1,0 +1,68 @@
+// The reference interpreter: an implementation of wasm::Embedding that shares no execution code with the engine.
+//
+// It is the side of every comparison that is meant to be obviously right: objects are field-indexed values with their
+// canonical type (no packing, no offsets), the collector marks and sweeps and never moves, roots are exact because the
+// translator records for every call and allocation which frame slots hold references (code.h). It still has to be
+// fast, because every case runs on it: functions become threaded code on first call (translate.h), handlers are tail
+// calls (ops.h).
+//
+// Only engine/base and engine/wasm are visible from here.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "engine/wasm/embed.h"
+#include "engine/wasm/instr.h"
+#include "engine/wasm/types.h"
+
+namespace parallax::interp {
+
+// One passage of a place where a collection could happen: an allocation or a call, seen from the frame that contains
+// it. `reference_slots` counts the frame's slots that hold references (operands of the allocation included, arguments
+// of the call excluded: they are the callee's), `non_null` those of them that are not null.
+struct SafepointEvent {
+  wasm::FuncIndex func;
+  wasm::WasmOffset offset = 0;
+  uint32_t reference_slots = 0;
+  uint32_t non_null = 0;
+};
+
+// One step of an execution, for finding the first difference between two executors. kEnter digests the arguments,
+// kLeave the results; kValue the value that the instruction at `offset` pushed last. References are digested by kind and
+// type, i31 values by value, never by name.
+enum class TraceKind : uint8_t { kEnter, kLeave, kValue };
+struct TraceEvent {
+  TraceKind kind = TraceKind::kEnter;
+  wasm::FuncIndex func;
+  wasm::WasmOffset offset = 0;
+  uint64_t digest = 0;
+};
+enum class TraceLevel : uint8_t { kOff, kCalls, kValues };
+
+struct InterpOptions {
+  wasm::Features features;
+  wasm::Budget budget;
+
+  // Collection: after this many bytes of real allocation since the last one (0: a default that grows with the heap),
+  // and additionally at every n-th allocation (0: never).
+  uint64_t collect_after_bytes = 0;
+  uint64_t collect_every = 0;
+  // Real memory of objects; beyond it, after a collection, the outcome is kOutOfMemory.
+  uint64_t max_heap_bytes = uint64_t{4} << 30;
+  // Fills freed objects with a pattern and verifies the heap after every collection.
+  bool armed = false;
+
+  // Hooks cost nothing when they are not set: the translator emits the instructions that call them. [do not call the
+  // store from a hook]
+  std::function<void(const SafepointEvent&)> on_safepoint;
+  TraceLevel trace = TraceLevel::kOff;
+  std::function<void(const TraceEvent&)> on_trace;
+};
+
+// A new, empty store over `types`. Modules instantiated in it must have been decoded with the same TypeStore.
+std::unique_ptr<wasm::Embedding> make_interpreter(std::shared_ptr<wasm::TypeStore> types,
+                                                  const InterpOptions& options = {});
+
+}  // namespace parallax::interp
