@@ -1,0 +1,121 @@
+// Runs every script of the public suites on every executor of this build; one test a script.
+//
+// The suites are no part of the project (scripts/fetch-suites fetches them). They are looked for in $PARALLAX_SUITES,
+// beside the source tree, and in the cache; without them a single test says so and skips.
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "engine/wasm/text/script_runner.h"
+#include "fuzz/executors/executors.h"
+
+namespace parallax {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Requires the source tree as working directory, as ctest sets it.
+fs::path suites() {
+  std::vector<fs::path> places;
+  if (const char* set = std::getenv("PARALLAX_SUITES")) places.emplace_back(set);
+  places.emplace_back("../shared/suites");
+  if (const char* cache = std::getenv("PARALLAX_CACHE")) places.push_back(fs::path(cache) / "suites");
+  if (const char* home = std::getenv("HOME")) places.push_back(fs::path(home) / ".cache/parallax/suites");
+  for (const fs::path& place : places) {
+    if (fs::is_directory(place / "spec")) return place;
+  }
+  return {};
+}
+
+// Proposals that are not part of 3.0 are not asked for.
+bool is_wanted(const std::string& script) { return script.ends_with(".wast") && !script.starts_with("proposals/"); }
+
+std::vector<std::string> scripts() {
+  const fs::path root = suites();
+  std::vector<std::string> found;
+  if (root.empty()) return found;
+  for (const fs::directory_entry& entry : fs::recursive_directory_iterator(root)) {
+    std::string script = fs::relative(entry.path(), root).generic_string();
+    if (entry.is_regular_file() && is_wanted(script)) found.push_back(std::move(script));
+  }
+  std::ranges::sort(found);
+  return found;
+}
+
+std::string read(const fs::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return std::move(text).str();
+}
+
+// Lines of this script that are known to fail.
+std::set<std::string> expected_failures(const std::string& script) {
+  std::set<std::string> lines;
+  std::istringstream in(read("tests/spec/expected.txt"));
+  for (std::string row; std::getline(in, row);) {
+    std::istringstream words(row);
+    std::string name, line;
+    if (words >> name >> line && name == script) lines.insert(line);
+  }
+  return lines;
+}
+
+wasm::text::RunnerOptions options_for(const std::string& script) {
+  wasm::text::RunnerOptions options;
+  if (script.starts_with("legacy/")) options.features.set(wasm::Feature::kLegacyExceptions, true);
+  return options;
+}
+
+void judge(const std::string& script, const wasm::text::ScriptReport& report) {
+  std::set<std::string> expected = expected_failures(script);
+  const bool all = expected.erase("*") != 0;
+  for (const wasm::text::Failure& failure : report.failures) {
+    const bool known = expected.erase(std::to_string(failure.line)) != 0 || all;
+    EXPECT_TRUE(known) << script << ":" << failure.line << ": " << failure.command << ": " << failure.what;
+  }
+  for (const std::string& line : expected) {
+    ADD_FAILURE() << script << ":" << line << " passes now: take it off tests/spec/expected.txt";
+  }
+}
+
+class SpecScript : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(SpecScript, FrontEnd) {
+  judge(GetParam(), wasm::text::run_script_text(read(suites() / GetParam()), {}, options_for(GetParam())));
+}
+
+TEST_P(SpecScript, EveryExecutor) {
+  for (const char* text : {"interp", "jit:O0", "jit:O2"}) {
+    const auto spec = fuzz::parse_spec(text);
+    ASSERT_TRUE(spec) << spec.error().to_string();
+    if (!fuzz::available(spec->kind)) continue;
+    SCOPED_TRACE(text);
+    const wasm::text::MakeStore make = [&](std::shared_ptr<wasm::TypeStore> types) {
+      return fuzz::make_executor(*spec, std::move(types));
+    };
+    judge(GetParam(), wasm::text::run_script_text(read(suites() / GetParam()), make, options_for(GetParam())));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Suites, SpecScript, ::testing::ValuesIn(scripts()), [](const auto& info) {
+  std::string name = info.param;
+  std::ranges::replace_if(name, [](char c) { return std::isalnum(static_cast<unsigned char>(c)) == 0; }, '_');
+  return name;
+});
+GTEST_ALLOW_UNINSTANTIATED_PARAMETERIZED_TEST(SpecScript);
+
+TEST(SpecSuites, AreThere) {
+  if (scripts().empty()) GTEST_SKIP() << "no suites found: scripts/fetch-suites fetches them";
+  EXPECT_GT(scripts().size(), 100u);
+}
+
+}  // namespace
+}  // namespace parallax
