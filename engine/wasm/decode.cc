@@ -259,7 +259,10 @@ class Decoder {
         type.fields.push_back(field_type(scope));
         return;
       default:
-        if (in_.ok()) in_.malformed(at, text::format("malformed definition type: code {:#04x}", code));
+        if (!in_.ok()) return;
+        // Type codes are one-byte signed LEB128 numbers.
+        in_.malformed(at, code >= 0x80 ? text::format("integer representation too long: type code {:#04x}", code)
+                                       : text::format("malformed definition type: code {:#04x}", code));
     }
   }
 

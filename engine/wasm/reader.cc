@@ -92,7 +92,7 @@ uint32_t Reader::count() {
   const WasmOffset start = offset();
   const uint32_t n = u32();
   if (n > remaining()) {
-    malformed(start, text::format("length out of bounds: {} elements in {} bytes", n, remaining()));
+    malformed(start, text::format("unexpected end of section or function: {} elements in {} bytes", n, remaining()));
     return 0;
   }
   return n;
