@@ -1,0 +1,216 @@
+#include "fuzz/generators/gc_types.h"
+
+namespace parallax::fuzz {
+
+using wasm::CompositeKind;
+using wasm::FieldType;
+using wasm::HeapKind;
+using wasm::HeapType;
+using wasm::Packed;
+using wasm::StorageType;
+using wasm::SubType;
+using wasm::ValKind;
+using wasm::ValType;
+
+namespace {
+
+constexpr HeapKind kAbstract[] = {HeapKind::kAny, HeapKind::kEq, HeapKind::kI31, HeapKind::kStruct,
+                                  HeapKind::kArray, HeapKind::kExtern, HeapKind::kFunc, HeapKind::kAny};
+
+bool is_any_hierarchy(HeapKind kind) {
+  return kind == HeapKind::kAny || kind == HeapKind::kEq || kind == HeapKind::kI31 || kind == HeapKind::kStruct ||
+         kind == HeapKind::kArray || kind == HeapKind::kNone;
+}
+
+}  // namespace
+
+GcTypes::GcTypes(ChoiceStream& choices, wasm::ModuleBuilder& module) : choices_(choices) {
+  const uint32_t groups = 2 + choices.below(3);
+  for (uint32_t group = 0; group < groups; ++group) {
+    const auto begin = static_cast<uint32_t>(types_.size());
+    // The kinds of a group's members are fixed before their contents, so that members can name later ones.
+    const uint32_t count = 2 + choices.below(5);
+    std::vector<CompositeKind> kinds;
+    for (uint32_t i = 0; i < count; ++i) {
+      const uint32_t kind = choices.below(8);
+      kinds.push_back(kind < 4 ? CompositeKind::kStruct : kind < 6 ? CompositeKind::kArray : CompositeKind::kFunc);
+    }
+    if (group == 0) {
+      kinds[0] = CompositeKind::kStruct;
+      kinds[1] = CompositeKind::kStruct;
+    }
+    const uint32_t end = begin + count;
+    for (const CompositeKind kind : kinds) {
+      if (kind == CompositeKind::kStruct) draw_struct(end);
+      if (kind == CompositeKind::kArray) draw_array(end);
+      if (kind == CompositeKind::kFunc) draw_signature(end);
+    }
+    if (group + 1 == groups) {
+      // Every program has arrays of references and of bytes, and something to call through.
+      types_.push_back({.kind = CompositeKind::kArray, .fields = {{{wasm::kAnyRef, Packed::kNone}, true}}});
+      types_.push_back({.kind = CompositeKind::kArray, .fields = {{{wasm::kI32, Packed::kI8}, true}}});
+      types_.push_back({.kind = CompositeKind::kFunc, .params = {wasm::kI32, ref(structs_[0])}, .results = {wasm::kI64}});
+      types_.push_back({.kind = CompositeKind::kFunc, .results = {wasm::kI64}});
+      const auto last = static_cast<uint32_t>(types_.size());
+      arrays_.insert(arrays_.end(), {last - 4, last - 3});
+      signatures_.push_back(last - 2);
+      run_signature_ = last - 1;
+    }
+    module.add_rec_group({types_.begin() + begin, types_.end()});
+  }
+}
+
+ValType GcTypes::draw_ref(uint32_t below, uint32_t group_end) {
+  if (choices_.chance(2, 5)) return ValType::ref(kAbstract[choices_.below(8)], true);
+  // A concrete type: an earlier one, possibly non-null, or a later member of the group, nullable. Which kind a later member
+  // has does not matter to a field.
+  if (below > 0 && choices_.chance(3, 5)) return ref(choices_.below(below), !choices_.chance(1, 8));
+  return ref(choices_.below(group_end), true);
+}
+
+StorageType GcTypes::draw_storage(uint32_t below, uint32_t group_end) {
+  switch (choices_.below(12)) {
+    case 0: return {wasm::kI32, Packed::kI8};
+    case 1: return {wasm::kI32, Packed::kI16};
+    case 2:
+    case 3: return {wasm::kI32, Packed::kNone};
+    case 4: return {wasm::kI64, Packed::kNone};
+    case 5: return {choices_.chance(1, 2) ? wasm::kF64 : wasm::kF32, Packed::kNone};
+    default: return {draw_ref(below, group_end), Packed::kNone};
+  }
+}
+
+void GcTypes::draw_struct(uint32_t group_end) {
+  const auto number = static_cast<uint32_t>(types_.size());
+  SubType type{.kind = CompositeKind::kStruct, .is_final = choices_.chance(1, 8)};
+  std::vector<uint32_t> open;
+  for (const uint32_t other : structs_) {
+    if (!types_[other].is_final && types_[other].fields.size() < 9) open.push_back(other);
+  }
+  if (!open.empty() && choices_.chance(3, 4)) {
+    type.has_super = true;
+    type.super = choices_.pick(open);
+    type.fields = types_[type.super].fields;
+    // Immutable reference fields may be narrower in a subtype.
+    for (FieldType& field : type.fields) {
+      if (field.is_mutable || !field.storage.unpacked.is_ref() || !choices_.chance(1, 2)) continue;
+      const ValType old = field.storage.unpacked;
+      for (const uint32_t candidate : structs_) {
+        if (!matches(ref(candidate), old.as_nullable()) || !choices_.chance(1, 2)) continue;
+        field.storage.unpacked = ref(candidate, old.nullable());
+      }
+    }
+  }
+  const uint32_t added = (type.has_super ? 0 : 1) + choices_.below(4);
+  for (uint32_t i = 0; i < added; ++i) {
+    type.fields.push_back({draw_storage(number, group_end), choices_.chance(4, 5)});
+  }
+  structs_.push_back(number);
+  types_.push_back(std::move(type));
+}
+
+void GcTypes::draw_array(uint32_t group_end) {
+  const auto number = static_cast<uint32_t>(types_.size());
+  arrays_.push_back(number);
+  types_.push_back({.kind = CompositeKind::kArray, .is_final = choices_.chance(1, 2),
+                    .fields = {{draw_storage(number, group_end), choices_.chance(9, 10)}}});
+}
+
+void GcTypes::draw_signature(uint32_t group_end) {
+  const auto number = static_cast<uint32_t>(types_.size());
+  SubType type{.kind = CompositeKind::kFunc, .is_final = choices_.chance(1, 3)};
+  const auto value = [&] {
+    switch (choices_.below(5)) {
+      case 0: return wasm::kI32;
+      case 1: return wasm::kI64;
+      default: return draw_ref(number, group_end).as_nullable();
+    }
+  };
+  std::vector<uint32_t> open;
+  for (const uint32_t other : signatures_) {
+    if (!types_[other].is_final) open.push_back(other);
+  }
+  if (!open.empty() && choices_.chance(1, 2)) {
+    // A subtype: the same parameters and results, so that a call through the supertype meets it.
+    type.has_super = true;
+    type.super = choices_.pick(open);
+    type.params = types_[type.super].params;
+    type.results = types_[type.super].results;
+    for (ValType& result : type.results) {
+      if (result.is_ref() && result.heap() == HeapKind::kAny && choices_.chance(1, 2)) result = wasm::kEqRef;
+    }
+  } else {
+    for (uint32_t i = choices_.below(4); i > 0; --i) type.params.push_back(value());
+    for (uint32_t i = choices_.below(3); i > 0; --i) type.results.push_back(value());
+  }
+  signatures_.push_back(number);
+  types_.push_back(std::move(type));
+}
+
+std::vector<uint32_t> GcTypes::structs_below(uint32_t type) const {
+  std::vector<uint32_t> below;
+  for (const uint32_t other : structs_) {
+    if (is_below(other, type)) below.push_back(other);
+  }
+  return below;
+}
+
+bool GcTypes::is_below(uint32_t sub, uint32_t super) const {
+  while (sub != super) {
+    if (sub >= types_.size() || !types_[sub].has_super) return false;
+    sub = types_[sub].super;
+  }
+  return true;
+}
+
+bool GcTypes::matches(HeapType sub, HeapType super) const {
+  if (sub == super) return true;
+  if (sub.is_concrete()) {
+    if (super.is_concrete()) return is_below(sub.number(), super.number());
+    if (sub.number() >= types_.size()) return false;  // a later member of a group being drawn
+    switch (types_[sub.number()].kind) {
+      case CompositeKind::kFunc: return super == HeapKind::kFunc;
+      case CompositeKind::kStruct: return super == HeapKind::kStruct || super == HeapKind::kEq || super == HeapKind::kAny;
+      case CompositeKind::kArray: return super == HeapKind::kArray || super == HeapKind::kEq || super == HeapKind::kAny;
+    }
+  }
+  switch (sub.kind()) {
+    case HeapKind::kNone:
+      if (super.is_concrete()) return super.number() < types_.size() && types_[super.number()].kind != CompositeKind::kFunc;
+      return is_any_hierarchy(super.kind());
+    case HeapKind::kNoFunc:
+      if (super.is_concrete()) return super.number() < types_.size() && types_[super.number()].kind == CompositeKind::kFunc;
+      return super == HeapKind::kFunc;
+    case HeapKind::kNoExtern: return super == HeapKind::kExtern;
+    case HeapKind::kNoExn: return super == HeapKind::kExn;
+    case HeapKind::kI31:
+    case HeapKind::kStruct:
+    case HeapKind::kArray: return super == HeapKind::kEq || super == HeapKind::kAny;
+    case HeapKind::kEq: return super == HeapKind::kAny;
+    default: return false;
+  }
+}
+
+bool GcTypes::matches(ValType sub, ValType super) const {
+  if (sub == super) return true;
+  if (!sub.is_ref() || !super.is_ref()) return false;
+  return (!sub.nullable() || super.nullable()) && matches(sub.heap(), super.heap());
+}
+
+HeapType GcTypes::top(HeapType heap) const {
+  if (heap.is_concrete()) return types_[heap.number()].kind == CompositeKind::kFunc ? HeapKind::kFunc : HeapKind::kAny;
+  if (is_any_hierarchy(heap.kind())) return HeapKind::kAny;
+  if (heap == HeapKind::kFunc || heap == HeapKind::kNoFunc) return HeapKind::kFunc;
+  if (heap == HeapKind::kExn || heap == HeapKind::kNoExn) return HeapKind::kExn;
+  return HeapKind::kExtern;
+}
+
+HeapType GcTypes::bottom(HeapType heap) const {
+  const HeapType of = top(heap);
+  if (of == HeapKind::kFunc) return HeapKind::kNoFunc;
+  if (of == HeapKind::kExtern) return HeapKind::kNoExtern;
+  if (of == HeapKind::kExn) return HeapKind::kNoExn;
+  return HeapKind::kNone;
+}
+
+}  // namespace parallax::fuzz
