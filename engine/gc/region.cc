@@ -21,7 +21,7 @@ struct UseRow {
 };
 constexpr UseRow kUses[kRegionUseCount] = {
     {.reserve = 68 * kGiB, .fallback = 4 * kGiB, .first_page = kPage, .keep = 32},
-    {.reserve = kGiB / 4, .fallback = 0, .first_page = 0, .keep = 32},
+    {.reserve = kFuncRegionBytes, .fallback = kFuncRegionBytes, .first_page = 0, .keep = 32},
     {.reserve = 4 * kGiB + 16 * kPage, .fallback = 0, .first_page = 0, .keep = 16},
 };
 const UseRow& row(RegionUse use) { return kUses[static_cast<size_t>(use)]; }
@@ -74,7 +74,7 @@ Region Region::acquire(RegionUse use, uint64_t usable) {
   Region region = RegionPool::get().take(use, usable);
   if (region.empty()) {
     region.use_ = use;
-    for (const uint64_t wanted : {row(use).reserve, row(use).fallback, usable}) {
+    for (const uint64_t wanted : {row(use).reserve, row(use).fallback}) {
       const uint64_t bytes = std::max(wanted, usable);
       if ((region.base_ = reserve(bytes)) == nullptr) continue;
       region.reserved_ = bytes;

@@ -19,6 +19,8 @@ enum class RegionUse : uint8_t {
   kMemory,  // linear memory
 };
 inline constexpr uint32_t kRegionUseCount = 3;
+// Reserved for a function slab; entries beyond do not fit.
+inline constexpr uint64_t kFuncRegionBytes = uint64_t{1} << 28;
 
 inline constexpr uint64_t kPage = 4096;
 constexpr uint64_t page_up(uint64_t bytes) { return (bytes + kPage - 1) & ~(kPage - 1); }
