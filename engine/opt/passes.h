@@ -1,0 +1,33 @@
+// The passes as functions over one shared context. Each pass has its own .cc, which says what it relies on.
+//
+// A pass gathers, decides, rewrites; it does not verify, dump or time (pipeline.h does), and every rewrite asks the gate.
+// It may leave replacements uncommitted and blocks unreachable in control flow only if it says so to the context.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/ir/cfg.h"
+#include "engine/ir/func.h"
+#include "engine/opt/gate.h"
+
+namespace parallax::opt {
+
+struct PassContext {
+  ir::Func& func;
+  Gate& gate;
+  // Up to date at the start of every pass.
+  ir::Cfg& cfg;
+  // Scratch that keeps its memory between passes and functions; contents are unspecified at the start of a pass.
+  std::vector<uint32_t>& numbers;
+  std::vector<ir::ValueId>& values;
+  // Set by a pass that changed terminators: the runner then recomputes the graph and drops unreachable blocks.
+  bool control_changed = false;
+};
+
+#define PASS(id, name, function, level, summary) Result<> function(PassContext& context);
+#include "engine/opt/passes.def"
+#undef PASS
+
+}  // namespace parallax::opt

@@ -1,0 +1,84 @@
+// Runs passes and judges over one function.
+#include "engine/opt/pipeline.h"
+
+#include <chrono>
+
+#include "engine/base/text.h"
+#include "engine/ir/verify.h"
+#include "engine/ir/verify_refs.h"
+#include "engine/opt/passes.h"
+
+namespace parallax::opt {
+
+const PassInfo kPassTable[kPassCount] = {
+#define PASS(id, name, function, level, summary) {name, level, summary},
+#include "engine/opt/passes.def"
+#undef PASS
+};
+
+namespace {
+
+using PassFunction = Result<> (*)(PassContext&);
+constexpr PassFunction kFunctions[kPassCount] = {
+#define PASS(id, name, function, level, summary) &function,
+#include "engine/opt/passes.def"
+#undef PASS
+};
+
+uint64_t now() {
+  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
+}
+
+// Blocks that a pass cut off.
+void drop_unreachable(ir::Func& func, const ir::Cfg& cfg) {
+  for (const ir::BlockId b : func.order()) {
+    if (func.block(b).live && !cfg.reachable(b)) func.remove_block(b);
+  }
+  func.compact_order();
+}
+
+}  // namespace
+
+PassId find_pass(std::string_view name) {
+  uint32_t pass = 0;
+  while (pass < kPassCount && name != kPassTable[pass].name) ++pass;
+  return static_cast<PassId>(pass);
+}
+
+Result<> Pipeline::run(ir::Func& func, const PipelineOptions& options) {
+  Gate& gate = options.gate != nullptr ? *options.gate : own_gate_;
+  if (options.dump != nullptr) options.dump(options.dump_context, func, "translate");
+  if (options.verify) TRY(ir::verify(func, "translate"));
+  cfg_.compute(func);
+  for (uint32_t p = 0; p < kPassCount; ++p) {
+    const auto pass = static_cast<PassId>(p);
+    if (info(pass).level > static_cast<uint8_t>(options.level)) continue;
+    if (pass != PassId::kSafepoints && !gate.enabled(pass)) continue;
+    TRY(run_pass(func, pass, options, gate));
+  }
+  return {};
+}
+
+Result<> Pipeline::run_pass(ir::Func& func, PassId pass, const PipelineOptions& options, Gate& gate) {
+  const uint64_t start = options.time ? now() : 0;
+  gate.enter(func.index(), pass);
+  PassContext context{func, gate, cfg_, numbers_, values_};
+  TRY(kFunctions[static_cast<size_t>(pass)](context));
+  func.commit();
+  if (context.control_changed) {
+    cfg_.compute(func);
+    if (cfg_.rpo().size() != func.order().size()) drop_unreachable(func, cfg_);
+  }
+  if (options.time) nanoseconds[static_cast<size_t>(pass)] += now() - start;
+  if (options.dump != nullptr) options.dump(options.dump_context, func, info(pass).name);
+  if (func.failure) {
+    return fail(ErrorCode::kInvariant, func.failure->offset,
+                text::format("{} (pass {})", func.failure->message, info(pass).name));
+  }
+  if (!options.verify) return {};
+  TRY(ir::verify(func, info(pass).name));
+  if (pass == PassId::kSafepoints) TRY(ir::verify_refs(func));
+  return {};
+}
+
+}  // namespace parallax::opt

@@ -1,0 +1,62 @@
+// The pipeline: which passes run at which level, and the only place that verifies, dumps, times and gates.
+//
+//   Pipeline pipeline;                       // keeps scratch memory between functions
+//   TRY(pipeline.run(func, {.level = Level::kO1, .verify = true}));
+//
+// Afterwards the function has home slots and stack maps and is ready for lowering. With `verify` the verifier judges
+// the function before the first and after every pass, and verify_refs after safepoints; without, only a type violation
+// recorded by Func::replace ends the compilation. All errors of judges are kInvariant and name invariant and pass.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/ir/cfg.h"
+#include "engine/ir/func.h"
+#include "engine/opt/gate.h"
+
+namespace parallax::opt {
+
+enum class Level : uint8_t { kO0, kO1, kO2 };
+
+struct PassInfo {
+  const char* name;
+  uint8_t level;
+  const char* summary;
+};
+extern const PassInfo kPassTable[kPassCount];
+inline const PassInfo& info(PassId pass) { return kPassTable[static_cast<size_t>(pass)]; }
+// The pass of this name, or kPassCount as a PassId.
+PassId find_pass(std::string_view name);
+
+struct PipelineOptions {
+  Level level = Level::kO1;
+  bool verify = false;
+  bool time = false;
+  Gate* gate = nullptr;  // the pipeline's own, without limit, when null
+  // Gets the function before the first pass (stage "translate") and after every pass that ran.
+  void (*dump)(void* context, const ir::Func& func, const char* stage) = nullptr;
+  void* dump_context = nullptr;
+};
+
+class Pipeline {
+ public:
+  // Requires a function as translation leaves it. After an error the function must not be used.
+  Result<> run(ir::Func& func, const PipelineOptions& options);
+
+  // Nanoseconds by pass, only with PipelineOptions::time.
+  std::array<uint64_t, kPassCount> nanoseconds{};
+
+ private:
+  Result<> run_pass(ir::Func& func, PassId pass, const PipelineOptions& options, Gate& gate);
+
+  Gate own_gate_;
+  ir::Cfg cfg_;
+  std::vector<uint32_t> numbers_;
+  std::vector<ir::ValueId> values_;
+};
+
+}  // namespace parallax::opt
