@@ -123,13 +123,14 @@ struct TypeStore::Groups {
     uint32_t count;
   };
   std::unordered_multimap<uint64_t, Group> by_hash;
+  uint64_t mask;
 };
 
-TypeStore::TypeStore() : groups_(std::make_unique<Groups>()) {}
+TypeStore::TypeStore(uint64_t hash_mask) : groups_(std::make_unique<Groups>(Groups{{}, hash_mask})) {}
 TypeStore::~TypeStore() = default;
 
 TypeId TypeStore::intern(std::vector<SubType> group) {
-  const uint64_t hash = hash_group(group);
+  const uint64_t hash = hash_group(group) & groups_->mask;
   const auto [begin, end] = groups_->by_hash.equal_range(hash);
   for (auto it = begin; it != end; ++it) {
     const auto [first, count] = it->second;
@@ -274,7 +275,9 @@ std::string TypeStore::print(const SubType& type) const {
       break;
     case CompositeKind::kArray:
       text += " (array";
-      fields("field");
+      for (const FieldType& f : type.fields) {
+        text += f.is_mutable ? text::format(" (mut {})", to_string(f.storage)) : " " + to_string(f.storage);
+      }
       break;
   }
   return text + "))";

@@ -164,7 +164,9 @@ struct SubType {
 // a long-running process makes a new store per case. Not synchronised: one thread adds, and no one reads meanwhile.
 class TypeStore {
  public:
-  TypeStore();
+  // `hash_mask` is for tests: bits of the structural hash that are used. With 0 every group collides with every other,
+  // and nothing else may change.
+  explicit TypeStore(uint64_t hash_mask = ~uint64_t{0});
   ~TypeStore();
   TypeStore(const TypeStore&) = delete;
   TypeStore& operator=(const TypeStore&) = delete;
