@@ -1,6 +1,4 @@
 // IR to text.
-#include <algorithm>
-#include <iterator>
 #include <string_view>
 
 #include "engine/base/text.h"
@@ -10,24 +8,22 @@ namespace parallax::ir {
 
 namespace {
 
-using Out = std::back_insert_iterator<std::string>;
-
 void print_immediate(const Inst& inst, std::string_view member, std::string& out) {
   const auto number = [&](uint64_t value) {
-    if (value != 0) text::format_to(Out(out), " {}={:#x}", member, value);
+    if (value != 0) out += text::format(" {}={:#x}", member, value);
   };
   if (member == "a") return number(inst.a);
   if (member == "b") return number(inst.b);
   if (member == "imm") return number(inst.imm);
   if (member == "sense") return number(inst.sense);
   if (member == "slot") {
-    text::format_to(Out(out), " s{}", inst.a);
+    out += text::format(" s{}", inst.a);
   } else if (member == "opcode") {
-    text::format_to(Out(out), " opcode={}", wasm::info(inst.opcode).text);
+    out += text::format(" opcode={}", wasm::info(inst.opcode).text);
   } else if (member == "trap") {
-    text::format_to(Out(out), " trap={}", static_cast<uint32_t>(inst.trap));
+    out += text::format(" trap={}", static_cast<uint32_t>(inst.trap));
   } else if (member == "type") {
-    text::format_to(Out(out), " type={}", to_string(inst.type));
+    out += text::format(" type={}", to_string(inst.type));
   }
 }
 
@@ -42,7 +38,7 @@ void print_immediates(const Inst& inst, std::string& out) {
 
 void print_values(const Func& func, std::span<const ValueId> values, std::string& out) {
   for (size_t i = 0; i < values.size(); ++i) {
-    text::format_to(Out(out), "{}v{}: {}", i == 0 ? "" : ", ", values[i].raw, to_string(func.type(values[i])));
+    out += text::format("{}v{}: {}", i == 0 ? "" : ", ", values[i].raw, to_string(func.type(values[i])));
   }
 }
 
@@ -50,24 +46,24 @@ void print_inst(const Func& func, InstId id, std::string& out) {
   const Inst& inst = func.inst(id);
   for (uint32_t i = 0; i < inst.results_count; ++i) {
     const ValueId v = func.result(id, i);
-    text::format_to(Out(out), "{}v{}: {}", i == 0 ? "" : ", ", v.raw, to_string(func.type(v)));
+    out += text::format("{}v{}: {}", i == 0 ? "" : ", ", v.raw, to_string(func.type(v)));
   }
   if (inst.results_count != 0) out += " = ";
   out += info(inst.op).text;
   print_immediates(inst, out);
   const char* separator = " ";
   for (const ValueId arg : func.args(id)) {
-    text::format_to(Out(out), "{}v{}", separator, func.resolve(arg).raw);
+    out += text::format("{}v{}", separator, func.resolve(arg).raw);
     separator = ", ";
   }
   if (inst.targets_count != 0) out += " ->";
-  for (const BlockId target : func.targets(id)) text::format_to(Out(out), " b{}", target.raw);
-  text::format_to(Out(out), " @{}", inst.offset);
+  for (const BlockId target : func.targets(id)) out += text::format(" b{}", target.raw);
+  out += text::format(" @{}", inst.offset);
   if (inst.map == Inst::kNoMap) return;
   out += " map[";
   separator = "";
   for (const SlotId slot : func.stack_map(inst)) {
-    text::format_to(Out(out), "{}s{}", separator, slot.raw);
+    out += text::format("{}s{}", separator, slot.raw);
     separator = " ";
   }
   out += "]";
@@ -85,18 +81,18 @@ std::string print(const Func& func) {
   std::string out = text::format("func {}{}{} {{\n", func.index().raw, func.poll_at_budget ? " poll" : "",
                                  func.has_maps ? " maps" : "");
   for (uint32_t s = 0; s < func.slot_count(); ++s) {
-    text::format_to(Out(out), "  home s{} = v{}\n", s, func.slot_value(SlotId(s)).raw);
+    out += text::format("  home s{} = v{}\n", s, func.slot_value(SlotId(s)).raw);
   }
   for (const BlockId b : func.order()) {
     const Block& block = func.block(b);
     if (!block.live) continue;
-    text::format_to(Out(out), "b{}", b.raw);
+    out += text::format("b{}", b.raw);
     if (block.params_count != 0) {
       out += "(";
       print_values(func, func.params(b), out);
       out += ")";
     }
-    text::format_to(Out(out), "{}{}:\n", block.landing ? " landing" : "", block.loop_head ? " loop" : "");
+    out += text::format("{}{}:\n", block.landing ? " landing" : "", block.loop_head ? " loop" : "");
     for (InstId i = block.first; i.valid(); i = func.inst(i).next) {
       out += "  ";
       print_inst(func, i, out);

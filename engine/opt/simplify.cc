@@ -95,6 +95,8 @@ class Simplify {
     }
   }
 
+  uint32_t proof(ValueId test) const { return test.index() < refined_by_.size() ? refined_by_[test.index()] : 0; }
+
   void visit(InstId i) {
     switch (func_.inst(i).op) {
       case Op::Compute: return compute(i);
@@ -280,7 +282,7 @@ class Simplify {
   }
 
   void test(InstId i) {
-    if (refined_by_[func_.result(i).index()] != 0) return;
+    if (proof(func_.result(i)) != 0) return;
     if (const auto outcome = decided(i)) replace_constant(i, *outcome ? 1 : 0);
   }
 
@@ -290,7 +292,7 @@ class Simplify {
     const ValueId test = func_.arg(i, 1);
     if (func_.types().matches(func_.type(ref), func_.type(result))) {
       // Where the branch is gone the proof is gone with it: part of that rewrite.
-      if (refined_by_[test.index()] == kBranchDecided) return func_.replace(result, ref);
+      if (proof(test) == kBranchDecided) return func_.replace(result, ref);
       return replace(i, ref);
     }
     narrow(i, ir::refined_type(func_, ref, test, func_.inst(i).sense != 0));
@@ -355,7 +357,7 @@ class Simplify {
     if (if_true == if_false) outcome = true;
     if (outcome) {
       if (!gate_.allow(condition)) return;
-      if (refined_by_[condition.index()] != 0) refined_by_[condition.index()] = kBranchDecided;
+      if (proof(condition) != 0) refined_by_[condition.index()] = kBranchDecided;
       return go_to(i, *outcome ? if_true : if_false);
     }
     if (def != nullptr && def->op == Op::Compute && def->opcode == Opcode::I32Eqz && gate_.allow(condition)) {
