@@ -43,11 +43,20 @@ Result<Store::Handle*> Store::find_handle(Extern e, ExternKind kind, const char*
   return handle;
 }
 
-// The handle of a tag that the embedder knows already, or a new one that lives as long as the store.
+// The oldest handle of a function or tag that is still live, or a new one that lives as long as the store: whoever knows
+// a thing under a name meets it again under that name.
+Extern Store::any_handle(Handle handle, std::vector<uint64_t>& known) {
+  std::erase_if(known, [&](uint64_t id) { return handles_.find(id) == nullptr; });
+  if (known.empty()) known.push_back(add_handle(handle).id);
+  return {handle.kind, known.front()};
+}
+
 Extern Store::tag_extern(uint64_t tag) {
-  Tag& entry = *tags_.find(tag);
-  if (handles_.find(entry.handle) == nullptr) entry.handle = add_handle({.kind = ExternKind::kTag, .tag = tag}).id;
-  return {ExternKind::kTag, entry.handle};
+  return any_handle({.kind = ExternKind::kTag, .tag = tag}, tags_.find(tag)->handles);
+}
+
+Extern Store::func_extern(FuncEntry& entry) {
+  return any_handle({.kind = ExternKind::kFunc, .entity = &entry}, func_handles_[&entry]);
 }
 
 Result<Extern> Store::find_export(wasm::InstanceId id, std::string_view name) {
@@ -68,10 +77,8 @@ Result<Extern> Store::find_export(wasm::InstanceId id, std::string_view name) {
   }
   const Extern result = add_handle(made);
   handle = result.id;
-  if (item->kind == ExternKind::kTag) {
-    Tag& tag = *tags_.find(made.tag);
-    if (handles_.find(tag.handle) == nullptr) tag.handle = handle;
-  }
+  if (item->kind == ExternKind::kTag) tags_.find(made.tag)->handles.push_back(handle);
+  if (item->kind == ExternKind::kFunc) func_handles_[static_cast<FuncEntry*>(made.entity)].push_back(handle);
   return result;
 }
 
@@ -140,12 +147,6 @@ Extern Store::make_func(wasm::TypeId type, wasm::HostFunc func) {
   entry->host = &host_functions_.emplace_back(HostFunction{type, std::move(func)});
   prepare(*entry);
   return func_extern(*entry);
-}
-
-// The handle of a function that lives as long as the store.
-Extern Store::func_extern(FuncEntry& entry) {
-  if (entry.handle == 0) entry.handle = add_handle({.kind = ExternKind::kFunc, .entity = &entry}).id;
-  return {ExternKind::kFunc, entry.handle};
 }
 
 Extern Store::make_table(const wasm::TableType& type, const Value& init) {

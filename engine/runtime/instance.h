@@ -70,7 +70,7 @@ struct Global {
 
 struct Tag {
   wasm::TypeId type;
-  uint64_t handle = 0;  // an Extern of the embedder, if one was made and is live
+  std::vector<uint64_t> handles;  // externs of the embedder, in order of creation; some may be stale
 };
 
 struct HostFunction {

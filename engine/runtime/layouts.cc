@@ -32,10 +32,12 @@ bool references_first(const wasm::TypeStore& types, const wasm::SubType& type, c
 
 // Fields behind `begin`, in declaration order; registers what the collector must know.
 void lay_out_fields(TypeLayout& layout, gc::Layout& out, uint32_t begin, bool refs_first) {
-  const auto is_ref = [&](uint32_t i) { return layout.fields[i].rep == FieldRep::kRef; };
-  std::vector<uint32_t> order(layout.fields.size());
-  for (uint32_t i = 0; i < order.size(); ++i) order[i] = i;
-  if (refs_first) std::stable_sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) { return is_ref(a) > is_ref(b); });
+  std::vector<uint32_t> order;
+  for (const bool refs : {true, false}) {
+    for (uint32_t i = 0; i < layout.fields.size(); ++i) {
+      if (!refs_first ? refs : (layout.fields[i].rep == FieldRep::kRef) == refs) order.push_back(i);
+    }
+  }
   layout.bytes = align_up(place(layout.fields, order, begin), gc::kObjectAlign);
   out.kind = gc::LayoutKind::kFixed;
   out.bytes = layout.bytes;

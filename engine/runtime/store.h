@@ -16,6 +16,7 @@
 #include <deque>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/gc/heap.h"
@@ -177,6 +178,7 @@ class Store final : public wasm::Embedding, private gc::HeapClient {
   Result<T*> find_entity(wasm::Extern e, wasm::ExternKind kind, const char* site) {
     return static_cast<T*>(TRY(find_handle(e, kind, site))->entity);
   }
+  wasm::Extern any_handle(Handle handle, std::vector<uint64_t>& known);
   wasm::Extern tag_extern(uint64_t tag);
   wasm::Extern func_extern(FuncEntry& entry);
   FuncEntry* add_func(wasm::TypeId type);
@@ -208,6 +210,7 @@ class Store final : public wasm::Embedding, private gc::HeapClient {
   std::deque<Global> globals_;
   std::deque<HostFunction> host_functions_;
   std::deque<Instance> instances_;
+  std::unordered_map<const FuncEntry*, std::vector<uint64_t>> func_handles_;  // in order of creation
   std::vector<RootedSlots> rooted_slots_;
   Error exit_error_;
 

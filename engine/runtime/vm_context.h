@@ -76,8 +76,7 @@ struct alignas(64) FuncEntry {
   uint32_t func_index = ~0u;     // FuncIndex (raw) in its instance's module; ~0 for host functions
   HostFunction* host = nullptr;  // non-null exactly for host functions
   void* compiler_data = nullptr;  // for the compiler's own use
-  uint64_t handle = 0;            // the runtime's: the embedder's lasting extern, if one was made
-  uint64_t reserved = 0;
+  uint64_t reserved[2] = {};
 };
 static_assert(sizeof(FuncEntry) == 64);
 inline constexpr uint32_t kFuncEntryShift = 6;  // log2(sizeof(FuncEntry))
