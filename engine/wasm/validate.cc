@@ -16,6 +16,9 @@ namespace {
 // ORDER: ExternKind.
 constexpr const char* kExternTexts[] = {"function", "table", "memory", "global", "tag"};
 
+// Parameters and locals of all functions together.
+constexpr size_t kMaxLocalsOfModule = 100'000'000;
+
 // One walk for all bodies and expressions, so that its buffers are allocated once.
 class Validator {
  public:
@@ -161,10 +164,16 @@ class Validator {
     return {};
   }
 
+  // A few bytes declare 50,000 locals; their sum is bounded so that time stays linear in the module's size.
   Result<> bodies() {
+    size_t locals = 0;
     for (size_t i = module_.imported_funcs; i < module_.funcs.size(); ++i) {
       if (walk_.begin_func(FuncIndex(i))) walk_.run();
       TRY(walk_.finish());
+      locals += walk_.locals().size();
+      if (locals > kMaxLocalsOfModule) {
+        return fail(ErrorCode::kLimit, module_.funcs[i].body.begin, text::format("more than {} locals in the module", kMaxLocalsOfModule));
+      }
     }
     return {};
   }
