@@ -179,7 +179,8 @@ class Translator {
   }
   void aim(Control& target, Fixup fixup);
   bool needs_moves(const Control& target) const;
-  void emit_moves(const Control& target);
+  void emit_moves(const Control& target) { emit_moves(target, target.branch_types().size()); }
+  void emit_moves(const Control& target, size_t n);
   void emit_jump(Control& target) { aim(target, {.ins = emit({.handler = op_jump})}); }
   Condition pop_condition();
   Ins branch_ins(const Condition& condition, bool negated) const {
@@ -359,8 +360,7 @@ bool Translator::needs_moves(const Control& target) const {
 
 // Copies the values of a branch to where the label expects them. Ascending order is right: a value's destination never
 // lies above its home, and homes do not overlap.
-void Translator::emit_moves(const Control& target) {
-  const size_t n = target.branch_types().size();
+void Translator::emit_moves(const Control& target, size_t n) {
   uint32_t slot = target.base_slot;
   for (size_t i = stack_.size() - n; i < stack_.size(); ++i) {
     const Entry& entry = stack_[i];
@@ -438,7 +438,7 @@ Control& Translator::open(LabelKind kind, const WalkView& view) {
 
 // The label ends here for good: values home, branches bound, results pushed.
 void Translator::close(Control& closed, bool falls_through) {
-  if (falls_through) emit_moves(closed);
+  if (falls_through) emit_moves(closed, closed.results.size());
   if (closed.else_branch != ~0u) bind_branch(closed.else_branch);
   if (closed.kind != LabelKind::kLoop) bind(closed.fixups);
   last_def_ = false;
