@@ -292,6 +292,27 @@ TEST_P(Collectors, CorruptFieldIsFoundByTheVerifier) {
   EXPECT_NE(text.find("at offset 12, not an object start"), std::string::npos) << text;
 }
 
+TEST_P(Collectors, RandomCorruptionIsReportedOrHarmlessButNeverFollowed) {
+  for (uint64_t seed = 1; seed <= 60; ++seed) {
+    World world(GetParam().options);
+    Mutator mutator(world, seed);
+    for (int i = 0; i < 120; ++i) mutator.step();
+    world.heap.allocate_box(seed);
+    ChoiceStream choices(seed * 77);
+    const auto size = static_cast<uint32_t>(world.heap.space_end() - world.heap.space_begin());
+    for (uint32_t hits = 1 + choices.below(6); hits > 0 && size > 0; --hits) {
+      world.heap.base()[world.heap.space_begin() + choices.below(size)] = choices.byte();
+    }
+    const std::string verdict = world.heap.verify();
+    EXPECT_TRUE(verdict.empty() || verdict.starts_with("I1: ")) << verdict;
+    for (int i = 0; i < 100; ++i) world.heap.plausible(Ref{choices.u32()});
+    world.heap.collect();
+    world.pair(1);
+    world.heap.collect();
+    world.heap.verify();
+  }
+}
+
 TEST_P(Collectors, CorruptHeaderIsFoundByTheVerifier) {
   World world(GetParam().options);
   world.roots = {world.pair(1)};

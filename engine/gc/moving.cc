@@ -141,7 +141,7 @@ Ref Moving::evacuate(Ref ref, const char* where, uint64_t site) {
 void Moving::update_boxes() {
   std::erase_if(heap_.boxes_, [&](Ref& box) {
     const ObjectHeader& header = heap_.header(box);
-    if (header.has(kForwarded)) {
+    if (header.has(kForwarded) && header.length >= begin_ && header.length < *heap_.window_.next) {
       box = Ref{header.length};
       return false;
     }

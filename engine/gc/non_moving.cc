@@ -106,9 +106,9 @@ void NonMoving::sweep() {
   for (uint64_t cell = kPage; cell < end;) {
     ObjectHeader& header = heap_.header(Ref{static_cast<uint32_t>(cell)});
     const bool free = header.layout() == kFreeLayout;
-    const uint64_t bytes = free ? uint64_t{header.length} * kObjectAlign
-                                : heap_.layouts_.at(header.layout()).size(header.length);
-    if (bytes < kHeaderBytes || bytes > end - cell) {
+    const Layout& layout = heap_.layouts_.at(header.layout());
+    const uint64_t bytes = free ? uint64_t{header.length} * kObjectAlign : layout.size(header.length);
+    if ((!free && layout.kind == LayoutKind::kNone) || bytes < kHeaderBytes || bytes > end - cell) {
       return heap_.set_violation(text::format("I1: the cell at {:#x} cannot be parsed", cell));
     }
     if (!free && header.has(kMarked)) {

@@ -27,8 +27,24 @@ uint64_t get(VmContext* ctx, uint32_t table, uint64_t index) {
   return t.get(index);
 }
 
+// Armed: what compiled code hands to a table must be a name.
+bool value_is_sound(VmContext* ctx, const Table& t, uint64_t bits) {
+  if (ctx->store->armed == 0) [[likely]] return true;
+  Store& store = store_of(ctx);
+  ++ctx->store->armed_counts[static_cast<size_t>(ArmedCheck::kStoreValue)];
+  if (t.is_func()) {
+    if (bits == 0 || store.funcs().find(bits) != nullptr) return true;
+    store.exit_invariant(store.funcs().explain(bits, "write to a table"));
+    return false;
+  }
+  if (store.heap().plausible(Ref{static_cast<uint32_t>(bits)})) return true;
+  store.exit_invariant(text::format("I1: {:#x} is written to table {} and is not the name of an object", bits, t.number));
+  return false;
+}
+
 void set(VmContext* ctx, uint32_t table, uint64_t index, uint64_t bits) {
   Table& t = ctx->instance->table(table);
+  if (!value_is_sound(ctx, t, bits)) return;
   if (in_bounds(ctx, index, 1, t.size, TrapKind::kTableOutOfBounds)) t.set(index, bits);
 }
 
@@ -47,6 +63,7 @@ uint64_t table_size(VmContext* ctx, uint32_t table) { return ctx->tables[table]-
 uint64_t table_grow(VmContext* ctx, uint32_t table, uint64_t bits, uint64_t delta) {
   uint64_t old_size = 0;
   bool no_memory = false;
+  if (!value_is_sound(ctx, ctx->instance->table(table), bits)) return 0;
   if (ctx->instance->table(table).grow(delta, bits, store_of(ctx).budget().table_elements, old_size, no_memory)) return old_size;
   if (no_memory) out_of_memory(ctx, "table.grow");
   return ~uint64_t{0};
@@ -54,6 +71,7 @@ uint64_t table_grow(VmContext* ctx, uint32_t table, uint64_t bits, uint64_t delt
 
 void table_fill(VmContext* ctx, uint32_t table, uint64_t index, uint64_t bits, uint64_t count) {
   Table& t = ctx->instance->table(table);
+  if (!value_is_sound(ctx, t, bits)) return;
   if (in_bounds(ctx, index, count, t.size, TrapKind::kTableOutOfBounds)) t.fill(index, count, bits);
 }
 
