@@ -6,6 +6,7 @@ namespace parallax::fuzz {
 
 Result<std::unique_ptr<wasm::Embedding>> make_interp(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types) {
   interp::InterpOptions options;
+  options.features.bits = ~0u;  // what a module may use was decided when it was loaded
   if (spec.zeal == Zeal::kEvery) options.collect_every = 1;
   if (spec.zeal == Zeal::kNth) options.collect_every = spec.zeal_n;
   options.max_heap_bytes = uint64_t{1} << 30;

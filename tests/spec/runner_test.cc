@@ -124,6 +124,17 @@ TEST(ScriptRunner, WantsTheRightTrap) {
   expect_fail("(assert_trap (module (func $s) (start $s)) \"unreachable\")", "got returned");
 }
 
+TEST(ScriptRunner, OtherDialectsLeaveWordsOut) {
+  const std::string script = "(module $m (func (export \"f\") unreachable) (func (export \"g\") (i32.load (i32.const -1)) drop)"
+                             " (memory 0)) (module (import \"m\" \"f\" (func)) (import \"wasmtime\" \"gc\" (func $gc)) (start $gc))"
+                             "(assert_trap (invoke $m \"g\") \"out of memory access\")"
+                             "(assert_trap (invoke $m \"g\") \"out of table access\")";
+  const ScriptReport report = wasm::text::run_script_text(script, interpreter(), {.dialect = wasm::text::Dialect::kWasmtime});
+  ASSERT_EQ(report.failed(), 1u);
+  EXPECT_THAT(report.failures[0].what, HasSubstr("expected trap \"out of table access\""));
+  EXPECT_EQ(run(script).failed(), 3u);  // the specification wants register, and the trap's text
+}
+
 TEST(ScriptRunner, WantsExceptionsAndExhaustion) {
   expect_pass("(assert_exception (invoke \"throw\"))");
   expect_fail("(assert_exception (invoke \"trap\"))", "expected an exception, got trapped");

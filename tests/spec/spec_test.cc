@@ -68,12 +68,6 @@ std::set<std::string> expected_failures(const std::string& script) {
   return lines;
 }
 
-wasm::text::RunnerOptions options_for(const std::string& script) {
-  wasm::text::RunnerOptions options;
-  if (script.starts_with("legacy/")) options.features.set(wasm::Feature::kLegacyExceptions, true);
-  return options;
-}
-
 void judge(const std::string& script, const wasm::text::ScriptReport& report) {
   std::set<std::string> expected = expected_failures(script);
   const bool all = expected.erase("*") != 0;
@@ -89,7 +83,7 @@ void judge(const std::string& script, const wasm::text::ScriptReport& report) {
 class SpecScript : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(SpecScript, FrontEnd) {
-  judge(GetParam(), wasm::text::run_script_text(read(suites() / GetParam()), {}, options_for(GetParam())));
+  judge(GetParam(), wasm::text::run_script_text(read(suites() / GetParam()), {}, wasm::text::options_for_path(GetParam())));
 }
 
 TEST_P(SpecScript, EveryExecutor) {
@@ -101,7 +95,7 @@ TEST_P(SpecScript, EveryExecutor) {
     const wasm::text::MakeStore make = [&](std::shared_ptr<wasm::TypeStore> types) {
       return fuzz::make_executor(*spec, std::move(types));
     };
-    judge(GetParam(), wasm::text::run_script_text(read(suites() / GetParam()), make, options_for(GetParam())));
+    judge(GetParam(), wasm::text::run_script_text(read(suites() / GetParam()), make, wasm::text::options_for_path(GetParam())));
   }
 }
 

@@ -62,8 +62,8 @@ Result<std::vector<Target>> targets_of(const WastArgs& args) {
   return targets;
 }
 
-Result<wasm::text::RunnerOptions> options_of(const WastArgs& args) {
-  wasm::text::RunnerOptions options;
+Result<wasm::text::RunnerOptions> options_of(const WastArgs& args, const std::string& file) {
+  wasm::text::RunnerOptions options = wasm::text::options_for_path(file);
   for (const std::string& name : args.enable) {
     const auto feature = wasm::find_feature(name);
     if (!feature) return fail(ErrorCode::kUsage, 0, text::format("no feature is called '{}'", name));
@@ -134,8 +134,6 @@ void print_json(const std::vector<Row>& rows) {
 int wast(const WastArgs& args) {
   const auto targets = targets_of(args);
   if (!targets) return complain("", targets.error());
-  const auto options = options_of(args);
-  if (!options) return complain("", options.error());
   std::vector<std::string> files;
   for (const std::string& path : args.paths) {
     const auto found = files_below(path, ".wast");
@@ -151,6 +149,8 @@ int wast(const WastArgs& args) {
   for (const std::string& file : files) {
     const auto bytes = read_file(file);
     if (!bytes) return complain(file, bytes.error());
+    const auto options = options_of(args, file);
+    if (!options) return complain("", options.error());
     for (const Target& target : *targets) {
       Row row{file, target.name, wasm::text::run_script_text(std::string(bytes->begin(), bytes->end()), target.make, *options)};
       failed = failed || row.report.failed() != 0;
@@ -172,7 +172,7 @@ void add_wast(CLI::App& command, int& exit_code) {
   command.add_option("PATH", args->paths, "scripts, or folders of scripts")->required();
   command.add_option("--executor", args->executors,
                      "executors, with commas between them; none: the front end alone (default: all of this build)");
-  command.add_option("--enable", args->enable, "features that are off by default, e.g. legacy-exceptions");
+  command.add_option("--enable", args->enable, "features that are off by default, e.g. legacy-exceptions (on for paths with \"legacy\")");
   command.add_flag("--verify", args->verify, "let the store check itself after every command");
   command.add_flag("--collect", args->collect, "collect garbage after every command");
   command.add_option("--max-failures", args->max_failures, "failures to print")->capture_default_str();

@@ -36,7 +36,7 @@ constexpr const char* kEverything = R"(
     (type $node (sub (struct (field $next (mut (ref null $node))) (field $tag i8) (field (mut f64)))))
     (type $leaf (sub final $node (struct (field (mut (ref null $node))) (field i8) (field (mut f64)) (field v128)))))
   (type $bytes (array (mut i8)))
-  (type $f (func (param i32 $x i64) (result anyref)))
+  (type $f (func (param i32) (param $x i64) (result anyref)))
   (import "m" "f" (func $imported (param $first i32)))
   (import "m" "t" (table $it i64 1 2 (ref null $node)))
   (import "m" "m" (memory $im 1))

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/base/result.h"
@@ -26,14 +27,22 @@ using MakeStore = std::function<Result<std::unique_ptr<Embedding>>(std::shared_p
 
 enum class Verify : uint8_t { kNever, kAfterEachCommand };
 
+// Scripts of Wasmtime's own suite differ: a named module can be imported without `register`, a host module "wasmtime"
+// collects garbage, trap texts are that engine's, and a trapping segment counts as a failure to link.
+enum class Dialect : uint8_t { kSpecification, kWasmtime };
+
 struct RunnerOptions {
   Features features;
+  Dialect dialect = Dialect::kSpecification;
   Budget budget;
   // Whether the store judges itself after every command; a violation is a failure of that command.
   Verify verify = Verify::kNever;
   // Collects after every command, so that references held by nobody are gone and held ones have moved.
   bool collect_after_each_command = false;
 };
+
+// What a script of the known suites needs, by its path: dialect and features beyond 3.0.
+RunnerOptions options_for_path(std::string_view path);
 
 struct Failure {
   uint32_t line = 0;

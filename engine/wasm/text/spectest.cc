@@ -45,4 +45,12 @@ std::map<std::string, Extern> make_spectest(Embedding& store, TypeStore& types) 
   return members;
 }
 
+std::map<std::string, Extern> make_wasmtime_host(Embedding& store, TypeStore& types) {
+  const auto collect = [](Embedding& self, std::span<const Value>) {
+    self.collect();
+    return Outcome::ok();
+  };
+  return {{"gc", store.make_func(types.intern_func({}, {}), collect)}};
+}
+
 }  // namespace parallax::wasm::text

@@ -1,4 +1,4 @@
-// The host module "spectest" of the specification's scripts (appendix of its interpreter's README).
+// Host modules that scripts import: "spectest" of the specification's, and the few others.
 #pragma once
 
 #include <map>
@@ -10,5 +10,8 @@ namespace parallax::wasm::text {
 
 // Its members by name, made in `store`, whose types are `types`. Printing functions do nothing.
 std::map<std::string, Extern> make_spectest(Embedding& store, TypeStore& types);
+
+// The module "wasmtime" of that engine's scripts: gc.
+std::map<std::string, Extern> make_wasmtime_host(Embedding& store, TypeStore& types);
 
 }  // namespace parallax::wasm::text
