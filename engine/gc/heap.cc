@@ -54,6 +54,7 @@ bool Heap::zeal_fires(bool at_allocation) {
 }
 
 Ref Heap::allocate(LayoutId layout, uint32_t length, uint64_t bytes) {
+  if (!ok()) return kNullRef;
   if (zeal_fires(true)) collect_now();
   if (!violation_.empty()) return kNullRef;
   uint64_t at = collector_->allocate(bytes, Effort::kUntilDue);
@@ -84,7 +85,7 @@ void Heap::poll() {
 void Heap::collect() { collect_now(); }
 
 void Heap::collect_now() {
-  if (options_.collector == GcKind::kNever || !violation_.empty()) return;
+  if (options_.collector == GcKind::kNever || !violation_.empty() || !ok()) return;
   if (options_.zeal.verify_before) set_violation(verify());
   if (!violation_.empty()) return;
   ++stats_.collections;

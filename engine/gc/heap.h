@@ -61,7 +61,7 @@ class Heap {
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
 
-  // False when the machine refused the address space; then nothing else may be called.
+  // False when the machine refused the address space; then every allocation answers null.
   bool ok() const { return !region_.empty(); }
   uint8_t* base() const { return base_; }
   uint64_t bytes() const { return region_.usable(); }
