@@ -116,13 +116,15 @@ TableIndex ModuleBuilder::import_table(std::string module, std::string name, Tab
 
 MemoryIndex ModuleBuilder::import_memory(std::string module, std::string name, MemoryType type) {
   CHECK(defined_memories_.empty(), "builder: memory import after a definition");
-  imports_.push_back({.module = std::move(module), .name = std::move(name), .kind = ExternKind::kMemory, .memory = type});
+  imports_.push_back(
+      {.module = std::move(module), .name = std::move(name), .kind = ExternKind::kMemory, .memory = type});
   return MemoryIndex(memories_++);
 }
 
 GlobalIndex ModuleBuilder::import_global(std::string module, std::string name, GlobalType type) {
   CHECK(defined_globals_.empty(), "builder: global import after a definition");
-  imports_.push_back({.module = std::move(module), .name = std::move(name), .kind = ExternKind::kGlobal, .global = type});
+  imports_.push_back(
+      {.module = std::move(module), .name = std::move(name), .kind = ExternKind::kGlobal, .global = type});
   return GlobalIndex(globals_++);
 }
 
@@ -198,7 +200,8 @@ std::vector<uint8_t> ModuleBuilder::encode() const {
   };
 
   for (const GroupItem& group : groups_) {
-    m.rec_groups.push_back({static_cast<uint32_t>(m.types.size()), static_cast<uint32_t>(group.members.size()), group.explicit_rec});
+    m.rec_groups.push_back(
+        {static_cast<uint32_t>(m.types.size()), static_cast<uint32_t>(group.members.size()), group.explicit_rec});
     m.types.insert(m.types.end(), group.members.begin(), group.members.end());
   }
   for (const ImportItem& item : imports_) {
@@ -245,14 +248,19 @@ std::vector<uint8_t> ModuleBuilder::encode() const {
   for (const ExportItem& item : exports_) m.exports.push_back({item.name, item.kind, item.index});
   m.start = start_;
   for (const Elem& item : elems_) {
-    ElemSegment segment{.mode = item.mode, .table = item.table, .offset = keep(item.offset), .type = item.type,
-                        .uses_exprs = item.uses_exprs, .funcs = item.funcs};
+    ElemSegment segment{.mode = item.mode,
+                        .table = item.table,
+                        .offset = keep(item.offset),
+                        .type = item.type,
+                        .uses_exprs = item.uses_exprs,
+                        .funcs = item.funcs};
     if (!segment.uses_exprs) segment.type = kFuncRef.as_non_null();
     for (const auto& expr : item.exprs) segment.exprs.push_back(keep(expr));
     m.elems.push_back(std::move(segment));
   }
   for (const Data& item : datas_) {
-    m.datas.push_back({.mode = item.mode, .memory = item.memory, .offset = keep(item.offset), .bytes = keep(item.bytes)});
+    m.datas.push_back(
+        {.mode = item.mode, .memory = item.memory, .offset = keep(item.offset), .bytes = keep(item.bytes)});
   }
   if (data_count_.value_or(!datas_.empty())) m.data_count = static_cast<uint32_t>(datas_.size());
 

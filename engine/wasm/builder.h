@@ -41,9 +41,9 @@ class CodeWriter {
   CodeWriter& mem(Opcode op, MemArg mem, uint8_t lane = 0);
   CodeWriter& lane(Opcode op, uint8_t lane);
 
-  CodeWriter& block(Opcode op, BlockType type = {});        // block, loop, if, try
-  CodeWriter& block(Opcode op, ValType result);             // one result, no parameters
-  CodeWriter& block_of_type(Opcode op, TypeIndex type);     // by function type
+  CodeWriter& block(Opcode op, BlockType type = {});     // block, loop, if, try
+  CodeWriter& block(Opcode op, ValType result);          // one result, no parameters
+  CodeWriter& block_of_type(Opcode op, TypeIndex type);  // by function type
   CodeWriter& try_table(BlockType type, std::span<const Catch> catches);
   CodeWriter& br_table(std::span<const uint32_t> labels_default_last);
   CodeWriter& select(std::span<const ValType> types);
@@ -115,7 +115,7 @@ class ModuleBuilder {
   struct Elem {
     SegmentMode mode = SegmentMode::kPassive;
     TableIndex table{0};
-    std::vector<uint8_t> offset;              // kActive: constant expression with its `end`
+    std::vector<uint8_t> offset;  // kActive: constant expression with its `end`
     ValType type = kFuncRef;
     bool uses_exprs = false;
     std::vector<FuncIndex> funcs;

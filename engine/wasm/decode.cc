@@ -73,7 +73,8 @@ class Decoder {
     } else {
       known_section(*row, at);
     }
-    if (in_.ok() && !in_.at_end()) in_.malformed(in_.offset(), "section size mismatch: content after the section's last entry");
+    if (in_.ok() && !in_.at_end())
+      in_.malformed(in_.offset(), "section size mismatch: content after the section's last entry");
     outer.adopt(in_);
     in_ = std::move(outer);
   }
@@ -114,7 +115,8 @@ class Decoder {
   void check_counts() {
     const size_t defined = module_.funcs.size() - module_.imported_funcs;
     if (bodies_ != defined) {
-      in_.malformed(in_.offset(), text::format("function and code section have inconsistent lengths: {} and {}", defined, bodies_));
+      in_.malformed(in_.offset(),
+                    text::format("function and code section have inconsistent lengths: {} and {}", defined, bodies_));
     }
     if (module_.data_count.has_value() && *module_.data_count != module_.datas.size()) {
       in_.malformed(in_.offset(), text::format("data count and data section have inconsistent lengths: {} and {}",
@@ -197,8 +199,8 @@ class Decoder {
     const SubType& super = module_.store->get(TypeId(type.super));
     if (!super.is_final && module_.store->matches(type, super)) return;
     const char* why = super.is_final ? "which is final" : "of another structure";
-    in_.invalid(at, text::format("sub type {} {} does not match its supertype, {}: {}", index, module_.store->print(type), why,
-                                 module_.store->print(super)));
+    in_.invalid(at, text::format("sub type {} {} does not match its supertype, {}: {}", index,
+                                 module_.store->print(type), why, module_.store->print(super)));
   }
 
   SubType sub_type(const TypeScope& scope, uint32_t index) {
@@ -289,7 +291,8 @@ class Decoder {
   }
 
   void require(Feature feature, WasmOffset at, const char* what) {
-    if (!features_.has(feature)) in_.malformed(at, text::format("{} needs the feature {}, which is off", what, to_string(feature)));
+    if (!features_.has(feature))
+      in_.malformed(at, text::format("{} needs the feature {}, which is off", what, to_string(feature)));
   }
 
   // A function type by its index.
@@ -356,7 +359,8 @@ class Decoder {
     import.name = in_.name();
     const WasmOffset at = in_.offset();
     const uint8_t kind = in_.u8();
-    if (kind > static_cast<uint8_t>(ExternKind::kTag)) in_.malformed(at, text::format("malformed import kind {:#04x}", kind));
+    if (kind > static_cast<uint8_t>(ExternKind::kTag))
+      in_.malformed(at, text::format("malformed import kind {:#04x}", kind));
     if (!in_.ok()) return;
     import.kind = static_cast<ExternKind>(kind);
     switch (import.kind) {
@@ -443,7 +447,8 @@ class Decoder {
       e.name = in_.name();
       const WasmOffset at = in_.offset();
       const uint8_t kind = in_.u8();
-      if (kind > static_cast<uint8_t>(ExternKind::kTag)) in_.malformed(at, text::format("malformed export kind {:#04x}", kind));
+      if (kind > static_cast<uint8_t>(ExternKind::kTag))
+        in_.malformed(at, text::format("malformed export kind {:#04x}", kind));
       e.kind = static_cast<ExternKind>(kind);
       e.index = in_.u32();
       if (in_.ok()) module_.exports.push_back(std::move(e));
@@ -502,7 +507,8 @@ class Decoder {
       const WasmOffset at = in_.offset();
       const uint32_t size = in_.u32();
       if (in_.ok() && size > in_.remaining()) {
-        in_.malformed(at, text::format("unexpected end of section or function: body of {} bytes, {} remain", size, in_.remaining()));
+        in_.malformed(at, text::format("unexpected end of section or function: body of {} bytes, {} remain", size,
+                                       in_.remaining()));
       }
       const Range body = in_.bytes(size);
       const size_t func = module_.imported_funcs + bodies_;
@@ -556,8 +562,8 @@ class Decoder {
   Reader in_;
   const SectionRow* last_section_ = nullptr;
   uint32_t bodies_ = 0;
-  std::vector<uint8_t> depths_;        // of type definitions, by index
-  std::vector<uint32_t> referenced_;   // functions named outside of bodies
+  std::vector<uint8_t> depths_;       // of type definitions, by index
+  std::vector<uint32_t> referenced_;  // functions named outside of bodies
 };
 
 }  // namespace
@@ -570,7 +576,8 @@ const Export* Module::find_export(std::string_view name) const {
 }
 
 Result<Module> decode(std::vector<uint8_t> bytes, std::shared_ptr<TypeStore> store, const DecodeOptions& options) {
-  CHECK(options.naming == TypeNaming::kModule || store != nullptr, "I7: decode with canonical types needs a type store");
+  CHECK(options.naming == TypeNaming::kModule || store != nullptr,
+        "I7: decode with canonical types needs a type store");
   return Decoder(std::move(bytes), std::move(store), options).run();
 }
 

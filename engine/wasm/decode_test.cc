@@ -1,3 +1,4 @@
+// Decoder, encoder, builder and names: round trips, and input that is malformed on purpose.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -59,11 +60,13 @@ std::vector<uint8_t> rich_module() {
   // The branch with values is easier to say in two steps.
   const size_t at = source.find("(drop (br_on_cast_fail");
   const size_t end = source.find('\n', at);
-  source.replace(at, end - at,
-                 "(drop (block (result anyref) (drop (br_on_cast_fail 0 anyref (ref $a) (global.get $s))) (ref.null none)))");
+  source.replace(
+      at, end - at,
+      "(drop (block (result anyref) (drop (br_on_cast_fail 0 anyref (ref $a) (global.get $s))) (ref.null none)))");
   const size_t block = source.find("(block (try_table");
   source.replace(block, source.find('\n', block) - block,
-                 "(block (result i64) (block (try_table (catch $e 1) (catch_all 0) (throw $e (i64.const 1)))) (i64.const 2)) drop");
+                 "(block (result i64) (block (try_table (catch $e 1) (catch_all 0) (throw $e (i64.const 1)))) "
+                 "(i64.const 2)) drop");
   return wat(source);
 }
 
@@ -87,7 +90,8 @@ TEST(Decode, HeadersAreExact) {
 TEST(Decode, EveryProperPrefixIsRejectedOrEndsBetweenSections) {
   const std::vector<uint8_t> bytes = rich_module();
   for (size_t n = 0; n < bytes.size(); ++n) {
-    const auto result = load(std::vector<uint8_t>(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(n)), std::make_shared<TypeStore>());
+    const auto result = load(std::vector<uint8_t>(bytes.begin(), bytes.begin() + static_cast<ptrdiff_t>(n)),
+                             std::make_shared<TypeStore>());
     if (n < 8) EXPECT_FALSE(result.has_value()) << n;
     if (!result.has_value()) EXPECT_LE(result.error().offset, n);
   }
@@ -150,7 +154,9 @@ std::vector<uint8_t> with_section(uint8_t id, std::vector<uint8_t> content) {
 TEST(Decode, HugeCountsAllocateNothing) {
   for (const SectionRow& row : kSections) {
     if (row.section == Section::kStart || row.section == Section::kDataCount) continue;
-    EXPECT_THAT(verdict_of(with_section(row.code, {0xff, 0xff, 0xff, 0xff, 0x0f, 0x00, 0x00})), HasSubstr("unexpected end")) << row.text;
+    EXPECT_THAT(verdict_of(with_section(row.code, {0xff, 0xff, 0xff, 0xff, 0x0f, 0x00, 0x00})),
+                HasSubstr("unexpected end"))
+        << row.text;
   }
   EXPECT_THAT(verdict_of(with_section(1, {0x01, 0x4e, 0xff, 0xff, 0xff, 0xff, 0x0f})), HasSubstr("unexpected end"));
   EXPECT_THAT(verdict_of(with_section(1, {0x01, 0x60, 0xff, 0xff, 0xff, 0xff, 0x0f})), HasSubstr("unexpected end"));
@@ -194,8 +200,10 @@ TEST(Decode, MalformedBranchHintsAreIgnored) {
 
 TEST(Decode, CanonicalNumbersAreSharedBetweenModulesOfOneStore) {
   const auto store = std::make_shared<TypeStore>();
-  const auto first = load(wat("(type (struct)) (rec (type $a (struct (field (ref $b)))) (type $b (array (ref $a))))"), store);
-  const auto second = load(wat("(rec (type $a (struct (field (ref $b)))) (type $b (array (ref $a)))) (type (struct))"), store);
+  const auto first =
+      load(wat("(type (struct)) (rec (type $a (struct (field (ref $b)))) (type $b (array (ref $a))))"), store);
+  const auto second =
+      load(wat("(rec (type $a (struct (field (ref $b)))) (type $b (array (ref $a)))) (type (struct))"), store);
   ASSERT_TRUE(first && second);
   EXPECT_EQ(first->type_ids[1], second->type_ids[0]);
   EXPECT_EQ(first->type_ids[0], second->type_ids[2]);
@@ -204,7 +212,8 @@ TEST(Decode, CanonicalNumbersAreSharedBetweenModulesOfOneStore) {
 }
 
 TEST(Decode, WrittenNumbersStayAsTheyAre) {
-  const auto module = decode_as_written(wat("(type (struct)) (rec (type $a (struct (field (ref $b)))) (type $b (array (ref $a))))"));
+  const auto module =
+      decode_as_written(wat("(type (struct)) (rec (type $a (struct (field (ref $b)))) (type $b (array (ref $a))))"));
   ASSERT_TRUE(module.has_value());
   EXPECT_EQ(module->types[1].fields[0].storage.unpacked.heap().number(), 2u);
   EXPECT_TRUE(module->rec_groups[1].explicit_rec);
@@ -214,9 +223,12 @@ TEST(Decode, WrittenNumbersStayAsTheyAre) {
 TEST(Decode, TypeDefinitionsAreValidated) {
   EXPECT_THAT(verdict("(type (struct (field (ref 1))))"), StartsWith("unknown type 1"));
   EXPECT_THAT(verdict("(type (func)) (type (sub 0 (func)))"), HasSubstr("which is final"));
-  EXPECT_THAT(verdict("(type (sub (struct (field i32)))) (type (sub 0 (struct (field i64))))"), HasSubstr("of another structure"));
+  EXPECT_THAT(verdict("(type (sub (struct (field i32)))) (type (sub 0 (struct (field i64))))"),
+              HasSubstr("of another structure"));
   EXPECT_THAT(verdict("(rec (type (sub 1 (struct))) (type (sub (struct))))"), StartsWith("unknown type"));
-  EXPECT_EQ(verdict("(rec (type $a (sub (struct (field (ref null $b))))) (type $b (sub $a (struct (field (ref null $b))))))"), "");
+  EXPECT_EQ(
+      verdict("(rec (type $a (sub (struct (field (ref null $b))))) (type $b (sub $a (struct (field (ref null $b))))))"),
+      "");
 }
 
 TEST(Decode, SubtypesMayStandSixtyThreeDeep) {
@@ -262,7 +274,10 @@ TEST(Builder, MakesModulesWithEveryKindOfItem) {
   m.add_memory({{.min = 1}});
   m.add_global({ValType::ref(HeapType::concrete(node.raw), true), true},
                CodeWriter().ref_null(HeapType::concrete(node.raw)).end().take());
-  m.add_elem({.mode = SegmentMode::kActive, .table = table, .offset = CodeWriter().i32_const(0).end().take(), .funcs = {callee}});
+  m.add_elem({.mode = SegmentMode::kActive,
+              .table = table,
+              .offset = CodeWriter().i32_const(0).end().take(),
+              .funcs = {callee}});
   m.add_data({.mode = SegmentMode::kPassive, .bytes = {1, 2, 3}});
   CodeWriter code;
   const Catch clauses[] = {{CatchKind::kCatch, tag, 0}};

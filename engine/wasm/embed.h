@@ -54,18 +54,18 @@ struct Value {
 
 enum class OutcomeKind : uint8_t {
   kReturned,
-  kTrapped,          // trap
-  kThrew,            // an exception left the outermost call: tag, payload
-  kFuelExhausted,    // Budget::fuel
-  kStackExhausted,   // Budget::call_depth; the specification's "call stack exhausted"
-  kHeapExhausted,    // Budget::allocated_bytes
-  kRejected,         // decode or validation said no (error)
-  kUnlinkable,       // an import did not match (error)
-  kUnsupported,      // this executor cannot do it (error says what); inconclusive by definition
-  kOutOfMemory,      // real memory, not the budget: inconclusive
-  kNativeStack,      // the machine's stack, not the budget: inconclusive
-  kMisuse,           // a handle of another store, or stale (error says which, and both origins)
-  kInvariant,        // a violated invariant found while compiling or by an armed check (error starts with its id)
+  kTrapped,         // trap
+  kThrew,           // an exception left the outermost call: tag, payload
+  kFuelExhausted,   // Budget::fuel
+  kStackExhausted,  // Budget::call_depth; the specification's "call stack exhausted"
+  kHeapExhausted,   // Budget::allocated_bytes
+  kRejected,        // decode or validation said no (error)
+  kUnlinkable,      // an import did not match (error)
+  kUnsupported,     // this executor cannot do it (error says what); inconclusive by definition
+  kOutOfMemory,     // real memory, not the budget: inconclusive
+  kNativeStack,     // the machine's stack, not the budget: inconclusive
+  kMisuse,          // a handle of another store, or stale (error says which, and both origins)
+  kInvariant,       // a violated invariant found while compiling or by an armed check (error starts with its id)
 };
 const char* to_string(OutcomeKind kind);
 
@@ -84,7 +84,7 @@ struct Outcome {
   // kTrapped: where, if known (not compared).
   FuncIndex func;
   WasmOffset offset = 0;
-  Error error;                             // kRejected, kUnlinkable, kUnsupported, kMisuse, kInvariant
+  Error error;  // kRejected, kUnlinkable, kUnsupported, kMisuse, kInvariant
 
   bool returned() const { return kind == OutcomeKind::kReturned; }
   static Outcome ok(std::vector<Value> values = {}) { return {.values = std::move(values)}; }
@@ -114,7 +114,7 @@ struct ObjectView {
 struct StoreStats {
   uint64_t collections = 0;
   uint64_t live_bytes_after_last = 0;
-  uint64_t allocated_bytes = 0;   // as charged to the budget
+  uint64_t allocated_bytes = 0;  // as charged to the budget
   uint64_t allocated_objects = 0;
   uint64_t fuel_used = 0;
 };

@@ -175,9 +175,7 @@ void encode_immediates(ByteWriter& out, const Instr& instr) {
       for (const uint32_t label : instr.labels) out.uleb(label);
       return;
     case ImmKind::MemArg: return encode_mem_arg(out, instr.mem);
-    case ImmKind::MemArgLane:
-      encode_mem_arg(out, instr.mem);
-      return out.u8(instr.lane);
+    case ImmKind::MemArgLane: encode_mem_arg(out, instr.mem); return out.u8(instr.lane);
     case ImmKind::Lane: return out.u8(instr.lane);
     case ImmKind::TableElem:  // binary order: elem, table
       out.uleb(instr.b);
@@ -190,9 +188,7 @@ void encode_immediates(ByteWriter& out, const Instr& instr) {
     case ImmKind::TypeCount:
     case ImmKind::TypeData:
     case ImmKind::TypeElem:
-    case ImmKind::TypeType:
-      out.uleb(instr.a);
-      return out.uleb(instr.b);
+    case ImmKind::TypeType: out.uleb(instr.a); return out.uleb(instr.b);
     case ImmKind::HeapType: return encode(out, instr.type.heap());
     case ImmKind::BrOnCast:
       out.u8(static_cast<uint8_t>((instr.type.nullable() ? 1 : 0) | (instr.target.nullable() ? 2 : 0)));
@@ -203,9 +199,7 @@ void encode_immediates(ByteWriter& out, const Instr& instr) {
       out.uleb(instr.types.size());
       for (const ValType type : instr.types) encode(out, type);
       return;
-    case ImmKind::TryTable:
-      encode(out, instr.block);
-      return encode_catches(out, instr.catches);
+    case ImmKind::TryTable: encode(out, instr.block); return encode_catches(out, instr.catches);
     case ImmKind::I32: return out.sleb(static_cast<int32_t>(static_cast<uint32_t>(instr.bits)));
     case ImmKind::I64: return out.sleb(static_cast<int64_t>(instr.bits));
     case ImmKind::F32: return out.fixed32(static_cast<uint32_t>(instr.bits));

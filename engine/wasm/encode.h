@@ -25,8 +25,8 @@ class ByteWriter {
   void fixed32(uint32_t value);
   void fixed64(uint64_t value);
   void raw(std::span<const uint8_t> bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
-  void name(std::string_view name);                      // length, then UTF-8
-  void sized(std::span<const uint8_t> bytes);            // length, then bytes
+  void name(std::string_view name);            // length, then UTF-8
+  void sized(std::span<const uint8_t> bytes);  // length, then bytes
 
   size_t size() const { return bytes_.size(); }
   std::span<const uint8_t> bytes() const { return bytes_; }

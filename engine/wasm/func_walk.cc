@@ -20,11 +20,12 @@ namespace {
 constexpr auto kConstant = [] {
   std::array<bool, kOpcodeCount> table{};
   for (const Opcode op :
-       {Opcode::End, Opcode::I32Const, Opcode::I64Const, Opcode::F32Const, Opcode::F64Const, Opcode::V128Const,
-        Opcode::RefNull, Opcode::RefFunc, Opcode::RefI31, Opcode::GlobalGet, Opcode::I32Add, Opcode::I32Sub,
-        Opcode::I32Mul, Opcode::I64Add, Opcode::I64Sub, Opcode::I64Mul, Opcode::StructNew, Opcode::StructNewDefault,
-        Opcode::ArrayNew, Opcode::ArrayNewDefault, Opcode::ArrayNewFixed, Opcode::AnyConvertExtern,
-        Opcode::ExternConvertAny}) {
+       {Opcode::End,           Opcode::I32Const,         Opcode::I64Const,        Opcode::F32Const,
+        Opcode::F64Const,      Opcode::V128Const,        Opcode::RefNull,         Opcode::RefFunc,
+        Opcode::RefI31,        Opcode::GlobalGet,        Opcode::I32Add,          Opcode::I32Sub,
+        Opcode::I32Mul,        Opcode::I64Add,           Opcode::I64Sub,          Opcode::I64Mul,
+        Opcode::StructNew,     Opcode::StructNewDefault, Opcode::ArrayNew,        Opcode::ArrayNewDefault,
+        Opcode::ArrayNewFixed, Opcode::AnyConvertExtern, Opcode::ExternConvertAny}) {
     table[static_cast<size_t>(op)] = true;
   }
   return table;
@@ -126,7 +127,8 @@ WALK(bool)::run() {
 }
 
 WALK(Result<>)::finish() {
-  if (in().ok() && done() && !in().at_end()) in().malformed(in().offset(), "section size mismatch: code goes on after its end");
+  if (in().ok() && done() && !in().at_end())
+    in().malformed(in().offset(), "section size mismatch: code goes on after its end");
   return in().result();
 }
 
@@ -167,21 +169,22 @@ WALK(bool)::dispatch() {
       while (letters.text[i] != ':') ++i;
       return i;
     }();
-    constexpr bool kAddress = std::find(std::begin(letters.text), std::end(letters.text), 'p') != std::end(letters.text);
+    constexpr bool kAddress =
+        std::find(std::begin(letters.text), std::end(letters.text), 'p') != std::end(letters.text);
     ValType address = kI32;
     if constexpr (kAddress) address = memory_address(memory_operand());
     for (size_t i = kColon; i-- > 0;) pop(type_of_letter(letters.text[i], address));
     for (size_t i = kColon + 1; letters.text[i] != 0; ++i) push(type_of_letter(letters.text[i], address));
   };
   switch (instr_.op) {
-#define OPCODE(id, prefix, code, text, immediates, signature, effects, feature) \
-  case Opcode::id:                                                              \
-    if constexpr (ImmKind::immediates != ImmKind::None) {                       \
-      read<ImmKind::immediates>();                                              \
-      if (!in().ok()) return false;                                             \
-    }                                                                           \
+#define OPCODE(id, prefix, code, text, immediates, signature, effects, feature)          \
+  case Opcode::id:                                                                       \
+    if constexpr (ImmKind::immediates != ImmKind::None) {                                \
+      read<ImmKind::immediates>();                                                       \
+      if (!in().ok()) return false;                                                      \
+    }                                                                                    \
     if constexpr (Letters(signature).is_fixed()) fixed.template operator()<signature>(); \
-    else on(Op<Opcode::id>{});                                                  \
+    else on(Op<Opcode::id>{});                                                           \
     return true;
 #include "engine/wasm/opcodes.def"
 #undef OPCODE
@@ -254,7 +257,8 @@ WALK(void)::check_mem_arg() {
 }
 
 WALK(bool)::known(uint64_t index, size_t count, const char* what) {
-  if (index < count) [[likely]] return true;
+  if (index < count) [[likely]]
+    return true;
   invalid(text::format("unknown {} {}: there are {}", what, index, count));
   return false;
 }
@@ -282,7 +286,8 @@ WALK(void)::push(ValType type) {
 
 WALK(void)::push_all(std::span<const ValType> types) {
   if (stack_.size() + types.size() > kMaxOperands) [[unlikely]] {
-    return in().fail(ErrorCode::kLimit, instr_.offset, text::format("operand stack of more than {} values", kMaxOperands));
+    return in().fail(ErrorCode::kLimit, instr_.offset,
+                     text::format("operand stack of more than {} values", kMaxOperands));
   }
   stack_.insert(stack_.end(), types.begin(), types.end());
   if constexpr (kEvents) pushed_.insert(pushed_.end(), types.begin(), types.end());
@@ -303,7 +308,8 @@ WALK(ValType)::pop() {
 WALK(ValType)::pop(ValType expected) {
   if (stack_.size() > labels_.back().height) [[likely]] {
     const ValType type = stack_.back();
-    if (type != expected && !store_->matches(type, expected)) [[unlikely]] mismatch("instruction", {&expected, 1});
+    if (type != expected && !store_->matches(type, expected)) [[unlikely]]
+      mismatch("instruction", {&expected, 1});
     stack_.pop_back();
     if constexpr (kEvents) popped_.push_back(type);
     return type;
@@ -336,7 +342,8 @@ WALK(bool)::top_matches(std::span<const ValType> types) const {
 }
 
 WALK(void)::pop_all(std::span<const ValType> types) {
-  if (!top_matches(types)) [[unlikely]] mismatch("instruction", types);
+  if (!top_matches(types)) [[unlikely]]
+    mismatch("instruction", types);
   const size_t have = std::min(stack_.size() - labels_.back().height, types.size());
   if constexpr (kEvents) {
     popped_.insert(popped_.end(), stack_.rbegin(), stack_.rbegin() + static_cast<ptrdiff_t>(have));
@@ -399,7 +406,8 @@ WALK(void)::open(LabelKind kind, Signature signature) {
 WALK(void)::close() {
   const Label& label = labels_.back();
   const size_t have = stack_.size() - label.height;
-  if (have > label.results.size() || !top_matches(label.results)) [[unlikely]] mismatch("block", label.results);
+  if (have > label.results.size() || !top_matches(label.results)) [[unlikely]]
+    mismatch("block", label.results);
   pop_all(label.results);
   stack_.resize(label.height);
   closed_ = label;
@@ -440,7 +448,8 @@ WALK(void)::mismatch(std::string_view what, std::span<const ValType> required) {
   if (!in().ok()) return;
   const size_t have = stack_.size() - labels_.back().height;
   const size_t shown = what == "block" ? have : std::min(have, required.size());
-  mismatch_of(text::format("{} requires {} but stack has {}", what, list(required), list(std::span(stack_).last(shown))));
+  mismatch_of(
+      text::format("{} requires {} but stack has {}", what, list(required), list(std::span(stack_).last(shown))));
 }
 
 template class WalkCore<false>;

@@ -31,13 +31,13 @@ enum class LabelKind : uint8_t { kFunc, kBlock, kLoop, kIf, kElse, kTryTable, kT
 
 struct Label {
   LabelKind kind = LabelKind::kBlock;
-  WasmOffset offset = 0;             // of the instruction that opened it
+  WasmOffset offset = 0;  // of the instruction that opened it
   std::span<const ValType> params;
   std::span<const ValType> results;
-  uint32_t height = 0;               // operand stack height below its params
-  bool reachable_at_entry = true;    // false: the construct stands in dead code
-  bool unreachable = false;          // the current end of its code is stack-polymorphic
-  bool branched_to = false;          // some reachable branch targets it (for loops: a back edge seen so far)
+  uint32_t height = 0;             // operand stack height below its params
+  bool reachable_at_entry = true;  // false: the construct stands in dead code
+  bool unreachable = false;        // the current end of its code is stack-polymorphic
+  bool branched_to = false;        // some reachable branch targets it (for loops: a back edge seen so far)
   // Types a branch to this label carries.
   std::span<const ValType> branch_types() const { return kind == LabelKind::kLoop ? params : results; }
 };
@@ -47,10 +47,10 @@ struct InstrTypes {
   // Control can reach the instruction. Stricter than typing: code behind the end of a block that is neither fallen
   // out of nor branched to is typed like live code, yet not reachable.
   bool reachable = true;
-  std::span<const ValType> popped;    // deepest first; kBottom where the stack was polymorphic
-  std::span<const ValType> pushed;    // deepest first
-  const Label* closed = nullptr;      // else, end, catch, catch_all, delegate: the label that ended (before the change)
-  bool falls_through = false;         // with `closed`: control reached this point from above
+  std::span<const ValType> popped;  // deepest first; kBottom where the stack was polymorphic
+  std::span<const ValType> pushed;  // deepest first
+  const Label* closed = nullptr;    // else, end, catch, catch_all, delegate: the label that ended (before the change)
+  bool falls_through = false;       // with `closed`: control reached this point from above
   // Branches (br, br_if, br_table, br_on_*, catches): types carried are view.label(depth).branch_types(). Conditional
   // ones pop these values and push them back.
 };

@@ -36,7 +36,8 @@ struct Recorder {
   Result<> on_instr(const Instr& instr, const InstrTypes& types, const WalkView& view) {
     std::string line = info(instr.op).text + std::string(" ") + list(types.popped) + "->" + list(types.pushed);
     if (types.closed != nullptr) {
-      line += parallax::text::format(" closes {}{}", types.closed->branched_to ? "branched " : "", types.falls_through ? "falling" : "cut off");
+      line += parallax::text::format(" closes {}{}", types.closed->branched_to ? "branched " : "",
+                                     types.falls_through ? "falling" : "cut off");
     }
     if (!types.reachable) line = "(" + line + ")";
     log += line + "\n";
@@ -70,17 +71,18 @@ TEST(FuncWalk, ReportsWhatEveryInstructionTakesAndGives) {
 }
 
 TEST(FuncWalk, BlocksTakeTheirParametersAndGiveTheirResults) {
-  EXPECT_EQ(events("(func (param i32) (result i64) local.get 0 i32.const 2 (block (param i32) (result i64) i64.extend_i32_s) "
-                   "br 0)"),
-            "begin [i32]\n"
-            "local.get []->[i32]\n"
-            "i32.const []->[i32]\n"
-            "block [i32]->[i32]\n"
-            "i64.extend_i32_s [i32]->[i64]\n"
-            "end [i64]->[i64] closes falling\n"
-            "br [i64]->[]\n"
-            "(end [bot]->[] closes branched cut off)\n"
-            "finish\n");
+  EXPECT_EQ(
+      events("(func (param i32) (result i64) local.get 0 i32.const 2 (block (param i32) (result i64) i64.extend_i32_s) "
+             "br 0)"),
+      "begin [i32]\n"
+      "local.get []->[i32]\n"
+      "i32.const []->[i32]\n"
+      "block [i32]->[i32]\n"
+      "i64.extend_i32_s [i32]->[i64]\n"
+      "end [i64]->[i64] closes falling\n"
+      "br [i64]->[]\n"
+      "(end [bot]->[] closes branched cut off)\n"
+      "finish\n");
 }
 
 TEST(FuncWalk, UnreachableCodeIsStillReportedAndMarked) {
@@ -123,7 +125,8 @@ TEST(FuncWalk, BothArmsOfAnIfLeadToItsEnd) {
 }
 
 TEST(FuncWalk, ConditionalBranchesGiveBackWhatTheyCarry) {
-  EXPECT_THAT(events("(func (param i32) (result i32) i32.const 7 local.get 0 br_if 0)"), HasSubstr("br_if [i32 i32]->[i32]\n"));
+  EXPECT_THAT(events("(func (param i32) (result i32) i32.const 7 local.get 0 br_if 0)"),
+              HasSubstr("br_if [i32 i32]->[i32]\n"));
   EXPECT_THAT(events("(func (param anyref) (result i31ref) local.get 0 br_on_cast 0 anyref i31ref drop ref.null i31)"),
               HasSubstr("br_on_cast [anyref]->[(ref any)]\n"));
   EXPECT_THAT(events("(func (param anyref) (result (ref any)) local.get 0 br_on_non_null 0 unreachable)"),
@@ -189,7 +192,8 @@ TEST(FuncWalk, ScanningReadsImmediatesAsWritten) {
   Range code = module->funcs[0].body;
   ++code.begin;  // no locals
   const auto visit = [&](const Instr& instr) -> Result<> {
-    seen += std::string(info(instr.op).text) + (instr.op == Opcode::RefCastNull ? " " + to_string(instr.type) : "") + ";";
+    seen +=
+        std::string(info(instr.op).text) + (instr.op == Opcode::RefCastNull ? " " + to_string(instr.type) : "") + ";";
     return {};
   };
   EXPECT_TRUE(scan_instrs(*module, code, {}, visit).has_value());
@@ -216,10 +220,12 @@ TEST(Rules, LocalsAreInitialisedUntilTheirBlockEnds) {
   EXPECT_EQ(verdict(local + "local.get 0 local.set 1 local.get 1 drop)"), "");
   EXPECT_EQ(verdict(local + "local.get 0 local.set 1 block local.get 1 drop end)"), "");
   EXPECT_EQ(verdict(local + "block local.get 0 local.set 1 end local.get 1 drop)"), "uninitialized local 1");
-  EXPECT_EQ(verdict(local + "i32.const 0 if local.get 0 local.set 1 else local.get 1 drop end)"), "uninitialized local 1");
+  EXPECT_EQ(verdict(local + "i32.const 0 if local.get 0 local.set 1 else local.get 1 drop end)"),
+            "uninitialized local 1");
   EXPECT_EQ(verdict(local + "block local.get 0 local.tee 1 drop local.get 1 drop end)"), "");
   // Unreachable code does not initialise for what follows, but itself may rely on it.
-  EXPECT_EQ(verdict(local + "block unreachable local.get 0 local.set 1 end local.get 1 drop)"), "uninitialized local 1");
+  EXPECT_EQ(verdict(local + "block unreachable local.get 0 local.set 1 end local.get 1 drop)"),
+            "uninitialized local 1");
   EXPECT_EQ(verdict(local + "unreachable local.get 1 drop)"), "uninitialized local 1");
 }
 
@@ -234,25 +240,30 @@ TEST(Rules, ReferencesOfUnreachableCodeAreNoNumbers) {
 
 TEST(Rules, BranchTablesCompareEveryTarget) {
   EXPECT_EQ(verdict("(func (result i32) block (result i32) i32.const 0 i32.const 1 br_table 0 1 0 end)"), "");
-  EXPECT_THAT(verdict("(func (result i32) block (result i64) unreachable i32.const 1 br_table 0 1 end drop i32.const 0)"), "");
-  EXPECT_THAT(verdict("(func (result i32) block (result i64) i32.const 0 i32.const 1 br_table 0 1 end drop i32.const 0)"),
+  EXPECT_THAT(
+      verdict("(func (result i32) block (result i64) unreachable i32.const 1 br_table 0 1 end drop i32.const 0)"), "");
+  EXPECT_THAT(
+      verdict("(func (result i32) block (result i64) i32.const 0 i32.const 1 br_table 0 1 end drop i32.const 0)"),
+      StartsWith("type mismatch"));
+  EXPECT_THAT(verdict("(func block (result i32) i32.const 0 i32.const 1 br_table 1 0 end drop)"),
               StartsWith("type mismatch"));
-  EXPECT_THAT(verdict("(func block (result i32) i32.const 0 i32.const 1 br_table 1 0 end drop)"), StartsWith("type mismatch"));
 }
 
 TEST(Rules, BranchesWeakenTypesToTheirLabels) {
-  EXPECT_THAT(verdict("(func (result anyref) (block (result anyref) (br_if 0 (ref.i31 (i32.const 1)) (i32.const 0)) i31.get_s "
-                      "drop ref.null any))"),
-              StartsWith("type mismatch"));
-  EXPECT_EQ(verdict("(func (result anyref) (block (result i31ref) (br_if 0 (ref.i31 (i32.const 1)) (i32.const 0)) i31.get_s "
-                    "drop ref.null i31))"),
-            "");
+  EXPECT_THAT(
+      verdict("(func (result anyref) (block (result anyref) (br_if 0 (ref.i31 (i32.const 1)) (i32.const 0)) i31.get_s "
+              "drop ref.null any))"),
+      StartsWith("type mismatch"));
+  EXPECT_EQ(
+      verdict("(func (result anyref) (block (result i31ref) (br_if 0 (ref.i31 (i32.const 1)) (i32.const 0)) i31.get_s "
+              "drop ref.null i31))"),
+      "");
 }
 
 TEST(Rules, FailedCastsLoseNullIfTheTargetAdmitsIt) {
   const auto cast = [](const std::string& to, const std::string& result) {
-    return verdict("(func (param anyref) (result " + result + ") (block (result " + to + ") (br_on_cast 0 anyref " + to +
-                   " (local.get 0)) (return)) unreachable)");
+    return verdict("(func (param anyref) (result " + result + ") (block (result " + to + ") (br_on_cast 0 anyref " +
+                   to + " (local.get 0)) (return)) unreachable)");
   };
   EXPECT_EQ(cast("i31ref", "(ref any)"), "");
   EXPECT_THAT(cast("(ref i31)", "(ref any)"), StartsWith("type mismatch"));
@@ -262,16 +273,21 @@ TEST(Rules, FailedCastsLoseNullIfTheTargetAdmitsIt) {
 TEST(Rules, CastsStayInsideTheirHierarchy) {
   EXPECT_THAT(verdict("(func (param funcref) local.get 0 ref.test (ref any) drop)"), StartsWith("type mismatch"));
   EXPECT_EQ(verdict("(func (param externref) local.get 0 ref.test (ref noextern) drop)"), "");
-  EXPECT_THAT(verdict("(func (param anyref) (result (ref i31)) local.get 0 br_on_cast 0 structref (ref i31) unreachable)"),
-              StartsWith("type mismatch"));
+  EXPECT_THAT(
+      verdict("(func (param anyref) (result (ref i31)) local.get 0 br_on_cast 0 structref (ref i31) unreachable)"),
+      StartsWith("type mismatch"));
 }
 
 TEST(Rules, SixtyFourBitMemoriesAndTablesTakeLongAddresses) {
   EXPECT_EQ(verdict("(memory i64 1) (func (drop (i32.load (i64.const 0))))"), "");
   EXPECT_THAT(verdict("(memory i64 1) (func (drop (i32.load (i32.const 0))))"), StartsWith("type mismatch"));
-  EXPECT_EQ(verdict("(memory i64 1) (memory 1) (func (memory.copy 0 1 (i64.const 0) (i32.const 0) (i32.const 0)))"), "");
-  EXPECT_EQ(verdict("(table i64 1 funcref) (func (drop (table.size 0)) (drop (i64.eqz (table.grow 0 (ref.null func) (i64.const 0)))))"), "");
-  EXPECT_THAT(verdict("(memory 1) (func (drop (i32.load offset=4294967296 (i32.const 0))))"), StartsWith("offset out of range"));
+  EXPECT_EQ(verdict("(memory i64 1) (memory 1) (func (memory.copy 0 1 (i64.const 0) (i32.const 0) (i32.const 0)))"),
+            "");
+  EXPECT_EQ(verdict("(table i64 1 funcref) (func (drop (table.size 0)) (drop (i64.eqz (table.grow 0 (ref.null func) "
+                    "(i64.const 0)))))"),
+            "");
+  EXPECT_THAT(verdict("(memory 1) (func (drop (i32.load offset=4294967296 (i32.const 0))))"),
+              StartsWith("offset out of range"));
 }
 
 // --- Linear time -----------------------------------------------------------------------------------------------------------

@@ -57,9 +57,9 @@ struct Features {
 // Which immediates follow the opcode, in the binary format's order.
 enum class ImmKind : uint8_t {
   None,
-  Block,         // block type
-  Label,         // label depth
-  BrTable,       // vector of labels, default label
+  Block,    // block type
+  Label,    // label depth
+  BrTable,  // vector of labels, default label
   Func,
   Local,
   Global,
@@ -69,7 +69,7 @@ enum class ImmKind : uint8_t {
   Data,
   Elem,
   Type,
-  MemArg,        // align, memory, offset
+  MemArg,  // align, memory, offset
   MemArgLane,
   Lane,
   DataMemory,
@@ -81,11 +81,11 @@ enum class ImmKind : uint8_t {
   TypeCount,
   TypeData,
   TypeElem,
-  TypeType,      // destination, source
+  TypeType,  // destination, source
   HeapType,
-  BrOnCast,      // cast flags, label, source heap type, target heap type
+  BrOnCast,  // cast flags, label, source heap type, target heap type
   SelectTypes,
-  TryTable,      // block type, vector of catch clauses
+  TryTable,  // block type, vector of catch clauses
   I32,
   I64,
   F32,
@@ -130,15 +130,15 @@ uint8_t lane_count(Opcode op);
 enum class BlockTypeKind : uint8_t { kEmpty, kValue, kFunc };
 struct BlockType {
   BlockTypeKind kind = BlockTypeKind::kEmpty;
-  ValType value;        // kValue
-  uint32_t type = 0;    // kFunc: TypeIndex as written
+  ValType value;      // kValue
+  uint32_t type = 0;  // kFunc: TypeIndex as written
 };
 
 enum class CatchKind : uint8_t { kCatch, kCatchRef, kCatchAll, kCatchAllRef };
 struct Catch {
   CatchKind kind;
-  TagIndex tag;     // kCatch, kCatchRef
-  uint32_t label;   // depth, counted from outside the try_table
+  TagIndex tag;    // kCatch, kCatchRef
+  uint32_t label;  // depth, counted from outside the try_table
 };
 
 struct MemArg {
@@ -159,13 +159,13 @@ struct Instr {
   uint8_t lane = 0;
   MemArg mem;
   BlockType block;
-  ValType type;         // HeapType kinds: the reference type tested or cast to (nullness included); BrOnCast: source
-  ValType target;       // BrOnCast: target reference type
-  uint64_t bits = 0;    // I32 (sign-extended), I64, F32, F64 constants
-  std::array<uint8_t, 16> v128{};            // V128 constant, Shuffle lanes
-  std::span<const uint32_t> labels;          // BrTable: default last
-  std::span<const ValType> types;            // SelectTypes
-  std::span<const Catch> catches;            // TryTable
+  ValType type;       // HeapType kinds: the reference type tested or cast to (nullness included); BrOnCast: source
+  ValType target;     // BrOnCast: target reference type
+  uint64_t bits = 0;  // I32 (sign-extended), I64, F32, F64 constants
+  std::array<uint8_t, 16> v128{};    // V128 constant, Shuffle lanes
+  std::span<const uint32_t> labels;  // BrTable: default last
+  std::span<const ValType> types;    // SelectTypes
+  std::span<const Catch> catches;    // TryTable
 };
 
 }  // namespace parallax::wasm

@@ -34,8 +34,10 @@ class InstrReader {
     instr.offset = in_.offset();
     const uint8_t byte = in_.u8();
     instr.op = detail::kPlainOpcodes.opcodes[byte];
-    if (instr.op == kNoOpcode) [[unlikely]] read_prefixed(instr, byte);
-    if (!scope_.features.has(info(instr.op).feature)) [[unlikely]] reject_feature(instr);
+    if (instr.op == kNoOpcode) [[unlikely]]
+      read_prefixed(instr, byte);
+    if (!scope_.features.has(info(instr.op).feature)) [[unlikely]]
+      reject_feature(instr);
   }
   void read_immediates(Instr& instr) {
     const ImmKind kind = info(instr.op).immediates;

@@ -63,11 +63,11 @@ struct Export {
 };
 
 struct Func {
-  uint32_t type = 0;       // TypeIndex as declared
-  TypeId type_id;          // canonical (invalid under TypeNaming::kModule)
+  uint32_t type = 0;  // TypeIndex as declared
+  TypeId type_id;     // canonical (invalid under TypeNaming::kModule)
   bool imported = false;
   bool declared_ref = false;  // may be named by ref.func in a body (specification, context C.refs)
-  Range body;              // locals and code, without the size; empty when imported
+  Range body;                 // locals and code, without the size; empty when imported
 };
 struct Table {
   TableType type;
@@ -126,11 +126,11 @@ struct Module {
   std::shared_ptr<TypeStore> store;  // null under kModule
 
   std::vector<RecGroup> rec_groups;
-  std::vector<SubType> types;     // by TypeIndex, numbers by `naming`
-  std::vector<TypeId> type_ids;   // by TypeIndex; empty under kModule
+  std::vector<SubType> types;    // by TypeIndex, numbers by `naming`
+  std::vector<TypeId> type_ids;  // by TypeIndex; empty under kModule
 
   std::vector<Import> imports;
-  std::vector<Func> funcs;        // imports first, in every index space
+  std::vector<Func> funcs;  // imports first, in every index space
   std::vector<Table> tables;
   std::vector<Memory> memories;
   std::vector<Global> globals;

@@ -10,15 +10,15 @@ namespace {
 // Subsections in the order in which they must stand. Exactly one of the members is set.
 struct Subsection {
   uint8_t id;
-  std::vector<NameEntry> ModuleNames::*direct;
-  std::vector<IndirectNameEntry> ModuleNames::*indirect;
+  std::vector<NameEntry> ModuleNames::* direct;
+  std::vector<IndirectNameEntry> ModuleNames::* indirect;
 };
 constexpr uint8_t kModuleName = 0;
 constexpr Subsection kSubsections[] = {
-    {1, &ModuleNames::funcs, nullptr},     {2, nullptr, &ModuleNames::locals},  {3, nullptr, &ModuleNames::labels},
-    {4, &ModuleNames::types, nullptr},     {5, &ModuleNames::tables, nullptr},  {6, &ModuleNames::memories, nullptr},
-    {7, &ModuleNames::globals, nullptr},   {8, &ModuleNames::elems, nullptr},   {9, &ModuleNames::datas, nullptr},
-    {10, nullptr, &ModuleNames::fields},   {11, &ModuleNames::tags, nullptr},
+    {1, &ModuleNames::funcs, nullptr},   {2, nullptr, &ModuleNames::locals}, {3, nullptr, &ModuleNames::labels},
+    {4, &ModuleNames::types, nullptr},   {5, &ModuleNames::tables, nullptr}, {6, &ModuleNames::memories, nullptr},
+    {7, &ModuleNames::globals, nullptr}, {8, &ModuleNames::elems, nullptr},  {9, &ModuleNames::datas, nullptr},
+    {10, nullptr, &ModuleNames::fields}, {11, &ModuleNames::tags, nullptr},
 };
 
 uint64_t key_of(const NameEntry& e) { return e.index; }
@@ -117,7 +117,8 @@ std::string_view ModuleNames::find(const std::vector<NameEntry>& entries, uint32
 std::string_view ModuleNames::find(const std::vector<IndirectNameEntry>& entries, uint32_t outer, uint32_t index) {
   const auto it = std::lower_bound(entries.begin(), entries.end(), uint64_t{outer} << 32 | index,
                                    [](const IndirectNameEntry& e, uint64_t key) { return key_of(e) < key; });
-  return it != entries.end() && it->outer == outer && it->index == index ? std::string_view(it->name) : std::string_view();
+  return it != entries.end() && it->outer == outer && it->index == index ? std::string_view(it->name)
+                                                                         : std::string_view();
 }
 
 ModuleNames read_names(const Module& module) {

@@ -86,11 +86,11 @@ V128 extadd_pairwise(V128 a) {
   return V128::of(result);
 }
 
-#define PARALLAX_WIDENINGS(FromType, ToType)                   \
-  template V128 extend_half<FromType, ToType, 0>(V128);        \
-  template V128 extend_half<FromType, ToType, 1>(V128);        \
-  template V128 extmul_half<FromType, ToType, 0>(V128, V128);  \
-  template V128 extmul_half<FromType, ToType, 1>(V128, V128);  \
+#define PARALLAX_WIDENINGS(FromType, ToType)                  \
+  template V128 extend_half<FromType, ToType, 0>(V128);       \
+  template V128 extend_half<FromType, ToType, 1>(V128);       \
+  template V128 extmul_half<FromType, ToType, 0>(V128, V128); \
+  template V128 extmul_half<FromType, ToType, 1>(V128, V128); \
   template V128 extadd_pairwise<FromType, ToType>(V128);
 PARALLAX_WIDENINGS(int8_t, int16_t)
 PARALLAX_WIDENINGS(uint8_t, uint16_t)
@@ -113,9 +113,7 @@ V128 dot_i16x8(V128 a, V128 b) {
 V128 relaxed_dot_i8x16(V128 a, V128 b) {
   const auto x = a.lanes<int8_t>(), y = b.lanes<int8_t>();
   std::array<int16_t, 8> result;
-  for (size_t i = 0; i < 8; ++i) {
-    result[i] = saturate<int16_t>(x[2 * i] * y[2 * i] + x[2 * i + 1] * y[2 * i + 1]);
-  }
+  for (size_t i = 0; i < 8; ++i) { result[i] = saturate<int16_t>(x[2 * i] * y[2 * i] + x[2 * i + 1] * y[2 * i + 1]); }
   return V128::of(result);
 }
 
@@ -168,19 +166,39 @@ struct Scalar {
     return V128::of_halves(std::bit_cast<Bits>(x), 0);
   }
 };
-template <> struct Letter<uint32_t> : Scalar<uint32_t> { static constexpr char kLetter = 'i'; };
-template <> struct Letter<uint64_t> : Scalar<uint64_t> { static constexpr char kLetter = 'l'; };
-template <> struct Letter<float> : Scalar<float> { static constexpr char kLetter = 'f'; };
-template <> struct Letter<double> : Scalar<double> { static constexpr char kLetter = 'd'; };
-template <> struct Letter<V128> {
+template <>
+struct Letter<uint32_t> : Scalar<uint32_t> {
+  static constexpr char kLetter = 'i';
+};
+template <>
+struct Letter<uint64_t> : Scalar<uint64_t> {
+  static constexpr char kLetter = 'l';
+};
+template <>
+struct Letter<float> : Scalar<float> {
+  static constexpr char kLetter = 'f';
+};
+template <>
+struct Letter<double> : Scalar<double> {
+  static constexpr char kLetter = 'd';
+};
+template <>
+struct Letter<V128> {
   static constexpr char kLetter = 'v';
   static V128 from(const V128& v) { return v; }
   static V128 to(const V128& v) { return v; }
 };
-template <class T> struct Letter<Checked<T>> : Letter<T> {};
+template <class T>
+struct Letter<Checked<T>> : Letter<T> {};
 // Immediates are no operands.
-template <> struct Letter<LaneIndex> { static constexpr char kLetter = 0; };
-template <> struct Letter<LaneIndices> { static constexpr char kLetter = 0; };
+template <>
+struct Letter<LaneIndex> {
+  static constexpr char kLetter = 0;
+};
+template <>
+struct Letter<LaneIndices> {
+  static constexpr char kLetter = 0;
+};
 
 template <class R, class... A>
 consteval bool agrees(R (*)(A...), std::string_view signature) {
@@ -224,9 +242,10 @@ struct SignatureRow {
   bool numeric;  // must have a row in numerics.def
 };
 constexpr SignatureRow kSignatures[kOpcodeCount] = {
-#define OPCODE(id, prefix, code, text, imm, signature, effects, feature)                                        \
-  {signature, std::string_view(signature).size() > 1 && ((effects) & ~kTraps) == 0 &&                           \
-                  (ImmKind::imm == ImmKind::None || ImmKind::imm == ImmKind::Lane || ImmKind::imm == ImmKind::Shuffle)},
+#define OPCODE(id, prefix, code, text, imm, signature, effects, feature)   \
+  {signature,                                                              \
+   std::string_view(signature).size() > 1 && ((effects) & ~kTraps) == 0 && \
+       (ImmKind::imm == ImmKind::None || ImmKind::imm == ImmKind::Lane || ImmKind::imm == ImmKind::Shuffle)},
 #include "engine/wasm/opcodes.def"
 #undef OPCODE
 };

@@ -212,8 +212,9 @@ inline V128 each(V128 a, V128 b, V128 c, Fn&& f) {
 // Lane-wise comparison: all ones where `f` holds.
 template <class T, class Fn>
 inline V128 compare(V128 a, V128 b, Fn&& f) {
-  using Mask = std::conditional_t<sizeof(T) == 1, uint8_t,
-                                  std::conditional_t<sizeof(T) == 2, uint16_t, BitsOf<std::conditional_t<sizeof(T) == 8, double, float>>>>;
+  using Mask = std::conditional_t<
+      sizeof(T) == 1, uint8_t,
+      std::conditional_t<sizeof(T) == 2, uint16_t, BitsOf<std::conditional_t<sizeof(T) == 8, double, float>>>>;
   return each<T>(a, b, [&](T x, T y) { return static_cast<Mask>(f(x, y) ? ~Mask{0} : Mask{0}); });
 }
 template <class T>
@@ -273,8 +274,8 @@ V128 extmul_half(V128 a, V128 b);
 template <class From, class To>
 V128 extadd_pairwise(V128 a);
 
-V128 dot_i16x8(V128 a, V128 b);                    // i32x4.dot_i16x8_s
-V128 relaxed_dot_i8x16(V128 a, V128 b);            // signed products, pair sums saturated to 16 bits
+V128 dot_i16x8(V128 a, V128 b);          // i32x4.dot_i16x8_s
+V128 relaxed_dot_i8x16(V128 a, V128 b);  // signed products, pair sums saturated to 16 bits
 V128 relaxed_dot_add(V128 a, V128 b, V128 c);
 V128 demote_zero(V128 a);
 V128 promote_low(V128 a);
@@ -289,10 +290,10 @@ V128 convert_low_f64x2(V128 a);
 template <Opcode op>
 struct Numeric;
 
-#define NUMERIC(id, result, params, ...)                            \
-  template <>                                                       \
-  struct Numeric<Opcode::id> {                                      \
-    static inline result apply params { return (__VA_ARGS__); }     \
+#define NUMERIC(id, result, params, ...)                        \
+  template <>                                                   \
+  struct Numeric<Opcode::id> {                                  \
+    static inline result apply params { return (__VA_ARGS__); } \
   };
 #include "engine/wasm/numerics.def"
 #undef NUMERIC

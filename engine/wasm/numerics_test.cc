@@ -121,7 +121,8 @@ TEST(Vectors, RelaxedInstructionsTakeTheDeterministicChoice) {
   EXPECT_EQ((apply<Opcode::I16x8RelaxedDotI8x16I7x16S>(minus128, minus127)), num::splat(int16_t{32512}));
   EXPECT_EQ((apply<Opcode::I16x8RelaxedDotI8x16I7x16S>(minus128, minus128)), num::splat(int16_t{32767}));  // saturates
   EXPECT_EQ((apply<Opcode::I32x4RelaxedDotI8x16I7x16AddS>(minus128, minus127, num::splat(1))), num::splat(65025));
-  EXPECT_EQ((apply<Opcode::I16x8RelaxedQ15mulrS>(num::splat(int16_t{-32768}), num::splat(int16_t{-32768}))), num::splat(int16_t{32767}));
+  EXPECT_EQ((apply<Opcode::I16x8RelaxedQ15mulrS>(num::splat(int16_t{-32768}), num::splat(int16_t{-32768}))),
+            num::splat(int16_t{32767}));
   EXPECT_EQ((apply<Opcode::I8x16RelaxedSwizzle>(num::splat(uint8_t{9}), num::splat(uint8_t{16}))), V128{});
   const V128 mask = num::splat(uint8_t{0x0f});
   EXPECT_EQ((apply<Opcode::I8x16RelaxedLaneselect>(num::splat(uint8_t{0xff}), V128{}, mask)), mask);
@@ -132,11 +133,13 @@ TEST(Vectors, RelaxedInstructionsTakeTheDeterministicChoice) {
 
 TEST(Vectors, WideningAndNarrowingKeepLaneOrder) {
   const V128 a = bytes({0, 1, 2, 3, 4, 5, 6, 7, -8, -9, -10, -11, -12, -13, -14, -15});
-  EXPECT_EQ(apply<Opcode::I16x8ExtendHighI8x16S>(a), V128::of(std::array<int16_t, 8>{-8, -9, -10, -11, -12, -13, -14, -15}));
+  EXPECT_EQ(apply<Opcode::I16x8ExtendHighI8x16S>(a),
+            V128::of(std::array<int16_t, 8>{-8, -9, -10, -11, -12, -13, -14, -15}));
   EXPECT_EQ(apply<Opcode::I16x8ExtaddPairwiseI8x16U>(a).lanes<uint16_t>()[4], 248 + 247);
   const V128 wide = V128::of(std::array<int16_t, 8>{-1, 0, 255, 256, 300, -300, 127, 128});
   EXPECT_EQ(apply<Opcode::I8x16NarrowI16x8U>(wide, V128{}), bytes({0, 0, 255, 255, 255, 0, 127, 128}));
-  EXPECT_EQ(apply<Opcode::I8x16NarrowI16x8S>(V128{}, wide), bytes({0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 127, 127, 127, -128, 127, 127}));
+  EXPECT_EQ(apply<Opcode::I8x16NarrowI16x8S>(V128{}, wide),
+            bytes({0, 0, 0, 0, 0, 0, 0, 0, -1, 0, 127, 127, 127, -128, 127, 127}));
 }
 
 TEST(Vectors, DotProductWrapsInItsOneOverflow) {

@@ -1,3 +1,4 @@
+// The opcode table: encodings, names, and what follows from names.
 #include <map>
 #include <string>
 
@@ -17,7 +18,8 @@ TEST(Opcodes, EveryRowIsFoundByItsEncoding) {
 }
 
 TEST(Opcodes, UnassignedCodesAreNoOpcodes) {
-  for (const uint32_t code : {0x16u, 0x17u, 0x1du, 0x27u, 0xc5u, 0xd7u, 0xfau, 0xfbu, 0xfcu, 0xfdu, 0xfeu, 0xffu, 0x100u}) {
+  for (const uint32_t code :
+       {0x16u, 0x17u, 0x1du, 0x27u, 0xc5u, 0xd7u, 0xfau, 0xfbu, 0xfcu, 0xfdu, 0xfeu, 0xffu, 0x100u}) {
     EXPECT_EQ(find_opcode(0, code), kNoOpcode) << code;
   }
   EXPECT_EQ(find_opcode(0xfb, 0x1f), kNoOpcode);

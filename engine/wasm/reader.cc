@@ -42,7 +42,8 @@ uint64_t Reader::unsigned_slow(int bits) {
     value |= uint64_t{byte & 0x7fu} << shift;
     if ((byte & 0x80) == 0) return value;
   }
-  malformed(start, text::format("integer representation too long: more than {} bytes for {} bits", (bits + 6) / 7, bits));
+  malformed(start,
+            text::format("integer representation too long: more than {} bytes for {} bits", (bits + 6) / 7, bits));
   return 0;
 }
 
@@ -67,7 +68,8 @@ int64_t Reader::signed_slow(int bits) {
       return static_cast<int64_t>(value << (64 - used)) >> (64 - used);
     }
   }
-  malformed(start, text::format("integer representation too long: more than {} bytes for {} bits", (bits + 6) / 7, bits));
+  malformed(start,
+            text::format("integer representation too long: more than {} bytes for {} bits", (bits + 6) / 7, bits));
   return 0;
 }
 

@@ -37,11 +37,13 @@ class Reader {
   uint8_t peek() const { return p_ != end_ ? *p_ : 0; }
 
   uint8_t u8() {
-    if (p_ == end_) [[unlikely]] return end_of_input();
+    if (p_ == end_) [[unlikely]]
+      return end_of_input();
     return *p_++;
   }
   uint32_t u32() {
-    if (p_ != end_ && *p_ < 0x80) [[likely]] return *p_++;
+    if (p_ != end_ && *p_ < 0x80) [[likely]]
+      return *p_++;
     return u32_slow();
   }
   uint64_t u64();

@@ -10,7 +10,9 @@ namespace {
 
 using ::testing::StartsWith;
 
-Reader over(const std::vector<uint8_t>& bytes) { return Reader(bytes, Range{0, static_cast<WasmOffset>(bytes.size())}); }
+Reader over(const std::vector<uint8_t>& bytes) {
+  return Reader(bytes, Range{0, static_cast<WasmOffset>(bytes.size())});
+}
 
 template <class T>
 std::string outcome(std::vector<uint8_t> bytes, T (Reader::*read)()) {
@@ -24,12 +26,14 @@ TEST(Leb128, UnsignedNumbersUseAllTheirBits) {
   EXPECT_EQ(outcome({0x7f}, &Reader::u32), "127");
   EXPECT_EQ(outcome({0x80, 0x01}, &Reader::u32), "128");
   EXPECT_EQ(outcome({0xff, 0xff, 0xff, 0xff, 0x0f}, &Reader::u32), "4294967295");
-  EXPECT_EQ(outcome({0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}, &Reader::u64), "18446744073709551615");
+  EXPECT_EQ(outcome({0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01}, &Reader::u64),
+            "18446744073709551615");
 }
 
 TEST(Leb128, LongFormsAreAdmittedUpToTheLastByte) {
   EXPECT_EQ(outcome({0x80, 0x80, 0x80, 0x80, 0x00}, &Reader::u32), "0");
-  EXPECT_THAT(outcome({0x80, 0x80, 0x80, 0x80, 0x80, 0x00}, &Reader::u32), StartsWith("integer representation too long"));
+  EXPECT_THAT(outcome({0x80, 0x80, 0x80, 0x80, 0x80, 0x00}, &Reader::u32),
+              StartsWith("integer representation too long"));
   EXPECT_EQ(outcome({0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00}, &Reader::u64), "0");
   EXPECT_THAT(outcome({0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x00}, &Reader::u64),
               StartsWith("integer representation too long"));
@@ -47,7 +51,8 @@ TEST(Leb128, SurplusBitsMustBeZeroOrTheSign) {
   EXPECT_EQ(outcome({0xff, 0xff, 0xff, 0xff, 0x0f}, &Reader::s33), "4294967295");
   EXPECT_EQ(outcome({0x80, 0x80, 0x80, 0x80, 0x70}, &Reader::s33), "-4294967296");
   EXPECT_THAT(outcome({0x80, 0x80, 0x80, 0x80, 0x60}, &Reader::s33), StartsWith("integer too large"));
-  EXPECT_EQ(outcome({0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7f}, &Reader::s64), "-9223372036854775808");
+  EXPECT_EQ(outcome({0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7f}, &Reader::s64),
+            "-9223372036854775808");
   EXPECT_THAT(outcome({0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x7e}, &Reader::s64),
               StartsWith("integer too large"));
 }
@@ -101,9 +106,11 @@ TEST(Reader, CountsCannotExceedTheBytesThatRemain) {
 TEST(Utf8, AcceptsScalarValuesInTheirShortestFormOnly) {
   EXPECT_TRUE(is_utf8(""));
   EXPECT_TRUE(is_utf8("plain"));
-  EXPECT_TRUE(is_utf8("\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"));
-  for (const char* bad : {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
-                          "\xf5\x80\x80\x80", "\xff", "\xc2", "\xe1\x80", "\xf1\x80\x80", "\xc2 ", "\xe1\x80\xc0"}) {
+  EXPECT_TRUE(
+      is_utf8("\xc2\x80\xdf\xbf\xe0\xa0\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"));
+  for (const char* bad :
+       {"\x80", "\xc0\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf4\x90\x80\x80",
+        "\xf5\x80\x80\x80", "\xff", "\xc2", "\xe1\x80", "\xf1\x80\x80", "\xc2 ", "\xe1\x80\xc0"}) {
     EXPECT_FALSE(is_utf8(bad)) << bad;
   }
 }

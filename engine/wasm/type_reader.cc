@@ -15,7 +15,8 @@ struct Code {
 };
 constexpr auto kCodes = [] {
   std::array<Code, 128> codes{};
-  for (size_t i = 0; i < kNumberCodes.size(); ++i) codes[kNumberCodes[i]] = {CodeKind::kNumber, static_cast<uint8_t>(i)};
+  for (size_t i = 0; i < kNumberCodes.size(); ++i)
+    codes[kNumberCodes[i]] = {CodeKind::kNumber, static_cast<uint8_t>(i)};
   for (size_t i = 0; i < kHeapCodes.size(); ++i) codes[kHeapCodes[i]] = {CodeKind::kHeap, static_cast<uint8_t>(i)};
   return codes;
 }();
@@ -24,8 +25,18 @@ Code code_of(uint8_t byte) { return byte < 128 ? kCodes[byte] : Code{}; }
 
 // ORDER: HeapKind. The proposal that brought the heap type.
 constexpr Feature kHeapFeatures[] = {
-    Feature::kReferenceTypes, Feature::kGc, Feature::kReferenceTypes, Feature::kGc, Feature::kGc, Feature::kGc,
-    Feature::kGc, Feature::kGc, Feature::kGc, Feature::kGc, Feature::kExceptions, Feature::kExceptions,
+    Feature::kReferenceTypes,
+    Feature::kGc,
+    Feature::kReferenceTypes,
+    Feature::kGc,
+    Feature::kGc,
+    Feature::kGc,
+    Feature::kGc,
+    Feature::kGc,
+    Feature::kGc,
+    Feature::kGc,
+    Feature::kExceptions,
+    Feature::kExceptions,
 };
 
 void require(Reader& in, const TypeScope& scope, Feature feature, WasmOffset at, std::string_view what) {

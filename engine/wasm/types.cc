@@ -47,7 +47,8 @@ uint64_t hash_group(std::span<const SubType> group) {
     for (const ValType t : type.results) h.mix(t.bits());
     h.mix(type.fields.size());
     for (const FieldType& f : type.fields) {
-      h.mix(uint64_t{f.storage.unpacked.bits()} << 8 | static_cast<uint64_t>(f.storage.packed) << 1 | (f.is_mutable ? 1 : 0));
+      h.mix(uint64_t{f.storage.unpacked.bits()} << 8 | static_cast<uint64_t>(f.storage.packed) << 1 |
+            (f.is_mutable ? 1 : 0));
     }
   }
   return h.state;
@@ -64,7 +65,8 @@ bool same_type(const SubType& normal, const SubType& stored, GroupFrame frame) {
     return false;
   }
   if (normal.has_super && normal.super != frame.normal(stored.super)) return false;
-  if (!same_types(normal.params, stored.params, frame) || !same_types(normal.results, stored.results, frame)) return false;
+  if (!same_types(normal.params, stored.params, frame) || !same_types(normal.results, stored.results, frame))
+    return false;
   return std::equal(normal.fields.begin(), normal.fields.end(), stored.fields.begin(), stored.fields.end(),
                     [&](const FieldType& a, const FieldType& b) {
                       return a.is_mutable == b.is_mutable && a.storage.packed == b.storage.packed &&
@@ -78,11 +80,11 @@ constexpr size_t kAbstractCount = static_cast<size_t>(HeapKind::kConcrete);
 
 // ORDER: HeapKind.
 struct AbstractRow {
-  const char* text;        // as heap type
-  const char* shorthand;   // of (ref null <text>)
+  const char* text;       // as heap type
+  const char* shorthand;  // of (ref null <text>)
   Hierarchy hierarchy;
   bool is_bottom;
-  uint16_t supers;         // bit set of HeapKinds, itself included
+  uint16_t supers;  // bit set of HeapKinds, itself included
 };
 constexpr uint16_t bit(HeapKind kind) { return static_cast<uint16_t>(1u << static_cast<unsigned>(kind)); }
 constexpr uint16_t kUpToEq = bit(HeapKind::kEq) | bit(HeapKind::kAny);
@@ -194,7 +196,8 @@ bool TypeStore::matches(HeapType sub, HeapType super) const {
     return is_super(abstract_of(get(sub.type_id()).kind), super.kind());
   }
   // Below a concrete type stand only the types below its kind that are bottoms.
-  if (super.is_concrete()) return row(sub.kind()).is_bottom && is_super(sub.kind(), abstract_of(get(super.type_id()).kind));
+  if (super.is_concrete())
+    return row(sub.kind()).is_bottom && is_super(sub.kind(), abstract_of(get(super.type_id()).kind));
   return is_super(sub.kind(), super.kind());
 }
 
@@ -209,15 +212,17 @@ bool TypeStore::matches(ValType sub, ValType super) const {
 bool TypeStore::matches(const SubType& sub, const SubType& super) const {
   if (sub.kind != super.kind) return false;
   const auto all = [&](const std::vector<ValType>& a, const std::vector<ValType>& b) {
-    return a.size() == b.size() && std::equal(a.begin(), a.end(), b.begin(), [&](ValType x, ValType y) { return matches(x, y); });
+    return a.size() == b.size() &&
+           std::equal(a.begin(), a.end(), b.begin(), [&](ValType x, ValType y) { return matches(x, y); });
   };
   if (sub.kind == CompositeKind::kFunc) return all(super.params, sub.params) && all(sub.results, super.results);
   if (sub.fields.size() < super.fields.size()) return false;  // structs may add fields; arrays have one
-  return std::equal(super.fields.begin(), super.fields.end(), sub.fields.begin(), [&](const FieldType& b, const FieldType& a) {
-    if (a.is_mutable != b.is_mutable || a.storage.packed != b.storage.packed) return false;
-    if (a.is_mutable) return a.storage.unpacked == b.storage.unpacked;  // invariant
-    return matches(a.storage.unpacked, b.storage.unpacked);
-  });
+  return std::equal(super.fields.begin(), super.fields.end(), sub.fields.begin(),
+                    [&](const FieldType& b, const FieldType& a) {
+                      if (a.is_mutable != b.is_mutable || a.storage.packed != b.storage.packed) return false;
+                      if (a.is_mutable) return a.storage.unpacked == b.storage.unpacked;  // invariant
+                      return matches(a.storage.unpacked, b.storage.unpacked);
+                    });
 }
 
 Hierarchy TypeStore::hierarchy(HeapType heap) const {

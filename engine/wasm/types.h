@@ -89,8 +89,8 @@ class ValType {
   constexpr ValType(ValKind kind) : bits_(static_cast<uint32_t>(kind)) {}  // NOLINT: implicit on purpose
   static constexpr ValType ref(HeapType heap, bool nullable) {
     ValType type(ValKind::kRef);
-    type.bits_ |= (nullable ? 8u : 0u) | static_cast<uint32_t>(heap.kind()) << 4 |
-                  (heap.is_concrete() ? heap.number() : 0u) << 8;
+    type.bits_ |=
+        (nullable ? 8u : 0u) | static_cast<uint32_t>(heap.kind()) << 4 | (heap.is_concrete() ? heap.number() : 0u) << 8;
     return type;
   }
 
@@ -192,7 +192,8 @@ class TypeStore {
   // Matching (specification, validation: "Matching"). Numbers are TypeIds.
   bool matches(HeapType sub, HeapType super) const;
   bool matches(ValType sub, ValType super) const;
-  bool matches(const SubType& sub, const SubType& super) const;  // composite types only: the rule for declared supertypes
+  bool matches(const SubType& sub,
+               const SubType& super) const;  // composite types only: the rule for declared supertypes
   Hierarchy hierarchy(HeapType heap) const;
   HeapType top(HeapType heap) const;
   HeapType bottom(HeapType heap) const;

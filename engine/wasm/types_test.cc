@@ -57,29 +57,29 @@ TEST(Canonicalisation, OneDifferentFactMakesAnotherType) {
   const FieldType base = field(ref(kSelf, true), true);
   const std::vector<Group> groups = {
       {structure({base})},
-      {structure({field(ref(kSelf, false), true)})},                      // nullability
-      {structure({field(ref(kSelf, true), false)})},                      // mutability
-      {open(structure({base}))},                                          // finality
-      {structure({field(kI32, true)})},                                   // reference or number
-      {structure({packed(Packed::kI8, true)})},                           // packedness
+      {structure({field(ref(kSelf, false), true)})},  // nullability
+      {structure({field(ref(kSelf, true), false)})},  // mutability
+      {open(structure({base}))},                      // finality
+      {structure({field(kI32, true)})},               // reference or number
+      {structure({packed(Packed::kI8, true)})},       // packedness
       {structure({packed(Packed::kI16, true)})},
       {structure({field(kI64, true)})},
       {structure({field(kAnyRef, true)})},
       {structure({field(kEqRef, true)})},
-      {array(base)},                                                      // kind
+      {array(base)},  // kind
       {array(packed(Packed::kI8))},
-      {structure({base, base})},                                          // number of fields
+      {structure({base, base})},  // number of fields
       {structure({})},
       {function({}, {})},
-      {function({kI32}, {})},                                             // parameter or result
+      {function({kI32}, {})},  // parameter or result
       {function({}, {kI32})},
-      {function({kI32, kI64}, {})},                                       // order
+      {function({kI32, kI64}, {})},  // order
       {function({kI64, kI32}, {})},
-      {structure({}), structure({base})},                                 // group membership and position
+      {structure({}), structure({base})},  // group membership and position
       {structure({base}), structure({})},
       {structure({field(ref(kSelf + 1, true), true)}), structure({base})},
       {structure({base}), structure({base})},
-      {open(structure({})), below(kSelf, structure({}))},                 // supertype
+      {open(structure({})), below(kSelf, structure({}))},  // supertype
       {open(structure({})), open(structure({}))},
       {open(structure({})), below(kSelf, structure({})), below(kSelf, structure({}))},
       {open(structure({})), below(kSelf, structure({})), below(kSelf + 1, structure({}))},
@@ -116,7 +116,8 @@ TEST(Canonicalisation, ReferencesOutsideTheGroupAreComparedByIdentity) {
 TEST(Canonicalisation, NumbersAreShiftedOnlyInsideTheGroup) {
   TypeStore store;
   const TypeId outer = store.intern({structure({})});
-  const TypeId first = store.intern({structure({field(ref(outer.raw)), field(ref(kSelf + 1))}), function({ref(kSelf)}, {})});
+  const TypeId first =
+      store.intern({structure({field(ref(outer.raw)), field(ref(kSelf + 1))}), function({ref(kSelf)}, {})});
   EXPECT_EQ(store.get(first).fields[0].storage.unpacked, ref(outer.raw));
   EXPECT_EQ(store.get(first).fields[1].storage.unpacked, ref(first.raw + 1));
   EXPECT_EQ(store.get(TypeId(first.raw + 1)).params[0], ref(first.raw));
@@ -127,14 +128,23 @@ TEST(Canonicalisation, NumbersAreShiftedOnlyInsideTheGroup) {
 TEST(Matching, AbstractHeapTypesFormFourTrees) {
   const TypeStore store;
   using enum HeapKind;
-  const std::vector<std::pair<HeapKind, std::vector<HeapKind>>> supers = {
-      {kAny, {}}, {kEq, {kAny}}, {kI31, {kEq, kAny}}, {kStruct, {kEq, kAny}}, {kArray, {kEq, kAny}},
-      {kNone, {kI31, kStruct, kArray, kEq, kAny}}, {kFunc, {}}, {kNoFunc, {kFunc}},
-      {kExtern, {}}, {kNoExtern, {kExtern}}, {kExn, {}}, {kNoExn, {kExn}}};
+  const std::vector<std::pair<HeapKind, std::vector<HeapKind>>> supers = {{kAny, {}},
+                                                                          {kEq, {kAny}},
+                                                                          {kI31, {kEq, kAny}},
+                                                                          {kStruct, {kEq, kAny}},
+                                                                          {kArray, {kEq, kAny}},
+                                                                          {kNone, {kI31, kStruct, kArray, kEq, kAny}},
+                                                                          {kFunc, {}},
+                                                                          {kNoFunc, {kFunc}},
+                                                                          {kExtern, {}},
+                                                                          {kNoExtern, {kExtern}},
+                                                                          {kExn, {}},
+                                                                          {kNoExn, {kExn}}};
   for (const auto& [sub, above] : supers) {
     for (const auto& [super, ignored] : supers) {
       const bool expected = sub == super || std::find(above.begin(), above.end(), super) != above.end();
-      EXPECT_EQ(store.matches(HeapType(sub), HeapType(super)), expected) << to_string(HeapType(sub)) << " <: " << to_string(HeapType(super));
+      EXPECT_EQ(store.matches(HeapType(sub), HeapType(super)), expected)
+          << to_string(HeapType(sub)) << " <: " << to_string(HeapType(super));
     }
   }
 }
@@ -165,7 +175,8 @@ TEST(Matching, ConcreteTypesStandBetweenTheirKindAndItsBottom) {
   Family f;
   using enum HeapKind;
   for (const HeapKind kind : {kStruct, kEq, kAny}) EXPECT_TRUE(f.store.matches(f.heap(f.leaf), kind));
-  for (const HeapKind kind : {kArray, kI31, kNone, kFunc, kExtern, kExn}) EXPECT_FALSE(f.store.matches(f.heap(f.leaf), kind));
+  for (const HeapKind kind : {kArray, kI31, kNone, kFunc, kExtern, kExn})
+    EXPECT_FALSE(f.store.matches(f.heap(f.leaf), kind));
   EXPECT_TRUE(f.store.matches(f.heap(f.list), kArray));
   EXPECT_FALSE(f.store.matches(f.heap(f.list), kStruct));
   EXPECT_TRUE(f.store.matches(f.heap(f.func), kFunc));

@@ -39,7 +39,9 @@ class Validator {
   }
 
  private:
-  Result<> invalid(WasmOffset offset, std::string message) { return fail(ErrorCode::kInvalid, offset, std::move(message)); }
+  Result<> invalid(WasmOffset offset, std::string message) {
+    return fail(ErrorCode::kInvalid, offset, std::move(message));
+  }
 
   Result<> known(uint64_t index, size_t count, const char* what, WasmOffset offset = 0) {
     if (index < count) return {};
@@ -56,7 +58,8 @@ class Validator {
       return invalid(0, text::format("{}: at most {}", what, largest));
     }
     if (limits.max.has_value() && limits.min > *limits.max) {
-      return invalid(0, text::format("size minimum must not be greater than maximum: {} and {}", limits.min, *limits.max));
+      return invalid(0,
+                     text::format("size minimum must not be greater than maximum: {} and {}", limits.min, *limits.max));
     }
     return {};
   }
@@ -66,7 +69,8 @@ class Validator {
     for (const Table& table : module_.tables) {
       TRY(limits(table.type.limits, table.type.limits.is_64 ? UINT64_MAX : UINT32_MAX, "table size"));
       if (!table.imported && !table.init.has_value() && !table.type.element.is_defaultable()) {
-        return invalid(0, text::format("type mismatch: a table of {} needs an initialiser", to_string(table.type.element)));
+        return invalid(
+            0, text::format("type mismatch: a table of {} needs an initialiser", to_string(table.type.element)));
       }
     }
     return {};
@@ -84,7 +88,8 @@ class Validator {
     if (module_.memories.size() > 1 && !features_.has(Feature::kMultiMemory)) return invalid(0, "multiple memories");
     for (const Memory& memory : module_.memories) {
       const uint64_t largest = memory.type.limits.is_64 ? uint64_t{1} << 48 : uint64_t{1} << 16;
-      TRY(limits(memory.type.limits, largest, "memory size must be at most 65536 pages (4GiB), or 2**48 with 64-bit addresses"));
+      TRY(limits(memory.type.limits, largest,
+                 "memory size must be at most 65536 pages (4GiB), or 2**48 with 64-bit addresses"));
     }
     return {};
   }
@@ -148,7 +153,8 @@ class Validator {
         }
         TRY(const_expr(segment.offset, table.limits.is_64 ? kI64 : kI32, all_globals));
       }
-      for (const FuncIndex func : segment.funcs) TRY(known(func.raw, module_.funcs.size(), "function", segment.offset.begin));
+      for (const FuncIndex func : segment.funcs)
+        TRY(known(func.raw, module_.funcs.size(), "function", segment.offset.begin));
       for (const ConstExpr expr : segment.exprs) TRY(const_expr(expr, segment.type, all_globals));
     }
     return {};
@@ -172,7 +178,8 @@ class Validator {
       TRY(walk_.finish());
       locals += walk_.locals().size();
       if (locals > kMaxLocalsOfModule) {
-        return fail(ErrorCode::kLimit, module_.funcs[i].body.begin, text::format("more than {} locals in the module", kMaxLocalsOfModule));
+        return fail(ErrorCode::kLimit, module_.funcs[i].body.begin,
+                    text::format("more than {} locals in the module", kMaxLocalsOfModule));
       }
     }
     return {};

@@ -1,3 +1,4 @@
+// Rules about whole modules; those about instructions are in func_walk_test.cc.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -16,22 +17,28 @@ TEST(Validate, GlobalsSeeTheGlobalsBeforeThem) {
   EXPECT_EQ(verdict("(global i32 (i32.const 1)) (global i32 (global.get 0))"), "");
   EXPECT_THAT(verdict("(global i32 (global.get 1)) (global i32 (i32.const 1))"), StartsWith("unknown global 1"));
   EXPECT_THAT(verdict("(global i32 (global.get 0))"), StartsWith("unknown global 0"));
-  EXPECT_THAT(verdict("(global (mut i32) (i32.const 1)) (global i32 (global.get 0))"), StartsWith("constant expression required"));
+  EXPECT_THAT(verdict("(global (mut i32) (i32.const 1)) (global i32 (global.get 0))"),
+              StartsWith("constant expression required"));
 }
 
 TEST(Validate, TableInitialisersSeeImportedGlobalsOnly) {
   EXPECT_EQ(verdict("(import \"m\" \"g\" (global funcref)) (table 1 funcref (global.get 0))"), "");
-  EXPECT_THAT(verdict("(global funcref (ref.null func)) (table 1 funcref (global.get 0))"), StartsWith("unknown global 0"));
+  EXPECT_THAT(verdict("(global funcref (ref.null func)) (table 1 funcref (global.get 0))"),
+              StartsWith("unknown global 0"));
   EXPECT_THAT(verdict("(table 1 (ref func))"), StartsWith("type mismatch"));
 }
 
 TEST(Validate, ConstantExpressionsAdmitWhatTheSpecificationLists) {
-  EXPECT_EQ(verdict("(type $s (struct (field i32))) (global (ref $s) (struct.new $s (i32.mul (i32.const 2) (i32.const 3))))"), "");
+  EXPECT_EQ(
+      verdict("(type $s (struct (field i32))) (global (ref $s) (struct.new $s (i32.mul (i32.const 2) (i32.const 3))))"),
+      "");
   EXPECT_EQ(verdict("(type $a (array i8)) (global (ref $a) (array.new_fixed $a 1 (i32.const 3)))"), "");
   EXPECT_EQ(verdict("(global externref (extern.convert_any (ref.i31 (i32.const 3))))"), "");
-  EXPECT_THAT(verdict("(global i32 (i32.div_u (i32.const 2) (i32.const 3)))"), StartsWith("constant expression required"));
+  EXPECT_THAT(verdict("(global i32 (i32.div_u (i32.const 2) (i32.const 3)))"),
+              StartsWith("constant expression required"));
   EXPECT_THAT(verdict("(global i32 (block (result i32) (i32.const 2)))"), StartsWith("constant expression required"));
-  EXPECT_THAT(verdict("(func $f (result i32) i32.const 1) (global i32 (call $f))"), StartsWith("constant expression required"));
+  EXPECT_THAT(verdict("(func $f (result i32) i32.const 1) (global i32 (call $f))"),
+              StartsWith("constant expression required"));
   EXPECT_THAT(verdict("(global i32 (i32.const 1) (i32.const 2))"), StartsWith("type mismatch"));
   EXPECT_THAT(verdict("(global i32)"), StartsWith("type mismatch"));
 }
@@ -45,7 +52,8 @@ TEST(Validate, FunctionReferencesInBodiesMustBeDeclared) {
 }
 
 TEST(Validate, ModuleFieldsAreChecked) {
-  EXPECT_THAT(verdict("(func) (export \"a\" (func 0)) (export \"a\" (func 0))"), StartsWith("duplicate export name \"a\""));
+  EXPECT_THAT(verdict("(func) (export \"a\" (func 0)) (export \"a\" (func 0))"),
+              StartsWith("duplicate export name \"a\""));
   EXPECT_THAT(verdict("(export \"a\" (memory 0))"), StartsWith("unknown memory 0"));
   EXPECT_THAT(verdict("(start 0) (func (param i32))"), StartsWith("start function"));
   EXPECT_THAT(verdict("(memory 65537)"), StartsWith("memory size"));

@@ -140,12 +140,12 @@ class WalkCore : public WalkView {
 
   Instr instr_;
   bool reachable_ = true;
-  std::vector<Hidden> hidden_;        // beside labels_
-  std::vector<uint8_t> unset_;        // per local: non-defaultable and not yet set
-  std::vector<uint32_t> init_undo_;   // locals that became set inside open labels
+  std::vector<Hidden> hidden_;                      // beside labels_
+  std::vector<uint8_t> unset_;                      // per local: non-defaultable and not yet set
+  std::vector<uint32_t> init_undo_;                 // locals that became set inside open labels
   std::vector<std::vector<ValType>> single_pages_;  // storage of block types with one reference result
 
-  std::vector<const ValType*> distinct_;            // of one br_table
+  std::vector<const ValType*> distinct_;  // of one br_table
 
   // Events.
   InstrTypes types_;

@@ -114,7 +114,8 @@ WALK(void)::call(const SubType& type) {
 
 WALK(void)::tail_call(const SubType& type) {
   if (!all_match(type.results, type_->results)) {
-    return mismatch_of(text::format("tail call gives {}, the function must give {}", list(type.results), list(type_->results)));
+    return mismatch_of(
+        text::format("tail call gives {}, the function must give {}", list(type.results), list(type_->results)));
   }
   pop_all(type.params);
   become_unreachable();

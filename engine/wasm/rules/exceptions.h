@@ -28,10 +28,11 @@ WALK(void)::check_catch(const Catch& clause) {
   if (has_tag && !known(clause.tag.raw, module_->tags.size(), "tag")) return;
   const Label* label = branch_target(clause.label);
   if (label == nullptr) return;
-  const std::span<const ValType> payload = has_tag ? std::span<const ValType>(module_->tag_type(clause.tag).params)
-                                                   : std::span<const ValType>();
+  const std::span<const ValType> payload =
+      has_tag ? std::span<const ValType>(module_->tag_type(clause.tag).params) : std::span<const ValType>();
   const auto types = label->branch_types();
-  const bool fits = types.size() == payload.size() + (has_ref ? 1 : 0) && all_match(payload, types.first(payload.size())) &&
+  const bool fits = types.size() == payload.size() + (has_ref ? 1 : 0) &&
+                    all_match(payload, types.first(payload.size())) &&
                     (!has_ref || matches(kExnRef.as_non_null(), types.back()));
   if (!fits) {
     mismatch_of(text::format("catch clause passes {}{}, its label takes {}", list(payload),

@@ -137,7 +137,8 @@ RULE(ArrayNewElem) {
   if (element == nullptr || !known(instr_.b, module_->elems.size(), "elem segment")) return;
   const ValType segment = module_->elems[instr_.b].type;
   if (element->storage.packed != Packed::kNone || !matches(segment, element->storage.unpacked)) {
-    return mismatch_of(text::format("segment {} holds {}, the array takes {}", instr_.b, to_string(segment), to_string(element->storage)));
+    return mismatch_of(text::format("segment {} holds {}, the array takes {}", instr_.b, to_string(segment),
+                                    to_string(element->storage)));
   }
   pop(kI32);
   pop(kI32);
@@ -173,7 +174,8 @@ RULE(ArrayCopy) {
   if (from == nullptr) return;
   require_mutable(*to, "array");
   if (from->storage.packed != to->storage.packed || !matches(from->storage.unpacked, to->storage.unpacked)) {
-    return invalid(text::format("array types do not match: from {} to {}", to_string(from->storage), to_string(to->storage)));
+    return invalid(
+        text::format("array types do not match: from {} to {}", to_string(from->storage), to_string(to->storage)));
   }
   pop(kI32);
   pop(kI32);
@@ -197,7 +199,8 @@ RULE(ArrayInitElem) {
   require_mutable(*element, "array");
   const ValType segment = module_->elems[instr_.b].type;
   if (element->storage.packed != Packed::kNone || !matches(segment, element->storage.unpacked)) {
-    return mismatch_of(text::format("segment {} holds {}, the array takes {}", instr_.b, to_string(segment), to_string(element->storage)));
+    return mismatch_of(text::format("segment {} holds {}, the array takes {}", instr_.b, to_string(segment),
+                                    to_string(element->storage)));
   }
   pop(kI32);
   pop(kI32);
@@ -221,8 +224,8 @@ WALK(const SubType*)::composite(uint32_t type, CompositeKind kind) {
   const SubType& found = module_->types[type];
   if (found.kind == kind) return &found;
   static constexpr const char* kKinds[] = {"a function", "a struct", "an array"};
-  mismatch_of(text::format("type {} is {} type, the instruction needs {} type", type, kKinds[static_cast<size_t>(found.kind)],
-                           kKinds[static_cast<size_t>(kind)]));
+  mismatch_of(text::format("type {} is {} type, the instruction needs {} type", type,
+                           kKinds[static_cast<size_t>(found.kind)], kKinds[static_cast<size_t>(kind)]));
   return nullptr;
 }
 

@@ -9,7 +9,7 @@
 #include "engine/wasm/walk_core.h"
 
 // A member of the walk: WALK(void)::name(...), and the rule of one instruction: RULE(Drop) { ... }.
-#define WALK(...)          \
+#define WALK(...)         \
   template <bool kEvents> \
   __VA_ARGS__ WalkCore<kEvents>
 #define RULE(id) WALK(void)::on(Op<Opcode::id>)

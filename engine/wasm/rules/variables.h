@@ -13,13 +13,15 @@ RULE(Select) {
   const ValType b = pop();
   const ValType a = pop();
   if (a.is_ref() || b.is_ref() || (a != b && !a.is_bottom() && !b.is_bottom())) {
-    return mismatch_of(text::format("select without a type cannot choose between {} and {}", to_string(a), to_string(b)));
+    return mismatch_of(
+        text::format("select without a type cannot choose between {} and {}", to_string(a), to_string(b)));
   }
   push(a.is_bottom() ? b : a);
 }
 
 RULE(SelectTyped) {
-  if (instr_.types.size() != 1) return invalid(text::format("invalid result arity: select with {} types", instr_.types.size()));
+  if (instr_.types.size() != 1)
+    return invalid(text::format("invalid result arity: select with {} types", instr_.types.size()));
   const ValType type = instr_.types[0];
   pop(kI32);
   pop(type);
