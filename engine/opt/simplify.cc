@@ -123,10 +123,14 @@ class Simplify {
     if (def == nullptr || def->op != Op::Const) return {};
     return def->imm;
   }
-  // Replaces the result of `i` when the gate allows; the instruction becomes dead.
+  // Puts `by` in the place of the result of `i`, which then is known not to trap and goes at once.
+  void substitute(InstId i, ValueId by) {
+    func_.replace(func_.result(i), by);
+    func_.remove(i);
+  }
   void replace(InstId i, ValueId by) {
     const ValueId result = func_.result(i);
-    if (by != result && func_.types().matches(func_.type(by), func_.type(result)) && ask(i)) func_.replace(result, by);
+    if (by != result && func_.types().matches(func_.type(by), func_.type(result)) && ask(i)) substitute(i, by);
   }
   void replace_constant(InstId i, uint64_t bits) {
     if (!ask(i)) return;
@@ -135,7 +139,7 @@ class Simplify {
     const InstId made =
         func_.make({.op = Op::Const, .imm = bits, .offset = func_.inst(i).offset}, {}, std::span(&type, 1));
     func_.insert_before(i, made);
-    func_.replace(result, func_.result(made));
+    substitute(i, func_.result(made));
   }
   // The result's type follows its operand's: facts travel along chains of checks.
   void narrow(InstId i, Type type) {
@@ -227,8 +231,7 @@ class Simplify {
     if (!func_.type(ref).nullable()) return replace(i, ref);
     if (receives_only_non_null(ref) && ask(i)) {
       func_.narrow(ref, func_.type(ref).as_non_null());
-      func_.replace(func_.result(i), ref);
-      return;
+      return substitute(i, ref);
     }
     narrow(i, func_.type(ref).as_non_null());
   }
@@ -292,7 +295,7 @@ class Simplify {
     const ValueId test = func_.arg(i, 1);
     if (func_.types().matches(func_.type(ref), func_.type(result))) {
       // Where the branch is gone the proof is gone with it: part of that rewrite.
-      if (proof(test) == kBranchDecided) return func_.replace(result, ref);
+      if (proof(test) == kBranchDecided) return substitute(i, ref);
       return replace(i, ref);
     }
     narrow(i, ir::refined_type(func_, ref, test, func_.inst(i).sense != 0));
