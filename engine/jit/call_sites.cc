@@ -15,7 +15,8 @@ void CallSites::add(CallSite site, std::span<const uint32_t> live) {
 }
 
 const CallSite* CallSites::find(uint32_t pc) const {
-  const auto at = std::lower_bound(sites_.begin(), sites_.end(), pc, [](const CallSite& s, uint32_t p) { return s.pc < p; });
+  const auto at =
+      std::lower_bound(sites_.begin(), sites_.end(), pc, [](const CallSite& s, uint32_t p) { return s.pc < p; });
   return at != sites_.end() && at->pc == pc ? &*at : nullptr;
 }
 

@@ -23,12 +23,12 @@ constexpr int32_t home_offset(uint32_t slot) { return kFrameHomes - 8 * static_c
 
 struct CallSite {
   static constexpr uint32_t kNone = ~0u;
-  uint32_t pc = 0;               // return address, as an offset in the code space
-  uint32_t landing = kNone;      // code offset of the landing pad
-  uint32_t map_begin = 0;        // live home slots
+  uint32_t pc = 0;           // return address, as an offset in the code space
+  uint32_t landing = kNone;  // code offset of the landing pad
+  uint32_t map_begin = 0;    // live home slots
   uint32_t map_count = 0;
-  uint32_t homes = 0;            // home slots of the frame
-  uint32_t func = kNone;         // FuncIndex, for messages
+  uint32_t homes = 0;     // home slots of the frame
+  uint32_t func = kNone;  // FuncIndex, for messages
   wasm::WasmOffset offset = kNone;
 };
 
@@ -42,7 +42,9 @@ class CallSites {
   void add(CallSite site, std::span<const uint32_t> live);
   // Null when the address is not a known return address.
   const CallSite* find(uint32_t pc) const;
-  std::span<const uint32_t> live(const CallSite& site) const { return {slots_.data() + site.map_begin, site.map_count}; }
+  std::span<const uint32_t> live(const CallSite& site) const {
+    return {slots_.data() + site.map_begin, site.map_count};
+  }
   size_t size() const { return sites_.size(); }
 
  private:

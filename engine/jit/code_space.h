@@ -32,7 +32,9 @@ class CodeSpace {
   // Keeps `bytes` written at room().
   void commit(size_t bytes);
   // Of an address inside committed code.
-  uint32_t offset_of(const void* code) const { return static_cast<uint32_t>(static_cast<const uint8_t*>(code) - exec_); }
+  uint32_t offset_of(const void* code) const {
+    return static_cast<uint32_t>(static_cast<const uint8_t*>(code) - exec_);
+  }
   const uint8_t* at(uint32_t offset) const { return exec_ + offset; }
   bool contains(const void* code) const { return code >= exec_ && code < exec_ + used_; }
   size_t used() const { return used_; }

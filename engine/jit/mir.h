@@ -83,7 +83,9 @@ struct Mem {
   uint8_t scale_log2 = 0;
   int32_t disp = 0;  // kHome: the home slot's number
 };
-constexpr uint32_t mem_operands(const Mem& mem) { return (mem.base == MemBase::kVReg ? 1u : 0u) + (mem.has_index ? 1u : 0u); }
+constexpr uint32_t mem_operands(const Mem& mem) {
+  return (mem.base == MemBase::kVReg ? 1u : 0u) + (mem.has_index ? 1u : 0u);
+}
 
 enum class Role : uint8_t {
   kUse,
@@ -111,13 +113,14 @@ struct MInst {
   uint8_t sub = 0;  // AluOp, ShiftOp, LoadOp, ... by op
   Cond cond = Cond::kE;
   CmpForm form = CmpForm::kNone;
-  uint8_t flag = 0;  // by op: source width, signedness, saturation (lower.cc and emit.cc agree, see mir.h's notes below)
+  uint8_t flag =
+      0;  // by op: source width, signedness, saturation (lower.cc and emit.cc agree, see mir.h's notes below)
   wasm::TrapKind trap = wasm::TrapKind::kUnreachable;
   Mem mem;
   uint16_t operand_count = 0;
   uint32_t operands_begin = 0;
-  RegSet clobbers = 0;      // besides what kCall clobbers
-  uint32_t aux = 0;         // CallId; home slots; ValType bits of type tests
+  RegSet clobbers = 0;  // besides what kCall clobbers
+  uint32_t aux = 0;     // CallId; home slots; ValType bits of type tests
   wasm::WasmOffset offset = 0;
   int64_t imm = 0;
 };
@@ -149,11 +152,11 @@ struct MEdge {
 // A call in compiled code: what its return address means.
 struct MCall {
   static constexpr uint32_t kNoBuiltin = ~0u;
-  uint32_t builtin = kNoBuiltin;   // CallBuiltin
-  const void* entry = nullptr;     // CallFunc, TailFunc: FuncEntry*
-  uint32_t map_begin = 0;          // live home slots, in MFunc::map_slots
+  uint32_t builtin = kNoBuiltin;  // CallBuiltin
+  const void* entry = nullptr;    // CallFunc, TailFunc: FuncEntry*
+  uint32_t map_begin = 0;         // live home slots, in MFunc::map_slots
   uint32_t map_count = 0;
-  MBlockId landing;                // where an exception continues, if here
+  MBlockId landing;  // where an exception continues, if here
 };
 
 struct VRegInfo {
@@ -227,7 +230,7 @@ class MFunc {
   }
 
   uint32_t home_slots = 0;
-  std::vector<uint32_t> map_slots;      // of all calls
+  std::vector<uint32_t> map_slots;  // of all calls
 
   std::string print() const;
 

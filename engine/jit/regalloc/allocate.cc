@@ -12,7 +12,8 @@ static constexpr size_t kMaxVRegs = 2'000'000;
 // --- Small helpers -------------------------------------------------------------------------------------------------
 
 bool RegisterAllocator::plant(AllocatorFault fault) {
-  if (options_.fault != fault) [[likely]] return false;
+  if (options_.fault != fault) [[likely]]
+    return false;
   if (fault_sites_++ != options_.fault_site) return false;
   fault_planted_ = true;
   return true;
@@ -22,7 +23,8 @@ bool RegisterAllocator::plant(AllocatorFault fault) {
 RegSet RegisterAllocator::chosen(RegSet candidates) {
   if (options_.chaos_seed == 0) return candidates & -candidates;
   random_ = random_ * 6364136223846793005u + 1442695040888963407u;
-  for (auto skip = static_cast<uint32_t>((random_ >> 33) % static_cast<uint32_t>(std::popcount(candidates))); skip > 0; --skip) {
+  for (auto skip = static_cast<uint32_t>((random_ >> 33) % static_cast<uint32_t>(std::popcount(candidates))); skip > 0;
+       --skip) {
     candidates &= candidates - 1;
   }
   return candidates & -candidates;
@@ -138,7 +140,8 @@ void RegisterAllocator::index_edges() {
   in_edges_.resize(func_->edges().size());
   for (const MEdge& e : func_->edges()) ++in_begin_[e.to.index() + 1];
   for (size_t b = 0; b < blocks; ++b) in_begin_[b + 1] += in_begin_[b];
-  for (size_t e = func_->edges().size(); e-- > 0;) in_edges_[--in_begin_[func_->edges()[e].to.index() + 1]] = static_cast<uint32_t>(e);
+  for (size_t e = func_->edges().size(); e-- > 0;)
+    in_edges_[--in_begin_[func_->edges()[e].to.index() + 1]] = static_cast<uint32_t>(e);
   // The counting above left every start one place too far to the right.
   for (size_t b = 0; b < blocks; ++b) in_begin_[b] = in_begin_[b + 1];
   in_begin_[blocks] = static_cast<uint32_t>(func_->edges().size());
@@ -154,7 +157,8 @@ void RegisterAllocator::index_edges() {
 
 bool RegisterAllocator::loop_calls(uint32_t head) const {
   uint32_t last = head;
-  for (uint32_t n = in_begin_[head]; n < in_begin_[head + 1]; ++n) last = std::max(last, func_->edges()[in_edges_[n]].from.raw);
+  for (uint32_t n = in_begin_[head]; n < in_begin_[head + 1]; ++n)
+    last = std::max(last, func_->edges()[in_edges_[n]].from.raw);
   return calls_before_[last + 1] != calls_before_[head];
 }
 
@@ -500,7 +504,8 @@ void RegisterAllocator::edge(uint32_t index) {
   range.begin = static_cast<uint32_t>(out_->edge_items.size());
   moves_.resolve(out_->edge_items);
   range.end = static_cast<uint32_t>(out_->edge_items.size());
-  if (range.end != range.begin && plant(AllocatorFault::kSkipEdgeMove)) out_->edge_items[range.end - 1].kind = Item::Kind::kNone;
+  if (range.end != range.begin && plant(AllocatorFault::kSkipEdgeMove))
+    out_->edge_items[range.end - 1].kind = Item::Kind::kNone;
   if (range.end - range.begin >= 2 && plant(AllocatorFault::kSerializeEdge)) {
     std::reverse(out_->edge_items.begin() + range.begin, out_->edge_items.begin() + range.end);
   }
@@ -547,7 +552,8 @@ void RegisterAllocator::assign_slots() {
     const auto later = [](const ActiveSlot& a, const ActiveSlot& b) { return a.end > b.end; };
     for (const VReg v : order_) {
       uint32_t slot = out_->slots;
-      const bool wrong = !active_.empty() && active_.front().end >= start_[v.index()] && plant(AllocatorFault::kShareSlots);
+      const bool wrong =
+          !active_.empty() && active_.front().end >= start_[v.index()] && plant(AllocatorFault::kShareSlots);
       if (!active_.empty() && (active_.front().end < start_[v.index()] || wrong)) {
         std::pop_heap(active_.begin(), active_.end(), later);
         slot = active_.back().slot;
@@ -590,7 +596,8 @@ Result<> RegisterAllocator::run(MFunc& func, Allocation& out, const AllocatorOpt
   fault_sites_ = 0;
   fault_planted_ = false;
   if (func.vreg_count() > kMaxVRegs) {
-    return fail(ErrorCode::kLimit, 0, text::format("function too large to allocate registers: {} values", func.vreg_count()));
+    return fail(ErrorCode::kLimit, 0,
+                text::format("function too large to allocate registers: {} values", func.vreg_count()));
   }
   TRY(liveness_.run(func));
   prepare(func, out);

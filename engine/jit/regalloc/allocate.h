@@ -25,13 +25,13 @@ namespace parallax::jit {
 // Wrong decisions on purpose, for the tests of the checker.
 enum class AllocatorFault : uint8_t {
   kNone,
-  kForgetSpill,        // one store behind a definition is missing
-  kForgetReload,       // one reload is missing
-  kSkipEdgeMove,       // the last move of an edge is missing
-  kSerializeEdge,      // edge moves in textual order instead of as parallel ones
-  kShareSlots,         // two spilled values get the same slot although both are live
-  kIgnoreClobber,      // a clobbered register is believed to keep its value
-  kWrongFixed,         // a fixed operand's move is missing
+  kForgetSpill,    // one store behind a definition is missing
+  kForgetReload,   // one reload is missing
+  kSkipEdgeMove,   // the last move of an edge is missing
+  kSerializeEdge,  // edge moves in textual order instead of as parallel ones
+  kShareSlots,     // two spilled values get the same slot although both are live
+  kIgnoreClobber,  // a clobbered register is believed to keep its value
+  kWrongFixed,     // a fixed operand's move is missing
 };
 
 struct AllocatorOptions {
@@ -49,8 +49,8 @@ class RegisterAllocator {
   bool fault_planted() const { return fault_planted_; }
 
  private:
-  static constexpr uint32_t kDead = ~0u;      // no further use
-  static constexpr uint32_t kFar = ~0u - 1;   // next use in another block
+  static constexpr uint32_t kDead = ~0u;     // no further use
+  static constexpr uint32_t kFar = ~0u - 1;  // next use in another block
 
   void prepare(MFunc& func, Allocation& out);
   void index_edges();
@@ -82,14 +82,18 @@ class RegisterAllocator {
   bool is_const(VReg v) const { return func_->vreg(v).is_const; }
   RegClass cls(VReg v) const { return func_->vreg(v).cls; }
   Loc home(VReg v) const { return Loc::slot(v.raw); }  // virtual until assign_slots
-  void push(Item::Kind kind, uint32_t index, Loc dst = {}, Loc src = {}) { out_->items.push_back({kind, index, dst, src}); }
+  void push(Item::Kind kind, uint32_t index, Loc dst = {}, Loc src = {}) {
+    out_->items.push_back({kind, index, dst, src});
+  }
   void push_spill(VReg v, PReg reg);
   RegSet chosen(RegSet candidates);
   bool plant(AllocatorFault fault);
 
   void measure_lifetimes();
   void assign_slots();
-  void rename(Loc& loc) const { if (loc.is_slot()) loc = Loc::slot(slot_of_[loc.slot()]); }
+  void rename(Loc& loc) const {
+    if (loc.is_slot()) loc = Loc::slot(slot_of_[loc.slot()]);
+  }
 
   MFunc* func_ = nullptr;
   Allocation* out_ = nullptr;
@@ -104,8 +108,8 @@ class RegisterAllocator {
   // Registers now.
   VReg content_[kRegCount];
   RegSet occupied_ = 0;
-  RegSet locked_ = 0;   // in use by the instruction at hand
-  RegSet fixed_ = 0;    // wanted by fixed uses of the instruction at hand
+  RegSet locked_ = 0;     // in use by the instruction at hand
+  RegSet fixed_ = 0;      // wanted by fixed uses of the instruction at hand
   RegSet forbidden_ = 0;  // clobbered by the instruction at hand
   uint32_t position_ = 0;
 
@@ -138,7 +142,7 @@ class RegisterAllocator {
   std::vector<uint32_t> in_edges_;
   std::vector<uint32_t> calls_before_;  // by block: blocks with calls below it
 
-  std::vector<VReg> order_;             // spilled values by start
+  std::vector<VReg> order_;  // spilled values by start
   struct ActiveSlot {
     uint32_t end;
     uint32_t slot;

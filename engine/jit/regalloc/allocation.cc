@@ -32,7 +32,8 @@ std::string print(const MFunc& func, const Allocation& allocation) {
     const MBlock& block = func.blocks()[b];
     out += text::format("b{}(", b);
     for (uint32_t p = 0; p < block.params_count; ++p) {
-      out += text::format(" v{}={}", func.params(block)[p].raw, to_string(allocation.param_locs[block.params_begin + p]));
+      out +=
+          text::format(" v{}={}", func.params(block)[p].raw, to_string(allocation.param_locs[block.params_begin + p]));
     }
     out += ")\n";
     for (const Item& item : allocation.block_items(MBlockId(b))) print_item(func, allocation, item, out);

@@ -48,12 +48,12 @@ struct Allocation {
     uint32_t end = 0;
   };
   std::vector<Item> items;
-  std::vector<Range> blocks;         // by MBlockId, into items
+  std::vector<Range> blocks;  // by MBlockId, into items
   std::vector<Item> edge_items;
-  std::vector<Range> edges;          // by EdgeId, into edge_items
-  std::vector<Loc> locs;             // by operand (MInst::operands_begin + n)
-  std::vector<Loc> param_locs;       // by parameter (MBlock::params_begin + n)
-  uint32_t slots = 0;                // spill slots used
+  std::vector<Range> edges;     // by EdgeId, into edge_items
+  std::vector<Loc> locs;        // by operand (MInst::operands_begin + n)
+  std::vector<Loc> param_locs;  // by parameter (MBlock::params_begin + n)
+  uint32_t slots = 0;           // spill slots used
 
   std::span<const Item> block_items(MBlockId b) const {
     return {items.data() + blocks[b.index()].begin, blocks[b.index()].end - blocks[b.index()].begin};

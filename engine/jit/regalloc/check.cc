@@ -12,7 +12,8 @@ std::unexpected<Error> AllocationChecker::bad(std::string what) const {
 
 Result<> AllocationChecker::check_loc(Loc loc, const MInst* inst) {
   if (loc.is_slot() ? loc.slot() >= allocation_->slots : !loc.valid()) {
-    return bad(text::format("location {} outside the frame{}", to_string(loc), inst != nullptr ? " at " + print(*func_, *inst) : ""));
+    return bad(text::format("location {} outside the frame{}", to_string(loc),
+                            inst != nullptr ? " at " + print(*func_, *inst) : ""));
   }
   return {};
 }
@@ -71,7 +72,8 @@ void AllocationChecker::apply_item(const Item& item, State& state) {
       state[item.dst.raw] = state[item.src.raw];
       // The emitter copies slots through the other class's scratch register.
       if (through_memory) {
-        state[func_->vreg(VReg(item.index)).cls == RegClass::kGpr ? uint32_t{kScratchXmm} : uint32_t{kScratchGpr}] = kUnknown;
+        state[func_->vreg(VReg(item.index)).cls == RegClass::kGpr ? uint32_t{kScratchXmm} : uint32_t{kScratchGpr}] =
+            kUnknown;
       }
       return;
     }
@@ -90,15 +92,16 @@ void AllocationChecker::apply_inst(const MInst& inst, State& state) {
   }
   for (RegSet set = clobbers; set != 0; set &= set - 1) state[lowest(set)] = kUnknown;
   for (uint32_t n = 0; n < ops.size(); ++n) {
-    if (ops[n].role == Role::kDef || ops[n].role == Role::kDefEarly) define(state, ops[n].vreg, allocation_->loc(inst, n));
+    if (ops[n].role == Role::kDef || ops[n].role == Role::kDefEarly)
+      define(state, ops[n].vreg, allocation_->loc(inst, n));
   }
 }
 
 Result<> AllocationChecker::judge_inst(const MInst& inst, const State& state) {
   const auto ops = func_->operands(inst);
   const auto wrong = [&](uint32_t n, std::string_view what) {
-    return bad(text::format("operand {} (v{} in {}) of '{}' {}", n, ops[n].vreg.raw, to_string(allocation_->loc(inst, n)),
-                            print(*func_, inst), what));
+    return bad(text::format("operand {} (v{} in {}) of '{}' {}", n, ops[n].vreg.raw,
+                            to_string(allocation_->loc(inst, n)), print(*func_, inst), what));
   };
   RegSet uses = 0;
   RegSet fixed_uses = 0;
@@ -126,13 +129,15 @@ Result<> AllocationChecker::judge_inst(const MInst& inst, const State& state) {
   }
   for (uint32_t n = 0; n < ops.size(); ++n) {
     const Loc loc = allocation_->loc(inst, n);
-    if (ops[n].where == Where::kSame && loc != allocation_->loc(inst, 1)) return wrong(n, "is not in the first use's register");
+    if (ops[n].where == Where::kSame && loc != allocation_->loc(inst, 1))
+      return wrong(n, "is not in the first use's register");
     if (ops[n].role == Role::kTemp || ops[n].role == Role::kDefEarly) {
       if (((uses | fixed_uses) & bit(loc.reg())) != 0) return wrong(n, "overwrites a use");
     }
   }
   // Clobbers may be written before free uses are read; fixed uses in them are meant.
-  if (!func_->is_call(inst) && (inst.clobbers & uses) != 0) return bad("use in a clobbered register at " + print(*func_, inst));
+  if (!func_->is_call(inst) && (inst.clobbers & uses) != 0)
+    return bad("use in a clobbered register at " + print(*func_, inst));
   return {};
 }
 
@@ -140,19 +145,22 @@ Result<> AllocationChecker::judge_inst(const MInst& inst, const State& state) {
 Result<> AllocationChecker::judge_edge(const MEdge& e, const State& state) {
   const MBlock& to = func_->block(e.to);
   const auto args = func_->args(e);
-  if (args.size() != to.params_count) return bad(text::format("edge to block {} has {} arguments", e.to.raw, args.size()));
+  if (args.size() != to.params_count)
+    return bad(text::format("edge to block {} has {} arguments", e.to.raw, args.size()));
   for (uint32_t p = 0; p < args.size(); ++p) {
     const Loc loc = allocation_->param_locs[to.params_begin + p];
     TRY(check_loc(loc, nullptr));
-    if (loc.is_reg() && ((kReservedRegs & bit(loc.reg())) != 0 || class_of(loc.reg()) != func_->vreg(func_->params(to)[p]).cls)) {
+    if (loc.is_reg() &&
+        ((kReservedRegs & bit(loc.reg())) != 0 || class_of(loc.reg()) != func_->vreg(func_->params(to)[p]).cls)) {
       return bad(text::format("parameter {} of block {} in {}", p, e.to.raw, to_string(loc)));
     }
     for (uint32_t q = 0; q < p; ++q) {
       if (allocation_->param_locs[to.params_begin + q] == loc) return bad("two block parameters in " + to_string(loc));
     }
     if (state[loc.raw] != args[p].raw) {
-      return bad(text::format("edge b{} -> b{}: parameter {} expects v{} in {}, which holds {}", e.from.raw, e.to.raw, p,
-                              args[p].raw, to_string(loc), state[loc.raw] == kUnknown ? "?" : text::format("v{}", state[loc.raw])));
+      return bad(text::format("edge b{} -> b{}: parameter {} expects v{} in {}, which holds {}", e.from.raw, e.to.raw,
+                              p, args[p].raw, to_string(loc),
+                              state[loc.raw] == kUnknown ? "?" : text::format("v{}", state[loc.raw])));
     }
   }
   return {};

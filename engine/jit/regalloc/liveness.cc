@@ -92,8 +92,9 @@ Result<> Liveness::run(const MFunc& func) {
   words_ = static_cast<uint32_t>((globals_.size() + 63) / 64);
   const size_t blocks = func.blocks().size();
   if (uint64_t{blocks} * words_ * 8 > kMaxSetBytes) {
-    return fail(ErrorCode::kLimit, 0,
-                text::format("function too large to allocate registers: {} blocks, {} live ranges", blocks, globals_.size()));
+    return fail(
+        ErrorCode::kLimit, 0,
+        text::format("function too large to allocate registers: {} blocks, {} live ranges", blocks, globals_.size()));
   }
   gather(func);
   for (bool again = words_ != 0; again;) {

@@ -14,18 +14,19 @@ class Maker {
     plan_control_flow();
     find_dominators();
     for (uint32_t b = 0; b < plan_.size(); ++b) out_.add_block();
-    for (uint32_t n = 0; n < 4; ++n) consts_.push_back(out_.add_const(n % 2 != 0 ? RegClass::kXmm : RegClass::kGpr, n * 77));
+    for (uint32_t n = 0; n < 4; ++n)
+      consts_.push_back(out_.add_const(n % 2 != 0 ? RegClass::kXmm : RegClass::kGpr, n * 77));
     for (uint32_t b = 0; b < plan_.size(); ++b) fill_block(b);
   }
 
  private:
   struct Plan {
     std::vector<uint32_t> targets;
-    uint32_t landing = 0;            // of a call at this block's end; 0 is none
+    uint32_t landing = 0;  // of a call at this block's end; 0 is none
     bool is_landing = false;
     uint64_t dominators = 0;
-    std::vector<VReg> defined;       // here
-    std::vector<VReg> before_call;   // of those, what the landing block sees
+    std::vector<VReg> defined;      // here
+    std::vector<VReg> before_call;  // of those, what the landing block sees
     std::vector<VReg> params;
   };
 
@@ -106,7 +107,8 @@ class Maker {
     MInst inst{.op = MOp::Select};
     const RegClass cls = any_class();
     if (c_.chance(3, 4)) c_.chance(1, 4) ? out_.def_early(fresh(cls)) : out_.def(fresh(cls));
-    for (uint32_t n = c_.below(4); n > 0; --n) out_.use(value(any_class()), c_.chance(1, 4) ? Where::kAny : Where::kReg);
+    for (uint32_t n = c_.below(4); n > 0; --n)
+      out_.use(value(any_class()), c_.chance(1, 4) ? Where::kAny : Where::kReg);
     if (c_.chance(1, 4)) out_.temp(any_class());
     finish(inst, plan);
   }

@@ -29,7 +29,8 @@ TEST(RegisterAllocation, RandomFunctionsPassTheChecker) {
     const auto ran = s.allocator.run(s.func, s.allocation);
     ASSERT_TRUE(ran.has_value()) << seed << ": " << ran.error().message;
     const auto checked = s.checker.check(s.func, s.allocation);
-    ASSERT_TRUE(checked.has_value()) << seed << ": " << checked.error().message << "\n" << s.func.print() << print(s.func, s.allocation);
+    ASSERT_TRUE(checked.has_value()) << seed << ": " << checked.error().message << "\n"
+                                     << s.func.print() << print(s.func, s.allocation);
   }
 }
 

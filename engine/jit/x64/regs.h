@@ -18,8 +18,38 @@ namespace parallax::jit {
 
 // ORDER: hardware numbers; kXmm0 + i is vector register i.
 enum PReg : uint8_t {
-  kRax, kRcx, kRdx, kRbx, kRsp, kRbp, kRsi, kRdi, kR8, kR9, kR10, kR11, kR12, kR13, kR14, kR15,
-  kXmm0, kXmm1, kXmm2, kXmm3, kXmm4, kXmm5, kXmm6, kXmm7, kXmm8, kXmm9, kXmm10, kXmm11, kXmm12, kXmm13, kXmm14, kXmm15,
+  kRax,
+  kRcx,
+  kRdx,
+  kRbx,
+  kRsp,
+  kRbp,
+  kRsi,
+  kRdi,
+  kR8,
+  kR9,
+  kR10,
+  kR11,
+  kR12,
+  kR13,
+  kR14,
+  kR15,
+  kXmm0,
+  kXmm1,
+  kXmm2,
+  kXmm3,
+  kXmm4,
+  kXmm5,
+  kXmm6,
+  kXmm7,
+  kXmm8,
+  kXmm9,
+  kXmm10,
+  kXmm11,
+  kXmm12,
+  kXmm13,
+  kXmm14,
+  kXmm15,
   kNoReg = 0xff,
 };
 inline constexpr uint32_t kRegCount = 32;
@@ -38,8 +68,8 @@ inline constexpr PReg kCalleeReg = kR10;
 inline constexpr PReg kScratchGpr = kR11;
 inline constexpr PReg kScratchXmm = kXmm15;
 
-inline constexpr RegSet kReservedRegs = bit(kRsp) | bit(kRbp) | bit(kContextReg) | bit(kHeapReg) | bit(kStoreReg) |
-                                        bit(kScratchGpr) | bit(kScratchXmm);
+inline constexpr RegSet kReservedRegs =
+    bit(kRsp) | bit(kRbp) | bit(kContextReg) | bit(kHeapReg) | bit(kStoreReg) | bit(kScratchGpr) | bit(kScratchXmm);
 inline constexpr RegSet kAllGprs = 0x0000ffffu & ~kReservedRegs;
 inline constexpr RegSet kAllXmms = 0xffff0000u & ~kReservedRegs;
 inline constexpr RegSet kAllRegs = kAllGprs | kAllXmms;

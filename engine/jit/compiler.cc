@@ -1,0 +1,195 @@
+#include "engine/jit/compiler.h"
+
+#include <cstddef>
+
+#include "engine/base/check.h"
+#include "engine/base/text.h"
+#include "engine/ir/text.h"
+#include "engine/jit/lower.h"
+#include "engine/jit/regalloc/allocate.h"
+#include "engine/jit/regalloc/check.h"
+#include "engine/jit/translate.h"
+#include "engine/opt/pipeline.h"
+#include "engine/runtime/instance.h"
+#include "engine/runtime/store.h"
+
+namespace parallax::jit {
+
+using runtime::FuncEntry;
+using runtime::StoreContext;
+using wasm::OutcomeKind;
+
+// What the stages of one compilation use, with the memory that earlier ones left behind.
+struct Workspace {
+  Translator translator;
+  ir::Func ir;
+  opt::Pipeline pipeline;
+  Lowering lowering;
+  MFunc machine;
+  RegisterAllocator allocator;
+  Allocation allocation;
+  AllocationChecker checker;
+  x64::Emitter emitter;
+  x64::Asm stub_asm;
+
+  static Workspace& of_thread() {
+    static thread_local Workspace workspace;
+    return workspace;
+  }
+};
+
+// The slot of StoreContext::jit_words that leads from a store back to its compiler.
+static constexpr size_t kCompilerWord = 0;
+
+JitCompiler::JitCompiler(const runtime::EngineOptions& options) : options_(options) {}
+
+JitCompiler::~JitCompiler() { CodeSpace::release(std::move(space_)); }
+
+const wasm::TypeStore& JitCompiler::types() const { return store_->store->types(); }
+
+// --- Life ----------------------------------------------------------------------------------------------------------
+
+void JitCompiler::attach(StoreContext& store) {
+  store_ = &store;
+  store.jit_words[kCompilerWord] = reinterpret_cast<uint64_t>(this);
+  if (const auto ready = prepare(); !ready) no_space_ = ready.error();
+}
+
+Result<> JitCompiler::prepare() {
+  space_ = TRY(CodeSpace::acquire());
+  return x64::make_shared_stubs(Workspace::of_thread().stub_asm, *space_, sites_, &JitCompiler::unwind, stubs_,
+                                leave_threw_);
+}
+
+// --- Signatures ----------------------------------------------------------------------------------------------------
+
+Result<JitCompiler::Signature*> JitCompiler::signature(wasm::TypeId type) {
+  if (space_ == nullptr || stubs_.exit == nullptr) return std::unexpected(no_space_);
+  if (type.index() < by_type_.size() && by_type_[type.index()] != nullptr) return by_type_[type.index()];
+  const wasm::SubType& func = types().get(type);
+  Signature made;
+  TRY(x64::append_letters(types(), func.params, made.params));
+  TRY(x64::append_letters(types(), func.results, made.results));
+  auto& known = signatures_[made.params + ':' + made.results];
+  if (known == nullptr) known = std::make_unique<Signature>(std::move(made));
+  if (by_type_.size() <= type.index()) by_type_.resize(type.index() + 1);
+  return by_type_[type.index()] = known.get();
+}
+
+const void* JitCompiler::initial_code(const FuncEntry& entry) {
+  // An entry that cannot be made ready keeps the compile stub, where compile() says why.
+  if (entry.host == nullptr) return stubs_.compile;
+  const auto sig = signature(wasm::TypeId(entry.type));
+  if (!sig) return stubs_.compile;
+  if ((*sig)->host == nullptr) {
+    const auto made =
+        x64::make_host_stub(Workspace::of_thread().stub_asm, *space_, sites_, (*sig)->params, (*sig)->results, stubs_);
+    if (!made) return stubs_.compile;
+    (*sig)->host = *made;
+  }
+  return (*sig)->host;
+}
+
+// --- Running -------------------------------------------------------------------------------------------------------
+
+OutcomeKind JitCompiler::enter(FuncEntry& entry, runtime::Slot* slots) {
+  const auto refuse = [&](const Error& error) {
+    const OutcomeKind kind = error.code == ErrorCode::kIo ? OutcomeKind::kOutOfMemory : OutcomeKind::kUnsupported;
+    store_->store->exit_with(kind, error);
+    return kind;
+  };
+  const auto sig = signature(wasm::TypeId(entry.type));
+  if (!sig) return refuse(sig.error());
+  if ((*sig)->entry == nullptr) {
+    const auto made = x64::make_entry(Workspace::of_thread().stub_asm, *space_, (*sig)->params, (*sig)->results);
+    if (!made) return refuse(made.error());
+    (*sig)->entry = *made;
+  }
+  EntryRecord record;
+  record.outer = entries_;
+  record.save(*store_);
+  entries_ = &record;
+  const auto kind = static_cast<OutcomeKind>((*sig)->entry(entry.code, &entry, slots, store_));
+  if (kind != OutcomeKind::kReturned && kind != OutcomeKind::kThrew && store_->exit_offset == ~0u &&
+      space_->contains(store_->last_pc)) {
+    // Left by a builtin: its caller's place.
+    if (const CallSite* site = sites_.find(space_->offset_of(store_->last_pc)); site != nullptr) {
+      store_->exit_offset = site->offset;
+      store_->exit_func = site->func;
+    }
+  }
+  entries_ = record.outer;
+  record.restore(*store_);
+  return kind;
+}
+
+void JitCompiler::visit_frames(gc::RootVisitor& visitor) { jit::visit_frames(view(), visitor, options_.armed); }
+
+x64::UnwindTarget JitCompiler::unwind(StoreContext* store, const void* pc, void* frame) {
+  auto* self = reinterpret_cast<JitCompiler*>(store->jit_words[kCompilerWord]);
+  const Handler handler = find_handler(self->view(), pc, frame);
+  return handler.pc != nullptr ? x64::UnwindTarget{handler.pc, handler.frame}
+                               : x64::UnwindTarget{self->leave_threw_, nullptr};
+}
+
+// --- Compiling -----------------------------------------------------------------------------------------------------
+
+Result<const void*> JitCompiler::compile(FuncEntry& entry) {
+  if (space_ == nullptr || stubs_.exit == nullptr) return std::unexpected(no_space_);
+  if (entry.host != nullptr) return fail(ErrorCode::kUnsupported, 0, "v128 in the signature of a host function");
+  auto code = compile_func(entry);
+  ++(code ? stats_.functions : stats_.failures);
+  return code;
+}
+
+static opt::Level level_of(runtime::OptLevel level) { return static_cast<opt::Level>(level); }
+
+Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
+  Workspace& w = Workspace::of_thread();
+  const runtime::Instance* instance = entry.ctx->instance;
+  const wasm::FuncIndex func(entry.func_index);
+  const bool verify = options_.verify || options_.armed;
+  TRY(w.translator.translate(*instance->module, func, {.poll_at_budget = store_->zeal_polls != 0}, w.ir));
+
+  struct DumpContext {
+    JitCompiler* self;
+    wasm::FuncIndex func;
+  } dump_context{this, func};
+  opt::PipelineOptions passes{.level = level_of(options_.level), .verify = verify, .gate = &gate_};
+  if (dump_ != nullptr) {
+    passes.dump_context = &dump_context;
+    passes.dump = [](void* context, const ir::Func& f, const char* stage) {
+      const auto& c = *static_cast<DumpContext*>(context);
+      c.self->dump(c.func, stage, ir::print(f));
+    };
+  }
+  TRY(w.pipeline.run(w.ir, passes));
+
+  const auto cpu = x64::CpuFeatures::host();
+  TRY(w.lowering.run({.func = &w.ir,
+                      .entry = &entry,
+                      .instance = instance,
+                      .layouts = &store_->store->layouts(),
+                      .cpu = cpu,
+                      .armed = options_.armed},
+                     w.machine));
+  if (dump_ != nullptr) dump(func, "machine", w.machine.print());
+  const uint64_t chaos = options_.chaos_seed == 0 ? 0 : options_.chaos_seed + entry.func_index + 1;
+  TRY(w.allocator.run(w.machine, w.allocation, {.chaos_seed = chaos}));
+  if (dump_ != nullptr) dump(func, "allocated", print(w.machine, w.allocation));
+  if (verify) TRY(w.checker.check(w.machine, w.allocation));
+  const size_t before = space_->used();
+  const uint8_t* code = TRY(w.emitter.emit({.func = &w.machine,
+                                            .allocation = &w.allocation,
+                                            .types = &types(),
+                                            .stubs = &stubs_,
+                                            .entry = &entry,
+                                            .cpu = cpu,
+                                            .listing = dump_ != nullptr},
+                                           *space_, sites_));
+  stats_.code_bytes += space_->used() - before;
+  if (dump_ != nullptr) dump(func, "code", w.emitter.listing());
+  return code;
+}
+
+}  // namespace parallax::jit

@@ -1,0 +1,87 @@
+// JitCompiler: makes the functions of one store executable (runtime::Compiler).
+//
+// compile() runs translate -> passes -> lower -> allocate -> check -> emit; every failure is a Result, never an abort.
+// Scratch memory of all stages is kept per thread and reused by the next function and the next store.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "engine/jit/call_sites.h"
+#include "engine/jit/code_space.h"
+#include "engine/jit/frames.h"
+#include "engine/jit/x64/stubs.h"
+#include "engine/opt/gate.h"
+#include "engine/runtime/compiler.h"
+#include "engine/runtime/options.h"
+
+namespace parallax::jit {
+
+struct Workspace;
+
+struct CompileStats {
+  uint64_t functions = 0;
+  uint64_t code_bytes = 0;
+  uint64_t failures = 0;
+};
+
+class JitCompiler final : public runtime::Compiler {
+ public:
+  explicit JitCompiler(const runtime::EngineOptions& options);
+  ~JitCompiler() override;
+
+  const char* name() const override { return "jit"; }
+  void attach(runtime::StoreContext& store) override;
+  const void* initial_code(const runtime::FuncEntry& entry) override;
+  Result<const void*> compile(runtime::FuncEntry& entry) override;
+  wasm::OutcomeKind enter(runtime::FuncEntry& entry, runtime::Slot* slots) override;
+  void visit_frames(gc::RootVisitor& visitor) override;
+
+  // Bisection of rewrites: the gate asked by all compilations of this store.
+  opt::Gate& gate() { return gate_; }
+  const CompileStats& stats() const { return stats_; }
+  // Debugging: called with the text of a stage ("translate", a pass's name, "machine", "allocated", "code") of every
+  // function compiled.
+  using Dump = void (*)(void* context, wasm::FuncIndex func, const char* stage, const std::string& text);
+  void set_dump(Dump dump, void* context) {
+    dump_ = dump;
+    dump_context_ = context;
+  }
+
+ private:
+  struct Signature {
+    std::string params;  // letters (stubs.h)
+    std::string results;
+    x64::EntryTrampoline entry = nullptr;
+    const uint8_t* host = nullptr;
+  };
+
+  static x64::UnwindTarget unwind(runtime::StoreContext* store, const void* pc, void* frame);
+  Result<> prepare();
+  Result<Signature*> signature(wasm::TypeId type);
+  Result<const void*> compile_func(runtime::FuncEntry& entry);
+  FrameView view() const { return {space_.get(), &sites_, store_, entries_}; }
+  void dump(wasm::FuncIndex func, const char* stage, const std::string& text) const {
+    if (dump_ != nullptr) dump_(dump_context_, func, stage, text);
+  }
+  const wasm::TypeStore& types() const;
+
+  runtime::EngineOptions options_;
+  runtime::StoreContext* store_ = nullptr;
+  std::unique_ptr<CodeSpace> space_;
+  Error no_space_;  // why there is none
+  CallSites sites_;
+  x64::StubTable stubs_;
+  const void* leave_threw_ = nullptr;
+  EntryRecord* entries_ = nullptr;
+  std::vector<Signature*> by_type_;                                         // by TypeId
+  std::unordered_map<std::string, std::unique_ptr<Signature>> signatures_;  // by letters; never iterated
+  opt::Gate gate_;
+  CompileStats stats_;
+  Dump dump_ = nullptr;
+  void* dump_context_ = nullptr;
+};
+
+}  // namespace parallax::jit

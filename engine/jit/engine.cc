@@ -1,0 +1,12 @@
+#include "engine/jit/engine.h"
+
+#include "engine/jit/compiler.h"
+#include "engine/runtime/store.h"
+
+namespace parallax::jit {
+
+std::unique_ptr<wasm::Embedding> make_engine(std::shared_ptr<wasm::TypeStore> types, const EngineOptions& options) {
+  return std::make_unique<runtime::Store>(std::move(types), options, std::make_unique<JitCompiler>(options));
+}
+
+}  // namespace parallax::jit

@@ -1,0 +1,172 @@
+// Lowering: IR of one function to machine IR.
+//
+// One forward pass over the blocks. Constants and aliases (Refine, Convert, NullCheck, Cast, widening of zero-extended
+// i32) become no code; a comparison whose only reader is a branch, select or trap later in its block is emitted there.
+// A comparison of references is never moved past a safepoint: its operands would become live across it (I2).
+//
+// Memories, tables, globals and functions belong to one instance and keep their addresses, so code is compiled per
+// function of an instance with these addresses in it. Objects are addressed as [heap base + reference + offset].
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/ir/func.h"
+#include "engine/jit/mir.h"
+#include "engine/jit/x64/asm.h"
+#include "engine/runtime/builtins.h"
+#include "engine/runtime/instance.h"
+#include "engine/runtime/layouts.h"
+
+namespace parallax::jit {
+
+struct LowerInput {
+  const ir::Func* func = nullptr;  // after the safepoint pass
+  const runtime::FuncEntry* entry = nullptr;
+  const runtime::Instance* instance = nullptr;
+  runtime::Layouts* layouts = nullptr;
+  x64::CpuFeatures cpu;
+  bool armed = false;  // run-time checks of references and function references
+};
+
+class Lowering {
+ public:
+  // Errors: kUnsupported (the machine lacks an instruction, v128), kInvariant (IR that cannot be lowered).
+  Result<> run(const LowerInput& input, MFunc& out);
+
+ private:
+  struct StoredArg {
+    ArgAssigner::Place place;
+    VReg v;
+    ir::Rep rep;
+  };
+  // A comparison about to be attached to its consumer.
+  struct Condition {
+    CmpForm form = CmpForm::kTestReg;
+    Width width = Width::k32;
+    Cond cond = Cond::kNe;
+    VReg a;
+    VReg b;
+    Mem mem;
+    int64_t imm = 0;
+  };
+
+  // --- Preparation
+  void count_uses();
+  void find_fusions();
+  bool fusable(const ir::Inst& consumer, ir::ValueId value) const;
+  void fuse(const ir::Inst& consumer, ir::ValueId value);
+
+  // --- Values
+  VReg vreg(ir::ValueId v);
+  VReg define(const ir::Inst& inst, size_t n = 0);
+  VReg constant(uint64_t bits);
+  VReg float_constant(uint64_t bits);
+  VReg address(const void* pointer) { return constant(reinterpret_cast<uint64_t>(pointer)); }
+  ir::InstId id_of(const ir::Inst& inst) const {
+    return ir::InstId(static_cast<uint32_t>(&inst - &func_->inst(ir::InstId(0))));
+  }
+  ir::ValueId arg(const ir::Inst& inst, size_t n) const;
+  const ir::Inst* def_of(ir::ValueId v) const { return func_->def(v); }
+  bool constant_bits(ir::ValueId v, uint64_t& bits) const;
+  // The value as an immediate of an instruction of this width.
+  bool immediate(ir::ValueId v, Width width, int64_t& imm) const;
+  RegClass cls(ir::ValueId v) const;
+  VReg as_bits(ir::ValueId v);
+  MInst& append(MInst inst) {
+    inst.offset = offset_;
+    return out_->append(inst);
+  }
+
+  // --- Blocks
+  Result<> block(ir::BlockId b, uint32_t number);
+  void entry_params();
+  Result<> inst(const ir::Inst& inst);
+  void terminator(const ir::Inst& inst, MBlockId b);
+
+  // --- Conditions
+  Condition condition(ir::ValueId v);
+  Condition compare(const ir::Inst& inst);
+  Condition compare_ints(Width width, Cond cond, ir::ValueId a, ir::ValueId b);
+  void compare_operands(const Condition& c);
+  static void set_condition(MInst& inst, const Condition& c);
+  void set_from(VReg d, const Condition& c);
+  void trap_if(const Condition& c, wasm::TrapKind trap);
+  void trap_if_zero(VReg v, Width width, wasm::TrapKind trap);
+
+  // --- Operations
+  Result<> compute(const ir::Inst& inst);
+  void alu(const ir::Inst& inst, Width width, AluOp op);
+  void sub(const ir::Inst& inst, Width width);
+  void shift(const ir::Inst& inst, Width width, ShiftOp op);
+  void divide(const ir::Inst& inst, Width width, DivOp op);
+  void select(const ir::Inst& inst);
+  void unary(const ir::Inst& inst, MOp op, Width width, uint8_t sub, uint8_t flag, bool same = false);
+  void binary_float(const ir::Inst& inst, MOp op, Width width, uint8_t sub, uint8_t flag);
+
+  struct Access {
+    Mem mem;
+    VReg base;
+    VReg index;
+  };
+  void mem_load(const ir::Inst& inst);
+  void mem_store(const ir::Inst& inst);
+  Access memory_access(const ir::Inst& inst, uint32_t bytes);
+  VReg memory_base(uint32_t memory);
+  void forget_memory();
+  void load(VReg d, LoadOp op, const Access& access);
+  void store(Width width, ir::ValueId value, const Access& access);
+  void store_reg(Width width, VReg value, const Access& access);
+  void access_operands(const Access& access);
+  Access at_address(const void* pointer, size_t offset = 0);
+  Access in_object(ir::ValueId ref, uint32_t offset);
+  Access element(ir::ValueId array, ir::ValueId index, runtime::FieldRep rep);
+  void load_field(const ir::Inst& inst, runtime::FieldRep rep, bool sign_extend, const Access& access);
+  void store_field(ir::ValueId value, runtime::FieldRep rep, const Access& access);
+  void check_index(ir::ValueId array, ir::ValueId index);
+  void table_access(const ir::Inst& inst, bool is_store);
+
+  void ref_test(const ir::Inst& inst);
+  void cast(const ir::Inst& inst);
+  void armed_check(const ir::Inst& inst);
+  void check_ref(VReg ref, ir::Type type);
+
+  // Calls a builtin; `result` may be invalid.
+  void builtin(runtime::Builtin id, std::span<const VReg> args, VReg result, const ir::Inst* safepoint = nullptr,
+               uint8_t sub = 0);
+  bool builtin_op(const ir::Inst& inst);
+  void array_init_fill(const ir::Inst& inst);
+  void struct_alloc(const ir::Inst& inst);
+  CallId add_call(const ir::Inst* safepoint, MCall call);
+
+  void store_overflow(std::span<const ir::ValueId> args);
+  void use_in_places(std::span<const ir::ValueId> args);
+  void define_in_places(const ir::Inst& inst);
+  void load_overflow(std::span<const StoredArg> places);
+  void call(const ir::Inst& inst);
+  void tail_call(const ir::Inst& inst);
+  VReg callee_entry(const ir::Inst& inst);
+  Access arg_slot(uint32_t slot) const;
+
+  const ir::Func* func_ = nullptr;
+  MFunc* out_ = nullptr;
+  LowerInput in_;
+  wasm::WasmOffset offset_ = 0;
+
+  std::vector<VReg> vregs_;       // by ValueId
+  std::vector<uint32_t> uses_;    // by ValueId; readers that need the value
+  std::vector<uint8_t> fused_;    // by InstId: emitted by its only reader
+  std::vector<uint32_t> epoch_;   // by InstId: safepoints before it in its block
+  std::vector<MBlockId> blocks_;  // by BlockId
+  std::vector<VReg> edge_args_;
+  struct KnownConst {
+    uint64_t bits;
+    VReg v;
+  };
+  std::vector<KnownConst> consts_;  // small direct-mapped table
+  std::vector<VReg> memory_bases_;  // by MemoryIndex: base address in this block since the last barrier
+  std::vector<StoredArg> places_;
+};
+
+}  // namespace parallax::jit

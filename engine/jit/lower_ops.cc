@@ -1,0 +1,713 @@
+// Lowering of everything but scalars and control: memory, tables, globals, objects, references, calls.
+#include <bit>
+#include <cstddef>
+
+#include "engine/base/check.h"
+#include "engine/base/text.h"
+#include "engine/gc/object.h"
+#include "engine/jit/lower.h"
+
+namespace parallax::jit {
+
+using ir::Inst;
+using ir::Op;
+using ir::Rep;
+using ir::ValueId;
+using runtime::Builtin;
+using runtime::FieldRep;
+using runtime::MemoryDef;
+using runtime::StoreContext;
+using runtime::TableDef;
+using wasm::Opcode;
+using wasm::TrapKind;
+
+// --- Plain accesses ------------------------------------------------------------------------------------------------
+
+void Lowering::access_operands(const Access& access) {
+  if (access.mem.base == MemBase::kVReg) out_->use(access.base);
+  if (access.mem.has_index) out_->use(access.index);
+}
+
+void Lowering::load(VReg d, LoadOp op, const Access& access) {
+  out_->def(d);
+  access_operands(access);
+  append({.op = MOp::Load, .sub = static_cast<uint8_t>(op), .mem = access.mem});
+}
+
+void Lowering::store_reg(Width width, VReg value, const Access& access) {
+  out_->use(value);
+  access_operands(access);
+  append({.op = MOp::Store, .width = width, .mem = access.mem});
+}
+
+void Lowering::store(Width width, ValueId value, const Access& access) {
+  int64_t imm = 0;
+  if (immediate(value, width == Width::k64 ? Width::k64 : Width::k32, imm)) {
+    access_operands(access);
+    append({.op = MOp::StoreImm, .width = width, .mem = access.mem, .imm = imm});
+    return;
+  }
+  store_reg(width, vreg(value), access);
+}
+
+Lowering::Access Lowering::at_address(const void* pointer, size_t offset) {
+  return {.mem = {.base = MemBase::kVReg, .disp = static_cast<int32_t>(offset)}, .base = address(pointer)};
+}
+
+Lowering::Access Lowering::in_object(ValueId ref, uint32_t offset) {
+  return {.mem = {.base = MemBase::kHeap, .has_index = true, .disp = static_cast<int32_t>(offset)}, .index = vreg(ref)};
+}
+
+Lowering::Access Lowering::arg_slot(uint32_t slot) const {
+  const size_t offset = offsetof(StoreContext, arg_area) + sizeof(runtime::Slot) * slot;
+  return {.mem = {.base = MemBase::kStore, .disp = static_cast<int32_t>(offset)}};
+}
+
+// How a value of this representation travels through memory.
+static Width width_of(Rep rep) {
+  switch (rep) {
+    case Rep::kI64:
+    case Rep::kFunc: return Width::k64;
+    case Rep::kF32: return Width::kF32;
+    case Rep::kF64: return Width::kF64;
+    default: return Width::k32;
+  }
+}
+static LoadOp load_of(Rep rep) {
+  switch (rep) {
+    case Rep::kI64:
+    case Rep::kFunc: return LoadOp::k64;
+    case Rep::kF32: return LoadOp::kF32;
+    case Rep::kF64: return LoadOp::kF64;
+    default: return LoadOp::k32;
+  }
+}
+
+// --- Linear memory -------------------------------------------------------------------------------------------------
+
+namespace {
+struct MemRow {
+  Opcode opcode;
+  uint8_t bytes;
+  LoadOp load;
+  Width store;
+};
+constexpr MemRow kMemRows[] = {
+    {Opcode::I32Load, 4, LoadOp::k32, {}},         {Opcode::I64Load, 8, LoadOp::k64, {}},
+    {Opcode::F32Load, 4, LoadOp::kF32, {}},        {Opcode::F64Load, 8, LoadOp::kF64, {}},
+    {Opcode::I32Load8S, 1, LoadOp::kS8To32, {}},   {Opcode::I32Load8U, 1, LoadOp::kU8, {}},
+    {Opcode::I32Load16S, 2, LoadOp::kS16To32, {}}, {Opcode::I32Load16U, 2, LoadOp::kU16, {}},
+    {Opcode::I64Load8S, 1, LoadOp::kS8To64, {}},   {Opcode::I64Load8U, 1, LoadOp::kU8, {}},
+    {Opcode::I64Load16S, 2, LoadOp::kS16To64, {}}, {Opcode::I64Load16U, 2, LoadOp::kU16, {}},
+    {Opcode::I64Load32S, 4, LoadOp::kS32To64, {}}, {Opcode::I64Load32U, 4, LoadOp::k32, {}},
+    {Opcode::I32Store, 4, {}, Width::k32},         {Opcode::I64Store, 8, {}, Width::k64},
+    {Opcode::F32Store, 4, {}, Width::kF32},        {Opcode::F64Store, 8, {}, Width::kF64},
+    {Opcode::I32Store8, 1, {}, Width::k8},         {Opcode::I32Store16, 2, {}, Width::k16},
+    {Opcode::I64Store8, 1, {}, Width::k8},         {Opcode::I64Store16, 2, {}, Width::k16},
+    {Opcode::I64Store32, 4, {}, Width::k32},
+};
+const MemRow* find_mem_row(Opcode opcode) {
+  for (const MemRow& row : kMemRows) {
+    if (row.opcode == opcode) return &row;
+  }
+  return nullptr;
+}
+constexpr uint64_t kMaxDisp = 0x7fffffff;
+}  // namespace
+
+void Lowering::forget_memory() { std::fill(memory_bases_.begin(), memory_bases_.end(), VReg()); }
+
+// The memory's base: constant between calls.
+VReg Lowering::memory_base(uint32_t memory) {
+  VReg& known = memory_bases_[memory];
+  if (!known.valid()) {
+    known = out_->add_vreg(RegClass::kGpr);
+    load(known, LoadOp::k64, at_address(in_.instance->memories[memory], offsetof(MemoryDef, base)));
+  }
+  return known;
+}
+
+// Checks [address + offset, + bytes) against the memory's size and answers where it is.
+Lowering::Access Lowering::memory_access(const Inst& inst, uint32_t bytes) {
+  const ValueId index = arg(inst, 0);
+  const uint64_t offset = inst.imm;
+  const Access size = at_address(in_.instance->memories[inst.a], offsetof(MemoryDef, bytes));
+  const auto trap = [&](Condition c) { trap_if(c, TrapKind::kMemoryOutOfBounds); };
+  const Access based{.mem = {.base = MemBase::kVReg, .disp = 0}, .base = VReg()};
+
+  uint64_t where = 0;
+  if (constant_bits(index, where) && where + offset >= where && where + offset <= kMaxDisp - bytes) {
+    trap({.form = CmpForm::kMemImm,
+          .width = Width::k64,
+          .cond = Cond::kB,
+          .a = size.base,
+          .mem = size.mem,
+          .imm = static_cast<int64_t>(where + offset + bytes)});
+    Access access = based;
+    access.base = memory_base(inst.a);
+    access.mem.disp = static_cast<int32_t>(where + offset);
+    return access;
+  }
+  const VReg a = vreg(index);
+  if (func_->rep(index) == Rep::kI64) {
+    // Without wrapping: offset + bytes <= size, and then index <= size - (offset + bytes).
+    const uint64_t end = offset + bytes;
+    if (end < offset) {
+      trap({.form = CmpForm::kRegReg, .width = Width::k64, .cond = Cond::kE, .a = a, .b = a});  // never in bounds
+    }
+    const VReg room = out_->add_vreg(RegClass::kGpr);
+    load(room, LoadOp::k64, size);
+    trap({.form = CmpForm::kRegReg, .width = Width::k64, .cond = Cond::kB, .a = room, .b = constant(end)});
+    const VReg last = out_->add_vreg(RegClass::kGpr);
+    out_->def(last, Where::kSame);
+    out_->use(room);
+    out_->use(constant(end));
+    append({.op = MOp::Sub, .width = Width::k64, .sub = static_cast<uint8_t>(AluOp::kSub)});
+    trap({.form = CmpForm::kRegReg, .width = Width::k64, .cond = Cond::kA, .a = a, .b = last});
+  } else {
+    const VReg end = out_->add_vreg(RegClass::kGpr);
+    if (offset + bytes <= kMaxDisp) {
+      out_->def(end);
+      out_->use(a);
+      append({.op = MOp::Lea,
+              .width = Width::k64,
+              .mem = {.base = MemBase::kVReg, .disp = static_cast<int32_t>(offset + bytes)}});
+    } else {
+      out_->def(end, Where::kSame);
+      out_->use(a);
+      out_->use(constant(offset + bytes), Where::kAny);
+      append({.op = MOp::Alu, .width = Width::k64, .sub = static_cast<uint8_t>(AluOp::kAdd)});
+    }
+    trap({.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kA, .a = end, .b = size.base, .mem = size.mem});
+  }
+  Access access{.mem = {.base = MemBase::kVReg, .has_index = true}, .base = memory_base(inst.a), .index = a};
+  if (offset <= kMaxDisp) {
+    access.mem.disp = static_cast<int32_t>(offset);
+  } else {
+    access.index = out_->add_vreg(RegClass::kGpr);
+    out_->def(access.index, Where::kSame);
+    out_->use(a);
+    out_->use(constant(offset), Where::kAny);
+    append({.op = MOp::Alu, .width = Width::k64, .sub = static_cast<uint8_t>(AluOp::kAdd)});
+  }
+  return access;
+}
+
+void Lowering::mem_load(const Inst& inst) {
+  const MemRow* row = find_mem_row(inst.opcode);
+  const Access access = memory_access(inst, row->bytes);
+  load(define(inst), row->load, access);
+}
+
+void Lowering::mem_store(const Inst& inst) {
+  const MemRow* row = find_mem_row(inst.opcode);
+  const Access access = memory_access(inst, row->bytes);
+  store(row->store, arg(inst, 1), access);
+}
+
+// --- Tables --------------------------------------------------------------------------------------------------------
+
+void Lowering::table_access(const Inst& inst, bool is_store) {
+  const TableDef* table = in_.instance->tables[inst.a];
+  const Rep rep = is_store ? func_->rep(arg(inst, 1)) : func_->rep(inst.first_result);
+  const VReg index = vreg(arg(inst, 0));
+  const Access size = at_address(table, offsetof(TableDef, size));
+  trap_if(
+      {.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .b = size.base, .mem = size.mem},
+      TrapKind::kTableOutOfBounds);
+  const VReg elems = out_->add_vreg(RegClass::kGpr);
+  load(elems, LoadOp::k64, at_address(table, offsetof(TableDef, elems)));
+  const Access access{
+      .mem = {.base = MemBase::kVReg, .has_index = true, .scale_log2 = static_cast<uint8_t>(rep == Rep::kFunc ? 3 : 2)},
+      .base = elems,
+      .index = index};
+  if (is_store) {
+    store(width_of(rep), arg(inst, 1), access);
+  } else {
+    load(define(inst), load_of(rep), access);
+  }
+}
+
+// --- Objects -------------------------------------------------------------------------------------------------------
+
+void Lowering::load_field(const Inst& inst, FieldRep rep, bool sign_extend, const Access& access) {
+  LoadOp op = LoadOp::k32;
+  switch (rep) {
+    case FieldRep::kI8: op = sign_extend ? LoadOp::kS8To32 : LoadOp::kU8; break;
+    case FieldRep::kI16: op = sign_extend ? LoadOp::kS16To32 : LoadOp::kU16; break;
+    case FieldRep::kI32:
+    case FieldRep::kRef: op = LoadOp::k32; break;
+    case FieldRep::kI64:
+    case FieldRep::kFuncRef: op = LoadOp::k64; break;
+    case FieldRep::kF32: op = LoadOp::kF32; break;
+    case FieldRep::kF64: op = LoadOp::kF64; break;
+    case FieldRep::kV128: break;  // refused before
+  }
+  load(define(inst), op, access);
+}
+
+void Lowering::store_field(ValueId value, FieldRep rep, const Access& access) {
+  static constexpr Width kWidths[] = {Width::k8,   Width::k16, Width::k32, Width::k64, Width::kF32,
+                                      Width::kF64, Width::k64, Width::k32, Width::k64};  // ORDER: FieldRep
+  store(kWidths[static_cast<size_t>(rep)], value, access);
+}
+
+void Lowering::check_index(ValueId array, ValueId index) {
+  const Mem length{.base = MemBase::kHeap, .has_index = true, .disp = static_cast<int32_t>(gc::kLengthOffset)};
+  trap_if({.form = CmpForm::kRegMem,
+           .width = Width::k32,
+           .cond = Cond::kAe,
+           .a = vreg(index),
+           .b = vreg(array),
+           .mem = length},
+          TrapKind::kArrayOutOfBounds);
+}
+
+// Requires an index in bounds.
+Lowering::Access Lowering::element(ValueId array, ValueId index, FieldRep rep) {
+  const auto scale =
+      static_cast<uint8_t>(std::countr_zero(static_cast<uint32_t>(runtime::kFieldBytes[static_cast<size_t>(rep)])));
+  uint64_t known = 0;
+  if (constant_bits(index, known) && known < (1u << 24)) {
+    return in_object(array, static_cast<uint32_t>(runtime::kArrayDataOffset + (known << scale)));
+  }
+  // Within 32 bits: the heap is not larger.
+  const VReg place = out_->add_vreg(RegClass::kGpr);
+  out_->def(place);
+  out_->use(vreg(array));
+  out_->use(vreg(index));
+  append({.op = MOp::Lea,
+          .width = Width::k32,
+          .mem = {.base = MemBase::kVReg,
+                  .has_index = true,
+                  .scale_log2 = scale,
+                  .disp = static_cast<int32_t>(runtime::kArrayDataOffset)}});
+  return {.mem = {.base = MemBase::kHeap, .has_index = true}, .index = place};
+}
+
+void Lowering::struct_alloc(const Inst& inst) {
+  const runtime::TypeLayout& layout = in_.layouts->of(wasm::TypeId(inst.a));
+  const VReg args[] = {constant(inst.a), constant(layout.bytes), constant(layout.charge)};
+  builtin(Builtin::AllocStruct, args, define(inst), &inst, 1);
+}
+
+void Lowering::array_init_fill(const Inst& inst) {
+  const ValueId array = arg(inst, 0);
+  uint64_t bits = 0;
+  if (constant_bits(arg(inst, 1), bits) && bits == 0) return;  // fresh objects are zeroed
+  const VReg length = out_->add_vreg(RegClass::kGpr);
+  load(length, LoadOp::k32, in_object(array, gc::kLengthOffset));
+  const VReg args[] = {vreg(array), constant(0), as_bits(arg(inst, 1)), length};
+  builtin(Builtin::ArrayFill, args, VReg());
+}
+
+// --- References ----------------------------------------------------------------------------------------------------
+
+void Lowering::ref_test(const Inst& inst) {
+  if (func_->rep(arg(inst, 0)) == Rep::kFunc) {
+    const VReg args[] = {vreg(arg(inst, 0)), constant(inst.type.bits())};
+    builtin(Builtin::FuncTest, args, define(inst));
+    return;
+  }
+  out_->def(define(inst));
+  out_->use(vreg(arg(inst, 0)));
+  append({.op = MOp::TypeTest, .aux = inst.type.bits()});
+}
+
+void Lowering::cast(const Inst& inst) {
+  if (func_->rep(arg(inst, 0)) == Rep::kFunc) {
+    const VReg args[] = {vreg(arg(inst, 0)), constant(inst.type.bits())};
+    builtin(Builtin::FuncCast, args, define(inst));
+    return;
+  }
+  out_->use(vreg(arg(inst, 0)));
+  append({.op = MOp::TypeCheck, .trap = TrapKind::kCastFailure, .aux = inst.type.bits()});
+}
+
+void Lowering::check_ref(VReg ref, ir::Type type) {
+  const VReg args[] = {ref, constant(type.bits()), constant(offset_)};
+  builtin(Builtin::CheckRef, args, VReg());
+}
+
+// Armed code: what was just produced from memory, a frame slot or a callee is what its type says.
+void Lowering::armed_check(const Inst& inst) {
+  if (!in_.armed) return;
+  for (uint32_t n = 0; n < inst.results_count; ++n) {
+    const ValueId v(inst.first_result.raw + n);
+    if (func_->rep(v) == Rep::kRef) check_ref(vreg(v), func_->type(v));
+    if (func_->rep(v) == Rep::kFunc) {
+      const VReg args[] = {vreg(v), constant(func_->type(v).bits()), constant(offset_)};
+      builtin(Builtin::CheckFunc, args, VReg());
+    }
+  }
+}
+
+// --- Builtins ------------------------------------------------------------------------------------------------------
+
+CallId Lowering::add_call(const Inst* safepoint, MCall call) {
+  if (safepoint != nullptr) {
+    if (func_->is_invoke(*safepoint)) call.landing = blocks_[func_->targets(id_of(*safepoint))[1].index()];
+    if (safepoint->map != Inst::kNoMap) {
+      const auto map = func_->stack_map(*safepoint);
+      call.map_begin = static_cast<uint32_t>(out_->map_slots.size());
+      call.map_count = static_cast<uint32_t>(map.size());
+      for (const ir::SlotId s : map) out_->map_slots.push_back(s.raw);
+    }
+  }
+  return out_->add_call(call);
+}
+
+void Lowering::builtin(Builtin id, std::span<const VReg> args, VReg result, const Inst* safepoint, uint8_t sub) {
+  CHECK(args.size() < kNativeGprCount, "builtin {} with {} arguments", runtime::info(id).name, args.size());
+  const std::string_view signature = runtime::info(id).signature;
+  const char answer = signature.back();
+  if (result.valid()) out_->def_fixed(result, kRax);
+  for (size_t n = 0; n < args.size(); ++n) out_->use_fixed(args[n], kNativeGprs[n + 1]);
+  const CallId call = add_call(safepoint, {.builtin = static_cast<uint32_t>(id)});
+  append({.op = MOp::CallBuiltin,
+          .width = answer == 'i' || answer == 'r' ? Width::k32 : Width::k64,
+          .sub = sub,
+          .aux = call.raw});
+  forget_memory();
+}
+
+// Operations that are one builtin: indices first or in between, as the builtin's row wants them.
+bool Lowering::builtin_op(const Inst& inst) {
+  VReg args[6];
+  size_t count = 0;
+  const auto index = [&](uint32_t i) { args[count++] = constant(i); };
+  const auto value = [&](size_t n) { args[count++] = as_bits(arg(inst, n)); };
+  const auto values = [&](size_t from, size_t to) {
+    for (size_t n = from; n < to; ++n) value(n);
+  };
+  Builtin id{};
+  switch (inst.op) {
+    case Op::MemoryGrow:
+      id = Builtin::MemoryGrow;
+      index(inst.a);
+      value(0);
+      break;
+    case Op::MemoryFill:
+      id = Builtin::MemoryFill;
+      index(inst.a);
+      values(0, 3);
+      break;
+    case Op::MemoryCopy:
+      id = Builtin::MemoryCopy;
+      index(inst.a);
+      index(inst.b);
+      values(0, 3);
+      break;
+    case Op::MemoryInit:
+      id = Builtin::MemoryInit;
+      index(inst.a);
+      index(inst.b);
+      values(0, 3);
+      break;
+    case Op::DataDrop:
+      id = Builtin::DataDrop;
+      index(inst.a);
+      break;
+    case Op::TableGrow:
+      id = Builtin::TableGrow;
+      index(inst.a);
+      values(0, 2);
+      break;
+    case Op::TableFill:
+      id = Builtin::TableFill;
+      index(inst.a);
+      values(0, 3);
+      break;
+    case Op::TableCopy:
+      id = Builtin::TableCopy;
+      index(inst.a);
+      index(inst.b);
+      values(0, 3);
+      break;
+    case Op::TableInit:
+      id = Builtin::TableInit;
+      index(inst.a);
+      index(inst.b);
+      values(0, 3);
+      break;
+    case Op::ElemDrop:
+      id = Builtin::ElemDrop;
+      index(inst.a);
+      break;
+    case Op::ArrayAlloc:
+      id = Builtin::AllocArray;
+      index(inst.a);
+      value(0);
+      break;
+    case Op::ArrayNewData:
+      id = Builtin::ArrayNewData;
+      index(inst.a);
+      index(inst.b);
+      values(0, 2);
+      break;
+    case Op::ArrayNewElem:
+      id = Builtin::ArrayNewElem;
+      index(inst.a);
+      index(inst.b);
+      values(0, 2);
+      break;
+    case Op::ArrayFill:
+      id = Builtin::ArrayFill;
+      values(0, 4);
+      break;
+    case Op::ArrayCopy:
+      id = Builtin::ArrayCopy;
+      values(0, 5);
+      break;
+    case Op::ArrayInitData:
+      id = Builtin::ArrayInitData;
+      index(inst.b);
+      values(0, 4);
+      break;
+    case Op::ArrayInitElem:
+      id = Builtin::ArrayInitElem;
+      index(inst.b);
+      values(0, 4);
+      break;
+    case Op::ExnAlloc:
+      id = Builtin::AllocExn;
+      index(inst.a);
+      break;
+    default: return false;
+  }
+  const bool grows = inst.op == Op::MemoryGrow || inst.op == Op::TableGrow;
+  const bool narrow = grows && func_->rep(inst.first_result) == Rep::kI32;
+  const VReg raw = inst.results_count == 0 ? VReg() : narrow ? out_->add_vreg(RegClass::kGpr) : define(inst);
+  builtin(id, std::span(args, count), raw, &inst);
+  if (narrow) {  // the answer has 64 bits
+    out_->def(define(inst));
+    out_->use(raw);
+    append({.op = MOp::Extend, .sub = static_cast<uint8_t>(ExtendOp::kU32)});
+  }
+  return true;
+}
+
+// --- Calls ---------------------------------------------------------------------------------------------------------
+
+// Values beyond the registers go to the argument area.
+void Lowering::store_overflow(std::span<const ValueId> args) {
+  ArgAssigner assigner;
+  for (const ValueId a : args) {
+    const auto place = assigner.next(cls(a));
+    if (place.reg == kNoReg) store(width_of(func_->rep(a)), a, arg_slot(place.slot));
+  }
+}
+
+void Lowering::use_in_places(std::span<const ValueId> args) {
+  ArgAssigner assigner;
+  for (const ValueId a : args) {
+    const auto place = assigner.next(cls(a));
+    if (place.reg != kNoReg) out_->use_fixed(vreg(a), place.reg);
+  }
+}
+
+void Lowering::define_in_places(const Inst& inst) {
+  ArgAssigner assigner;
+  places_.clear();
+  for (uint32_t n = 0; n < inst.results_count; ++n) {
+    const ValueId v(inst.first_result.raw + n);
+    const auto place = assigner.next(cls(v));
+    if (place.reg != kNoReg) {
+      out_->def_fixed(vreg(v), place.reg);
+    } else {
+      places_.push_back({place, vreg(v), func_->rep(v)});
+    }
+  }
+}
+
+void Lowering::load_overflow(std::span<const StoredArg> places) {
+  for (const StoredArg& p : places) load(p.v, load_of(p.rep), arg_slot(p.place.slot));
+}
+
+// The callee's FuncEntry, for calls through references and tables; invalid for direct ones.
+VReg Lowering::callee_entry(const Inst& inst) {
+  const auto args = func_->args(id_of(inst));
+  const VReg entry = out_->add_vreg(RegClass::kGpr);
+  switch (inst.op) {
+    case Op::CallRef:
+    case Op::ReturnCallRef:
+      out_->def_early(entry);
+      out_->use(vreg(args.back()));
+      append({.op = MOp::FuncDeref, .aux = inst.a});
+      return entry;
+    case Op::CallIndirect:
+    case Op::ReturnCallIndirect: {
+      const VReg lookup[] = {constant(inst.b), vreg(args.back()), constant(inst.a)};
+      builtin(Builtin::FuncLookup, lookup, entry);
+      return entry;
+    }
+    default: return VReg();
+  }
+}
+
+void Lowering::call(const Inst& inst) {
+  auto args = func_->args(id_of(inst));
+  const bool direct = inst.op == Op::Call;
+  const VReg entry = direct ? VReg() : callee_entry(inst);
+  if (!direct) args = args.first(args.size() - 1);
+  store_overflow(args);
+  define_in_places(inst);
+  use_in_places(args);
+  if (!direct) out_->use_fixed(entry, kCalleeReg);
+  const CallId call = add_call(&inst, {.entry = direct ? in_.instance->funcs[inst.a] : nullptr});
+  append({.op = direct ? MOp::CallFunc : MOp::CallEntry, .aux = call.raw});
+  forget_memory();
+  load_overflow(places_);
+}
+
+void Lowering::tail_call(const Inst& inst) {
+  auto args = func_->args(id_of(inst));
+  const bool direct = inst.op == Op::ReturnCall;
+  const VReg entry = direct ? VReg() : callee_entry(inst);
+  if (!direct) args = args.first(args.size() - 1);
+  store_overflow(args);
+  use_in_places(args);
+  if (!direct) out_->use_fixed(entry, kCalleeReg);
+  const CallId call = out_->add_call({.entry = direct ? in_.instance->funcs[inst.a] : nullptr});
+  append({.op = direct ? MOp::TailFunc : MOp::TailEntry, .aux = call.raw});
+}
+
+// --- Dispatch ------------------------------------------------------------------------------------------------------
+
+Result<> Lowering::inst(const Inst& inst) {
+  const uint16_t flags = func_->flags(inst);
+  const bool effects =
+      (flags & (ir::kTraps | ir::kWrites | ir::kSafepoint | ir::kExits | ir::kThrows | ir::kPinned)) != 0;
+  if (!effects && inst.results_count == 1 && uses_[inst.first_result.index()] == 0) return {};
+  if (fused_[id_of(inst).index()] != 0) return {};
+  const auto layout = [&](uint32_t type) -> const runtime::TypeLayout& { return in_.layouts->of(wasm::TypeId(type)); };
+  const auto tag_layout = [&](uint32_t tag) -> const runtime::TypeLayout& {
+    return in_.layouts->of(func_->module().tags[tag].type_id);
+  };
+  switch (inst.op) {
+    case Op::Const:
+    case Op::RefNull:
+    case Op::RefFunc:
+    case Op::Refine:
+    case Op::Convert: return {};
+    case Op::Compute: return compute(inst);
+    case Op::Select: select(inst); return {};
+    case Op::MemLoad: mem_load(inst); return {};
+    case Op::MemStore: mem_store(inst); return {};
+    case Op::MemorySize: {
+      const VReg bytes = out_->add_vreg(RegClass::kGpr);
+      load(bytes, LoadOp::k64, at_address(in_.instance->memories[inst.a], offsetof(MemoryDef, bytes)));
+      out_->def(define(inst), Where::kSame);
+      out_->use(bytes);
+      append({.op = MOp::ShiftImm, .width = Width::k64, .sub = static_cast<uint8_t>(ShiftOp::kShr), .imm = 16});
+      return {};
+    }
+    case Op::GlobalGet:
+      load(define(inst), load_of(func_->rep(inst.first_result)), at_address(in_.instance->globals[inst.a]));
+      armed_check(inst);
+      return {};
+    case Op::GlobalSet:
+      store(width_of(func_->rep(arg(inst, 0))), arg(inst, 0), at_address(in_.instance->globals[inst.a]));
+      return {};
+    case Op::TableGet:
+      table_access(inst, false);
+      armed_check(inst);
+      return {};
+    case Op::TableSet: table_access(inst, true); return {};
+    case Op::TableSize:
+      load(define(inst), func_->rep(inst.first_result) == Rep::kI64 ? LoadOp::k64 : LoadOp::k32,
+           at_address(in_.instance->tables[inst.a], offsetof(TableDef, size)));
+      return {};
+    case Op::NullCheck: trap_if_zero(vreg(arg(inst, 0)), width_of(func_->rep(arg(inst, 0))), inst.trap); return {};
+    case Op::Cast: cast(inst); return {};
+    case Op::RefTest: ref_test(inst); return {};
+    case Op::RefIsNull:
+    case Op::RefEq:
+    case Op::ExnTest: set_from(define(inst), compare(inst)); return {};
+    case Op::RefI31:
+      out_->def(define(inst));
+      out_->use(vreg(arg(inst, 0)));
+      out_->use(vreg(arg(inst, 0)));
+      append({.op = MOp::Lea, .width = Width::k32, .mem = {.base = MemBase::kVReg, .has_index = true, .disp = 1}});
+      return {};
+    case Op::I31Get:
+      out_->def(define(inst), Where::kSame);
+      out_->use(vreg(arg(inst, 0)));
+      append({.op = MOp::ShiftImm,
+              .sub = static_cast<uint8_t>(inst.opcode == Opcode::I31GetS ? ShiftOp::kSar : ShiftOp::kShr),
+              .imm = 1});
+      return {};
+    case Op::StructAlloc: struct_alloc(inst); return {};
+    case Op::FieldInit:
+    case Op::StructSet: {
+      const runtime::FieldSlot field = layout(inst.a).fields[inst.b];
+      store_field(arg(inst, 1), field.rep, in_object(arg(inst, 0), field.offset));
+      return {};
+    }
+    case Op::StructGet: {
+      const runtime::FieldSlot field = layout(inst.a).fields[inst.b];
+      load_field(inst, field.rep, inst.opcode == Opcode::StructGetS, in_object(arg(inst, 0), field.offset));
+      armed_check(inst);
+      return {};
+    }
+    case Op::ArrayInitFill: array_init_fill(inst); return {};
+    case Op::ElemInit: {
+      const FieldRep rep = layout(inst.a).element;
+      const uint32_t bytes = runtime::kFieldBytes[static_cast<size_t>(rep)];
+      store_field(arg(inst, 1), rep, in_object(arg(inst, 0), runtime::kArrayDataOffset + inst.b * bytes));
+      return {};
+    }
+    case Op::ArrayGet: {
+      check_index(arg(inst, 0), arg(inst, 1));
+      const FieldRep rep = layout(inst.a).element;
+      load_field(inst, rep, inst.opcode == Opcode::ArrayGetS, element(arg(inst, 0), arg(inst, 1), rep));
+      armed_check(inst);
+      return {};
+    }
+    case Op::ArraySet: {
+      check_index(arg(inst, 0), arg(inst, 1));
+      const FieldRep rep = layout(inst.a).element;
+      store_field(arg(inst, 2), rep, element(arg(inst, 0), arg(inst, 1), rep));
+      return {};
+    }
+    case Op::ArrayLen: load(define(inst), LoadOp::k32, in_object(arg(inst, 0), gc::kLengthOffset)); return {};
+    case Op::ExnInit: {
+      const runtime::FieldSlot field = tag_layout(inst.a).fields[inst.b];
+      store_field(arg(inst, 1), field.rep, in_object(arg(inst, 0), field.offset));
+      return {};
+    }
+    case Op::ExnGet: {
+      const runtime::FieldSlot field = tag_layout(inst.a).fields[inst.b];
+      load_field(inst, field.rep, false, in_object(arg(inst, 0), field.offset));
+      armed_check(inst);
+      return {};
+    }
+    case Op::CaughtExn:
+      out_->def(define(inst));
+      append({.op = MOp::TakeException});
+      armed_check(inst);
+      return {};
+    case Op::Call:
+    case Op::CallRef:
+    case Op::CallIndirect:
+      call(inst);
+      armed_check(inst);
+      return {};
+    case Op::Budget:
+      append({.op = MOp::Budget});
+      if (func_->poll_at_budget) builtin(Builtin::SafepointPoll, {}, VReg(), &inst);
+      return {};
+    case Op::HomeStore:
+      store(Width::k32, arg(inst, 0), {.mem = {.base = MemBase::kHome, .disp = static_cast<int32_t>(inst.a)}});
+      return {};
+    case Op::HomeLoad:
+      load(define(inst), LoadOp::k32, {.mem = {.base = MemBase::kHome, .disp = static_cast<int32_t>(inst.a)}});
+      armed_check(inst);
+      return {};
+    default: break;
+  }
+  if (builtin_op(inst)) return {};
+  return fail(ErrorCode::kInvariant, inst.offset, text::format("I3: no lowering of {}", ir::info(inst.op).text));
+}
+
+}  // namespace parallax::jit

@@ -1,0 +1,68 @@
+#include "engine/jit/x64/asm.h"
+
+#include "engine/base/text.h"
+
+namespace parallax::jit::x64 {
+
+// Room that must be left in the space, so that a piece never ends exactly at the mapping's end.
+static constexpr size_t kReserve = 4096;
+
+CpuFeatures CpuFeatures::host() {
+  const auto& x86_features = asmjit::CpuInfo::host().features().x86();
+  return {x86_features.hasPOPCNT(), x86_features.hasLZCNT(), x86_features.hasBMI(), x86_features.hasSSE4_1()};
+}
+
+Asm::Asm() = default;
+
+void Asm::start(CodeSpace& space, bool listing) {
+  space_ = &space;
+  errors_.first = asmjit::kErrorOk;
+  text_.clear();
+  holder_.reset();
+  const std::span<uint8_t> room = space.room();
+  base_offset_ = space.offset_of(space.next_code());
+  holder_.init(asmjit::Environment::host(), reinterpret_cast<uint64_t>(space.next_code()));
+  holder_.setErrorHandler(&errors_);
+  asmjit::CodeBuffer& buffer = holder_.textSection()->buffer();
+  buffer._data = room.data();
+  buffer._size = 0;
+  buffer._capacity = room.size() > kReserve ? room.size() - kReserve : 0;
+  buffer._flags = asmjit::CodeBufferFlags::kIsExternal | asmjit::CodeBufferFlags::kIsFixed;
+  if (listing) {
+    logger_.clear();
+    logger_.setFlags(asmjit::FormatFlags::kNone);
+    holder_.setLogger(&logger_);
+  } else {
+    holder_.setLogger(nullptr);
+  }
+  holder_.attach(this);
+}
+
+void Asm::note(const std::string& line) {
+  if (holder_.logger() != nullptr) logger_.log(line.data(), line.size());
+}
+
+Result<const uint8_t*> Asm::finish() {
+  const size_t size = offset();
+  if (holder_.logger() != nullptr) text_.assign(logger_.data(), logger_.dataSize());
+  if (errors_.first == asmjit::kErrorOk && holder_.hasUnresolvedLinks()) {
+    errors_.first = asmjit::kErrorInvalidLabel;
+    errors_.text = "unbound label";
+  }
+  if (errors_.first == asmjit::kErrorOk && holder_.hasRelocEntries()) {
+    errors_.first = asmjit::kErrorInvalidRelocEntry;
+    errors_.text = "code needs relocation";
+  }
+  const uint8_t* code = space_->next_code();
+  holder_.reset();
+  if (errors_.first == asmjit::kErrorTooLarge || errors_.first == asmjit::kErrorOutOfMemory) {
+    return fail(ErrorCode::kLimit, 0, "code space is full");
+  }
+  if (errors_.first != asmjit::kErrorOk) {
+    return fail(ErrorCode::kInvariant, 0, text::format("I2: assembler: {}", errors_.text));
+  }
+  space_->commit(size);
+  return code;
+}
+
+}  // namespace parallax::jit::x64

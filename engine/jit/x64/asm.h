@@ -1,0 +1,72 @@
+// The assembler: the only door to asmjit.
+//
+// An Asm writes one piece of code straight into the code space's writable mapping, knowing the executable address it will
+// have, so that nothing has to be copied or relocated. Errors (no room, an operand that cannot be encoded, an unbound
+// label) are sticky and come out of finish().
+#pragma once
+
+#include <asmjit/x86.h>
+
+#include <string>
+
+#include "engine/base/result.h"
+#include "engine/jit/code_space.h"
+#include "engine/jit/x64/regs.h"
+
+namespace parallax::jit::x64 {
+
+namespace x86 = asmjit::x86;
+using asmjit::imm;
+using asmjit::Label;
+
+inline x86::Gp gp64(PReg r) { return x86::gpq(r); }
+inline x86::Gp gp32(PReg r) { return x86::gpd(r); }
+inline x86::Gp gp16(PReg r) { return x86::gpw(r); }
+inline x86::Gp gp8(PReg r) { return x86::gpb(r); }
+inline x86::Xmm xmm(PReg r) { return x86::xmm(r - kXmm0); }
+
+// What the machine can do beyond SSE2.
+struct CpuFeatures {
+  bool popcnt = false;
+  bool lzcnt = false;
+  bool bmi1 = false;
+  bool sse41 = false;
+  static CpuFeatures host();
+};
+
+class Asm : public x86::Assembler {
+ public:
+  Asm();
+  // Starts a piece of code at space.next_code(). `listing`: collect a text of what is written.
+  void start(CodeSpace& space, bool listing = false);
+  // Ends it: commits the bytes. Error kLimit when the space is full, kInvariant for anything else.
+  Result<const uint8_t*> finish();
+
+  // Offset in the code space of the next byte / of a bound label.
+  uint32_t here() const { return base_offset_ + static_cast<uint32_t>(offset()); }
+  uint32_t place(const Label& label) const { return base_offset_ + static_cast<uint32_t>(holder_.labelOffset(label)); }
+  const std::string& listing() const { return text_; }
+  void note(const std::string& line);
+
+ private:
+  class Errors : public asmjit::ErrorHandler {
+   public:
+    void handleError(asmjit::Error error, const char* message, asmjit::BaseEmitter*) override {
+      if (first == asmjit::kErrorOk) {
+        first = error;
+        text = message;
+      }
+    }
+    asmjit::Error first = asmjit::kErrorOk;
+    std::string text;
+  };
+
+  CodeSpace* space_ = nullptr;
+  uint32_t base_offset_ = 0;
+  asmjit::CodeHolder holder_;
+  asmjit::StringLogger logger_;
+  Errors errors_;
+  std::string text_;
+};
+
+}  // namespace parallax::jit::x64

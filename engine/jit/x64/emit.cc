@@ -1,0 +1,479 @@
+#include "engine/jit/x64/emit.h"
+
+#include <cstddef>
+#include <cstring>
+
+#include "engine/base/check.h"
+#include "engine/base/text.h"
+
+namespace parallax::jit::x64 {
+
+using runtime::FuncEntry;
+using runtime::StoreContext;
+using wasm::OutcomeKind;
+using wasm::TrapKind;
+
+static constexpr uint32_t kMaxFrameBytes = 256 * 1024;
+static constexpr uint32_t kTrapKindCount = 0
+#define TRAP(id, text) +1
+#include "engine/wasm/traps.def"
+#undef TRAP
+    ;
+
+x86::Mem Emitter::slot(Loc l) const { return x86::ptr(x86::rbp, home_offset(f().home_slots + l.slot())); }
+
+x86::Mem Emitter::mem(const MInst& inst, uint32_t at) const {
+  const Mem& m = inst.mem;
+  if (m.base == MemBase::kHome) return x86::ptr(x86::rbp, home_offset(static_cast<uint32_t>(m.disp)));
+  PReg base = kNoReg;
+  switch (m.base) {
+    case MemBase::kVReg: base = reg(inst, at++); break;
+    case MemBase::kHeap: base = kHeapReg; break;
+    case MemBase::kStore: base = kStoreReg; break;
+    case MemBase::kContext: base = kContextReg; break;
+    case MemBase::kHome:
+    case MemBase::kNone: break;
+  }
+  if (!m.has_index) return base == kNoReg ? x86::ptr(static_cast<uint64_t>(m.disp)) : x86::ptr(gp64(base), m.disp);
+  const x86::Gp index = gp64(reg(inst, at));
+  if (base == kNoReg) return x86::ptr(static_cast<uint64_t>(static_cast<int64_t>(m.disp)), index, m.scale_log2);
+  return x86::ptr(gp64(base), index, m.scale_log2, m.disp);
+}
+
+// --- Frame ---------------------------------------------------------------------------------------------------------
+
+void Emitter::prologue() {
+  a_.push(x86::rbp);
+  a_.mov(x86::rbp, x86::rsp);
+  a_.sub(x86::rsp, frame_bytes_);
+  a_.mov(x86::ptr(x86::rbp, kFrameContext), gp64(kContextReg));
+  // Depth first, then the machine's own stack; fuel is a Budget instruction of the body (limits.h).
+  a_.mov(x86::r11, store_field(offsetof(StoreContext, depth_left)));
+  a_.sub(x86::r11, 1);
+  a_.jb(exit_label(OutcomeKind::kStackExhausted));
+  a_.cmp(x86::rsp, store_field(offsetof(StoreContext, native_stack_limit)));
+  a_.jb(exit_label(OutcomeKind::kNativeStack));
+  a_.mov(store_field(offsetof(StoreContext, depth_left)), x86::r11);
+  a_.mov(x86::ptr(x86::rbp, kFrameDepth), x86::r11);
+}
+
+void Emitter::leave_frame() {
+  a_.inc(x86::qword_ptr(gp64(kStoreReg), offsetof(StoreContext, depth_left)));
+  a_.leave();
+}
+
+// The unwinder arrives with rbp set; everything else of the frame follows from it.
+void Emitter::landing_entry() {
+  a_.lea(x86::rsp, x86::ptr(x86::rbp, -static_cast<int32_t>(frame_bytes_)));
+  a_.mov(gp64(kContextReg), x86::ptr(x86::rbp, kFrameContext));
+  a_.mov(x86::r11, x86::ptr(x86::rbp, kFrameDepth));
+  a_.mov(store_field(offsetof(StoreContext, depth_left)), x86::r11);
+}
+
+// --- Items ---------------------------------------------------------------------------------------------------------
+
+void Emitter::move(Loc dst, Loc src, RegClass cls) {
+  if (dst.is_reg() && src.is_reg()) {
+    if (cls == RegClass::kGpr) {
+      a_.mov(gp64(dst.reg()), gp64(src.reg()));
+    } else {
+      a_.movaps(xmm(dst.reg()), xmm(src.reg()));
+    }
+  } else if (dst.is_reg()) {
+    if (cls == RegClass::kGpr) {
+      a_.mov(gp64(dst.reg()), slot(src));
+    } else {
+      a_.movsd(xmm(dst.reg()), slot(src));
+    }
+  } else if (src.is_reg()) {
+    if (cls == RegClass::kGpr) {
+      a_.mov(slot(dst), gp64(src.reg()));
+    } else {
+      a_.movsd(slot(dst), xmm(src.reg()));
+    }
+  } else if (cls == RegClass::kGpr) {  // r11 may hold a cycle's value: go through the other class's scratch
+    a_.movsd(xmm(kScratchXmm), slot(src));
+    a_.movsd(slot(dst), xmm(kScratchXmm));
+  } else {
+    a_.mov(gp64(kScratchGpr), slot(src));
+    a_.mov(slot(dst), gp64(kScratchGpr));
+  }
+}
+
+// Writes no flags: may stand between a comparison and its jump.
+void Emitter::constant(Loc dst, VReg v) {
+  const VRegInfo& info = f().vreg(v);
+  const auto bits = static_cast<int64_t>(info.bits);
+  if (dst.is_slot()) {
+    if (bits == static_cast<int32_t>(bits)) {
+      x86::Mem to = slot(dst);
+      to.setSize(8);
+      a_.mov(to, imm(bits));
+    } else {
+      a_.mov(gp64(kScratchGpr), imm(bits));
+      a_.mov(slot(dst), gp64(kScratchGpr));
+    }
+  } else if (info.cls == RegClass::kXmm) {
+    load_float(dst.reg(), Width::kF64, info.bits);
+  } else if ((info.bits >> 32) == 0) {
+    a_.mov(gp32(dst.reg()), imm(bits));
+  } else {
+    a_.mov(gp64(dst.reg()), imm(bits));
+  }
+}
+
+void Emitter::item(const Item& item) {
+  switch (item.kind) {
+    case Item::Kind::kNone: return;
+    case Item::Kind::kInst: instruction(item.index); return;
+    case Item::Kind::kMove: move(item.dst, item.src, f().vreg(VReg(item.index)).cls); return;
+    case Item::Kind::kConst: constant(item.dst, VReg(item.index)); return;
+  }
+}
+
+void Emitter::instruction(uint32_t index) {
+  current_ = index;
+  const MInst& inst = f().inst(index);
+  if (input_.listing) a_.note(text::format("; @{:#x} {}\n", inst.offset, print(f(), inst)));
+  switch (inst.op) {
+    case MOp::Entry: return;
+    case MOp::Copy:
+      if (loc(inst, 0) != loc(inst, 1)) move(loc(inst, 0), loc(inst, 1), class_of(reg(inst, 0)));
+      return;
+    case MOp::MoveToXmm:
+    case MOp::MoveToGpr: copy_between(inst); return;
+    case MOp::Lea: a_.lea(gp(reg(inst, 0), inst.width), mem(inst, 1)); return;
+    case MOp::Alu:
+    case MOp::Sub: alu(inst); return;
+    case MOp::AluImm: alu_imm(inst); return;
+    case MOp::Shift:
+    case MOp::ShiftImm: shift(inst); return;
+    case MOp::Divide: divide(inst); return;
+    case MOp::Extend: extend(inst); return;
+    case MOp::Clz:
+    case MOp::Ctz:
+    case MOp::Popcnt: count_bits(inst); return;
+    case MOp::SetCond: set_cond(inst); return;
+    case MOp::Select: select(inst); return;
+    case MOp::TrapIf:
+      compare(inst, 0);
+      jump_if(inst.cond, cold(ColdKind::kTrap, static_cast<uint8_t>(inst.trap)));
+      return;
+    case MOp::Load: load(inst); return;
+    case MOp::Store:
+    case MOp::StoreImm: store(inst); return;
+    case MOp::FAlu: falu(inst); return;
+    case MOp::FSqrt:
+      inst.width == Width::kF32 ? a_.sqrtss(xmm(reg(inst, 0)), xmm(reg(inst, 1)))
+                                : a_.sqrtsd(xmm(reg(inst, 0)), xmm(reg(inst, 1)));
+      canonicalize(reg(inst, 0));
+      return;
+    case MOp::FMinMax: fminmax(inst); return;
+    case MOp::FAbsNeg: fabsneg(inst); return;
+    case MOp::FCopysign: fcopysign(inst); return;
+    case MOp::FRound: fround(inst); return;
+    case MOp::FResize: fresize(inst); return;
+    case MOp::FromInt: from_int(inst); return;
+    case MOp::ToInt: to_int(inst); return;
+    case MOp::TypeTest: type_test(inst); return;
+    case MOp::TypeCheck: type_check(inst); return;
+    case MOp::FuncDeref: func_deref(inst); return;
+    case MOp::TakeException:
+      a_.mov(gp32(reg(inst, 0)), store_field32(offsetof(StoreContext, pending_exception)));
+      a_.mov(store_field32(offsetof(StoreContext, pending_exception)), 0);
+      return;
+    case MOp::Budget:
+      a_.sub(x86::qword_ptr(gp64(kStoreReg), offsetof(StoreContext, fuel)), 1);
+      a_.jb(cold(ColdKind::kExit, static_cast<uint8_t>(OutcomeKind::kFuelExhausted)));
+      return;
+    case MOp::CallFunc: call_func(inst); return;
+    case MOp::CallEntry: call_entry(inst); return;
+    case MOp::CallBuiltin: call_builtin(inst); return;
+    case MOp::Jump:
+    case MOp::BranchIf:
+    case MOp::BranchType:
+    case MOp::Switch: return;  // terminator(), after the edges' moves are known
+    case MOp::Ret:
+      leave_frame();
+      a_.ret();
+      return;
+    case MOp::Trap: a_.jmp(cold(ColdKind::kTrap, static_cast<uint8_t>(inst.trap))); return;
+    case MOp::Throw:
+      a_.mov(store_field32(offsetof(StoreContext, pending_exception)), gp32(reg(inst, 0)));
+      a_.call(imm(input_.stubs->throw_));
+      record_call(inst);
+      return;
+    case MOp::TailFunc: tail_func(inst); return;
+    case MOp::TailEntry: tail_entry(); return;
+  }
+}
+
+// --- Control flow --------------------------------------------------------------------------------------------------
+
+void Emitter::jump_to(MBlockId to, uint32_t from) {
+  if (to.raw != from + 1) a_.jmp(block_labels_[to.index()]);
+}
+
+void Emitter::edge_inline(uint32_t edge, uint32_t b) {
+  for (const Item& i : input_.allocation->moves(EdgeId(edge))) item(i);
+  jump_to(f().edges()[edge].to, b);
+}
+
+// Where to jump for an edge: to the target, or to a cold block with the edge's moves.
+Label Emitter::edge_label(uint32_t edge) {
+  if (input_.allocation->moves(EdgeId(edge)).empty()) return block_labels_[f().edges()[edge].to.index()];
+  if (!edge_labels_[edge].isValid()) {
+    edge_labels_[edge] = a_.newLabel();
+    cold_.push_back({ColdKind::kEdge, 0, edge, edge_labels_[edge], {}});
+  }
+  return edge_labels_[edge];
+}
+
+void Emitter::branch(Cond cond, uint32_t b) {
+  const uint32_t yes = f().blocks()[b].edges_begin;
+  const uint32_t no = yes + 1;
+  if (f().edges()[yes].to.raw == b + 1) {
+    jump_if(negate(cond), edge_label(no));
+    edge_inline(yes, b);
+  } else {
+    jump_if(cond, edge_label(yes));
+    edge_inline(no, b);
+  }
+}
+
+void Emitter::branch_type(const MInst& inst, uint32_t b) {
+  const uint32_t yes = f().blocks()[b].edges_begin;
+  const Label matched = a_.newLabel();
+  match(reg(inst, 0), inst.aux, matched, edge_label(yes + 1));
+  a_.bind(matched);
+  edge_inline(yes, b);
+}
+
+void Emitter::switch_table(const MInst& inst, uint32_t b) {
+  const MBlock& block = f().blocks()[b];
+  const uint32_t fallback = block.edges_begin + block.edges_count - 1;
+  const uint32_t count = block.edges_count - 1;
+  if (count != 0) {
+    const x86::Gp index = gp64(reg(inst, 0));
+    const x86::Gp target = gp64(reg(inst, 1));
+    a_.cmp(index.r32(), count);
+    a_.jae(edge_label(fallback));
+    const Label table = a_.newLabel();
+    tables_.push_back({table, block.edges_begin, count});
+    for (uint32_t e = 0; e < count; ++e) edge_label(block.edges_begin + e);
+    a_.lea(x86::r11, x86::ptr(table));
+    a_.movsxd(target, x86::dword_ptr(x86::r11, index, 2));
+    a_.add(target, x86::r11);
+    a_.jmp(target);
+  } else {
+    edge_inline(fallback, b);
+  }
+}
+
+void Emitter::terminator(uint32_t index, uint32_t b) {
+  current_ = index;
+  const MInst& inst = f().inst(index);
+  switch (inst.op) {
+    case MOp::Jump: edge_inline(f().blocks()[b].edges_begin, b); return;
+    case MOp::BranchIf:
+      compare(inst, 0);
+      branch(inst.cond, b);
+      return;
+    case MOp::BranchType: branch_type(inst, b); return;
+    case MOp::Switch: switch_table(inst, b); return;
+    default: return;  // ends without edges were written as instructions
+  }
+}
+
+void Emitter::block(uint32_t b) {
+  a_.bind(block_labels_[b]);
+  if (f().blocks()[b].landing) landing_entry();
+  for (const Item& i : input_.allocation->block_items(MBlockId(b))) item(i);
+  if (f().blocks()[b].end != f().blocks()[b].first) terminator(f().blocks()[b].end - 1, b);
+}
+
+// --- Cold parts ----------------------------------------------------------------------------------------------------
+
+Label Emitter::cold(ColdKind kind, uint8_t trap, Label back) {
+  const Label at = a_.newLabel();
+  cold_.push_back({kind, trap, current_, at, back});
+  return at;
+}
+
+Label Emitter::trap_label(TrapKind kind) {
+  Label& label = trap_labels_[static_cast<size_t>(kind)];
+  if (!label.isValid()) label = a_.newLabel();
+  return label;
+}
+
+// Exits whose place is the function itself.
+Label Emitter::exit_label(OutcomeKind kind) {
+  Label& label = exit_labels_[static_cast<size_t>(kind)];
+  if (!label.isValid()) label = a_.newLabel();
+  return label;
+}
+
+void Emitter::cold_parts() {
+  for (size_t n = 0; n < cold_.size(); ++n) {  // grows meanwhile
+    const Cold c = cold_[n];
+    a_.bind(c.at);
+    if (c.kind != ColdKind::kEdge) current_ = c.inst;
+    switch (c.kind) {
+      case ColdKind::kTrap:
+        a_.mov(x86::eax, imm(f().inst(c.inst).offset));
+        a_.jmp(trap_label(static_cast<TrapKind>(c.trap)));
+        break;
+      case ColdKind::kExit:
+        a_.mov(x86::eax, imm(f().inst(c.inst).offset));
+        if (static_cast<OutcomeKind>(c.trap) == OutcomeKind::kFuelExhausted) {
+          a_.mov(x86::qword_ptr(gp64(kStoreReg), offsetof(StoreContext, fuel)), 0);
+        }
+        a_.jmp(exit_label(static_cast<OutcomeKind>(c.trap)));
+        break;
+      case ColdKind::kCanonicalNan: {
+        const MInst& inst = f().inst(c.inst);
+        load_float(reg(inst, 0), inst.width, inst.width == Width::kF32 ? 0x7fc00000u : 0x7ff8000000000000u);
+        a_.jmp(c.back);
+        break;
+      }
+      case ColdKind::kTruncate: cold_truncate(c); break;
+      case ColdKind::kBadFunc: cold_bad_func(c); break;
+      case ColdKind::kEdge: edge_inline(c.inst, ~0u - 1); break;
+    }
+  }
+  shared_exits();
+}
+
+// One tail per kind: the sites above bring their wasm offset in eax.
+void Emitter::shared_exits() {
+  const auto tail = [&](OutcomeKind outcome, uint32_t trap) {
+    a_.mov(x86::ecx, imm(input_.entry->func_index));
+    a_.mov(x86::edx, imm(static_cast<uint32_t>(outcome) << 8 | trap));
+    a_.jmp(imm(input_.stubs->exit));
+  };
+  for (uint32_t kind = 0; kind < trap_labels_.size(); ++kind) {
+    if (!trap_labels_[kind].isValid()) continue;
+    a_.bind(trap_labels_[kind]);
+    tail(OutcomeKind::kTrapped, kind);
+  }
+  for (uint32_t kind = 0; kind < exit_labels_.size(); ++kind) {
+    if (!exit_labels_[kind].isValid()) continue;
+    a_.bind(exit_labels_[kind]);
+    const auto outcome = static_cast<OutcomeKind>(kind);
+    // Only the prologue ends these ways: no instruction to name.
+    if (outcome == OutcomeKind::kStackExhausted || outcome == OutcomeKind::kNativeStack) a_.mov(x86::eax, imm(~0u));
+    tail(static_cast<OutcomeKind>(kind), 0);
+  }
+}
+
+void Emitter::jump_tables() {
+  for (const JumpTable& table : tables_) {
+    a_.align(asmjit::AlignMode::kData, 4);
+    a_.bind(table.at);
+    for (uint32_t e = 0; e < table.edges_count; ++e) a_.embedLabelDelta(edge_label(table.edges_begin + e), table.at, 4);
+  }
+}
+
+// --- Calls ---------------------------------------------------------------------------------------------------------
+
+// The return address just written means: these home slots are live, exceptions continue there.
+void Emitter::record_call(const MInst& inst) {
+  const MCall& call = f().call(inst.aux);
+  CallSite site;
+  site.pc = a_.here();
+  site.homes = f().home_slots;
+  site.func = input_.entry->func_index;
+  site.offset = inst.offset;
+  pending_sites_.push_back({site, call.landing, call.map_begin, call.map_count});
+}
+
+void Emitter::call_func(const MInst& inst) {
+  const auto* callee = static_cast<const FuncEntry*>(f().call(inst.aux).entry);
+  if (callee == input_.entry) {
+    a_.call(entry_label_);
+  } else if (callee->ctx == input_.entry->ctx && callee->host == nullptr && space_->contains(callee->code) &&
+             callee->code != input_.stubs->compile) {
+    a_.call(imm(callee->code));
+  } else {
+    a_.mov(gp64(kCalleeReg), imm(callee));
+    if (callee->ctx != input_.entry->ctx)
+      a_.mov(gp64(kContextReg), x86::ptr(gp64(kCalleeReg), offsetof(FuncEntry, ctx)));
+    a_.call(x86::qword_ptr(gp64(kCalleeReg), offsetof(FuncEntry, code)));
+  }
+  record_call(inst);
+  a_.mov(gp64(kContextReg), x86::ptr(x86::rbp, kFrameContext));
+}
+
+void Emitter::call_entry(const MInst& inst) {
+  a_.mov(gp64(kContextReg), x86::ptr(gp64(kCalleeReg), offsetof(FuncEntry, ctx)));
+  a_.call(x86::qword_ptr(gp64(kCalleeReg), offsetof(FuncEntry, code)));
+  record_call(inst);
+  a_.mov(gp64(kContextReg), x86::ptr(x86::rbp, kFrameContext));
+}
+
+void Emitter::call_builtin(const MInst& inst) {
+  const uint32_t id = f().call(inst.aux).builtin;
+  const bool bump = inst.sub != 0;  // AllocStruct with size and charge at hand
+  a_.call(imm(bump ? input_.stubs->alloc_struct : input_.stubs->builtins[id]));
+  record_call(inst);
+  // Only the low half of a narrow result means anything.
+  const auto ops = f().operands(inst);
+  if (!ops.empty() && ops[0].role == Role::kDef && inst.width == Width::k32 &&
+      class_of(ops[0].fixed) == RegClass::kGpr) {
+    a_.mov(x86::eax, x86::eax);
+  }
+}
+
+void Emitter::tail_func(const MInst& inst) {
+  const auto* callee = static_cast<const FuncEntry*>(f().call(inst.aux).entry);
+  leave_frame();
+  if (callee == input_.entry) {
+    a_.jmp(entry_label_);
+    return;
+  }
+  a_.mov(gp64(kCalleeReg), imm(callee));
+  if (callee->ctx != input_.entry->ctx) a_.mov(gp64(kContextReg), x86::ptr(gp64(kCalleeReg), offsetof(FuncEntry, ctx)));
+  a_.jmp(x86::qword_ptr(gp64(kCalleeReg), offsetof(FuncEntry, code)));
+}
+
+void Emitter::tail_entry() {
+  leave_frame();
+  a_.mov(gp64(kContextReg), x86::ptr(gp64(kCalleeReg), offsetof(FuncEntry, ctx)));
+  a_.jmp(x86::qword_ptr(gp64(kCalleeReg), offsetof(FuncEntry, code)));
+}
+
+// --- Driver --------------------------------------------------------------------------------------------------------
+
+Result<const uint8_t*> Emitter::emit(const EmitInput& input, CodeSpace& space, CallSites& sites) {
+  input_ = input;
+  space_ = &space;
+  sites_ = &sites;
+  const uint64_t bytes = uint64_t{16} + 8 * (uint64_t{f().home_slots} + input.allocation->slots);
+  if (bytes > kMaxFrameBytes) return fail(ErrorCode::kLimit, 0, text::format("frame of {} bytes", bytes));
+  frame_bytes_ = static_cast<uint32_t>((bytes + 15) & ~uint64_t{15});
+  cold_.clear();
+  tables_.clear();
+  pending_sites_.clear();
+  a_.start(space, input.listing);
+  trap_labels_.assign(kTrapKindCount, Label());
+  exit_labels_.assign(static_cast<size_t>(OutcomeKind::kInvariant) + 1, Label());
+  edge_labels_.assign(f().edges().size(), Label());
+  block_labels_.resize(f().blocks().size());
+  for (Label& label : block_labels_) label = a_.newLabel();
+  entry_label_ = a_.newLabel();
+  a_.bind(entry_label_);
+  prologue();
+  for (uint32_t b = 0; b < f().blocks().size(); ++b) block(b);
+  cold_parts();
+  jump_tables();
+  for (PendingSite& p : pending_sites_) {
+    if (p.landing.valid()) p.site.landing = a_.place(block_labels_[p.landing.index()]);
+  }
+  const uint8_t* code = TRY(a_.finish());
+  for (const PendingSite& p : pending_sites_) {
+    sites_->add(p.site, std::span(f().map_slots).subspan(p.map_begin, p.map_count));
+  }
+  return code;
+}
+
+}  // namespace parallax::jit::x64

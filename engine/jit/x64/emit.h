@@ -1,0 +1,173 @@
+// Emitter: allocated machine IR to bytes.
+//
+// One pass over the blocks; cold parts (traps, slow paths, edges that need moves) are collected and written behind the
+// function. Sequences that a machine operation stands for may use the scratch registers r11 and xmm15.
+#pragma once
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "engine/base/result.h"
+#include "engine/jit/call_sites.h"
+#include "engine/jit/mir.h"
+#include "engine/jit/regalloc/allocation.h"
+#include "engine/jit/x64/asm.h"
+#include "engine/runtime/builtins.h"
+#include "engine/runtime/vm_context.h"
+#include "engine/wasm/types.h"
+
+namespace parallax::jit::x64 {
+
+// Addresses of the shared stubs (stubs.h).
+struct StubTable {
+  const uint8_t* builtins[runtime::kBuiltinCount] = {};
+  const uint8_t* exit = nullptr;    // eax = wasm offset, ecx = FuncIndex, edx = OutcomeKind << 8 | TrapKind
+  const uint8_t* throw_ = nullptr;  // pending_exception is set; called, so that the return address names the place
+  const uint8_t* alloc_struct =
+      nullptr;  // like the builtin AllocStruct, but bumps if it can: esi, edx = bytes, ecx = charge
+  const uint8_t* compile = nullptr;  // first code of WebAssembly functions
+};
+
+struct EmitInput {
+  const MFunc* func = nullptr;
+  const Allocation* allocation = nullptr;
+  const wasm::TypeStore* types = nullptr;
+  const StubTable* stubs = nullptr;
+  const runtime::FuncEntry* entry = nullptr;  // of the function itself
+  CpuFeatures cpu;
+  bool listing = false;
+};
+
+class Emitter {
+ public:
+  // Writes the function and records its call sites. Error kLimit (code space or frame too large), kInvariant.
+  Result<const uint8_t*> emit(const EmitInput& input, CodeSpace& space, CallSites& sites);
+  const std::string& listing() const { return a_.listing(); }
+
+ private:
+  enum class ColdKind : uint8_t {
+    kTrap,          // trap kind `trap` at the instruction's offset
+    kExit,          // OutcomeKind `trap`
+    kCanonicalNan,  // put the canonical NaN into the definition, go back
+    kTruncate,      // decide about a truncation that did not fit
+    kBadFunc,       // ask the runtime what is wrong with a function reference
+    kEdge,          // moves of edge `inst`, then to its target
+  };
+  struct Cold {
+    ColdKind kind;
+    uint8_t trap;
+    uint32_t inst;
+    Label at;
+    Label back;
+  };
+
+  // --- Frame and control (emit.cc)
+  void prologue();
+  void leave_frame();
+  void landing_entry();
+  void block(uint32_t b);
+  void item(const Item& item);
+  void move(Loc dst, Loc src, RegClass cls);
+  void constant(Loc dst, VReg v);
+  void instruction(uint32_t index);
+  void terminator(uint32_t index, uint32_t b);
+  void jump_to(MBlockId to, uint32_t from);
+  void edge_inline(uint32_t edge, uint32_t b);
+  Label edge_label(uint32_t edge);
+  void branch(Cond cond, uint32_t b);
+  void branch_type(const MInst& inst, uint32_t b);
+  void switch_table(const MInst& inst, uint32_t b);
+  void cold_parts();
+  void jump_tables();
+  Label trap_label(wasm::TrapKind kind);
+  Label exit_label(wasm::OutcomeKind kind);
+  Label cold(ColdKind kind, uint8_t trap = 0, Label back = {});
+  void shared_exits();
+  void record_call(const MInst& inst);
+
+  // --- Calls (emit.cc)
+  void call_func(const MInst& inst);
+  void call_entry(const MInst& inst);
+  void call_builtin(const MInst& inst);
+  void tail_func(const MInst& inst);
+  void tail_entry();
+
+  // --- Integers, memory, conditions (emit_int.cc)
+  void copy_between(const MInst& inst);
+  void alu(const MInst& inst);
+  void alu_imm(const MInst& inst);
+  void shift(const MInst& inst);
+  void divide(const MInst& inst);
+  void extend(const MInst& inst);
+  void count_bits(const MInst& inst);
+  void popcount_by_hand(const MInst& inst);
+  void load(const MInst& inst);
+  void store(const MInst& inst);
+  void compare(const MInst& inst, uint32_t at);
+  void set_cond(const MInst& inst);
+  void select(const MInst& inst);
+  void jump_if(Cond cond, Label to);
+
+  // --- Floats (emit_float.cc)
+  void falu(const MInst& inst);
+  void canonicalize(PReg reg);
+  void fminmax(const MInst& inst);
+  void fabsneg(const MInst& inst);
+  void fcopysign(const MInst& inst);
+  void fround(const MInst& inst);
+  void fresize(const MInst& inst);
+  void from_int(const MInst& inst);
+  void to_int(const MInst& inst);
+  void cold_truncate(const Cold& cold);
+  void load_float(PReg to, Width width, uint64_t bits);
+  void compare_floats(PReg a, PReg b, Width width);
+
+  // --- References (emit_ref.cc)
+  void type_test(const MInst& inst);
+  void type_check(const MInst& inst);
+  // Goes to `no` unless `ref` matches the type with these bits; falls through, or goes to `yes`, if it does.
+  void match(PReg ref, uint32_t type_bits, Label yes, Label no);
+  void match_concrete(PReg ref, wasm::TypeId type, Label yes, Label no);
+  void match_kind(PReg ref, wasm::HeapKind kind, Label yes, Label no);
+  void func_deref(const MInst& inst);
+  void cold_bad_func(const Cold& cold);
+
+  // --- Operands
+  const MFunc& f() const { return *input_.func; }
+  Loc loc(const MInst& inst, uint32_t n) const { return input_.allocation->loc(inst, n); }
+  PReg reg(const MInst& inst, uint32_t n) const { return loc(inst, n).reg(); }
+  x86::Gp gp(PReg r, Width w) const { return w == Width::k64 ? gp64(r) : gp32(r); }
+  x86::Mem slot(Loc l) const;
+  x86::Mem mem(const MInst& inst, uint32_t at) const;
+  static x86::Mem store_field(size_t offset) { return x86::ptr(gp64(kStoreReg), static_cast<int32_t>(offset)); }
+  static x86::Mem store_field32(size_t offset) { return x86::dword_ptr(gp64(kStoreReg), static_cast<int32_t>(offset)); }
+
+  Asm a_;
+  EmitInput input_;
+  CodeSpace* space_ = nullptr;
+  CallSites* sites_ = nullptr;
+  uint32_t frame_bytes_ = 0;
+  uint32_t current_ = 0;  // instruction being emitted
+  Label entry_label_;
+  std::vector<Label> block_labels_;
+  std::vector<Label> edge_labels_;
+  std::vector<Cold> cold_;
+  std::vector<Label> trap_labels_;  // by TrapKind
+  std::vector<Label> exit_labels_;  // by OutcomeKind
+  struct PendingSite {
+    CallSite site;
+    MBlockId landing;
+    uint32_t map_begin;
+    uint32_t map_count;
+  };
+  std::vector<PendingSite> pending_sites_;
+  struct JumpTable {
+    Label at;
+    uint32_t edges_begin;
+    uint32_t edges_count;
+  };
+  std::vector<JumpTable> tables_;
+};
+
+}  // namespace parallax::jit::x64

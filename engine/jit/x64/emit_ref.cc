@@ -1,0 +1,145 @@
+// Type tests of references, and function references.
+//
+// An object's type is the layout id in its header; a declared supertype is found in the ancestor table of the store's
+// type rows (vm_context.h). Host boxes have reserved layout ids above every type.
+#include <cstddef>
+
+#include "engine/base/check.h"
+#include "engine/gc/object.h"
+#include "engine/jit/x64/emit.h"
+
+namespace parallax::jit::x64 {
+
+using runtime::FuncEntry;
+using runtime::StoreContext;
+using runtime::TypeRow;
+using wasm::HeapKind;
+using wasm::TrapKind;
+using wasm::ValType;
+
+// ValType has no constructor from bits; its accessors are mirrored by these.
+static bool bits_nullable(uint32_t bits) { return (bits & 8u) != 0; }
+static HeapKind bits_kind(uint32_t bits) { return static_cast<HeapKind>(bits >> 4 & 15u); }
+
+void Emitter::match(PReg ref, uint32_t type_bits, Label yes, Label no) {
+  const HeapKind kind = bits_kind(type_bits);
+  a_.test(gp32(ref), gp32(ref));
+  a_.jz(bits_nullable(type_bits) ? yes : no);
+  if (kind == HeapKind::kConcrete) {
+    match_concrete(ref, wasm::TypeId(type_bits >> 8), yes, no);
+  } else {
+    match_kind(ref, kind, yes, no);
+  }
+}
+
+// r11 = layout id of the object, which is not null; i31 goes to `no`.
+void Emitter::match_concrete(PReg ref, wasm::TypeId type, Label yes, Label no) {
+  const uint32_t depth = input_.types->depth(type);
+  a_.test(gp32(ref), 1);
+  a_.jnz(no);
+  a_.mov(x86::r11d, x86::dword_ptr(gp64(kHeapReg), gp64(ref), 0, gc::kMetaOffset));
+  a_.shr(x86::r11d, gc::kLayoutShift);
+  a_.cmp(x86::r11d, type.raw);
+  if (input_.types->get(type).is_final) {
+    a_.jne(no);
+    return;
+  }
+  a_.je(yes);
+  a_.cmp(x86::r11, store_field(offsetof(StoreContext, type_count)));
+  a_.jae(no);
+  a_.shl(x86::r11, 4);
+  a_.add(x86::r11, store_field(offsetof(StoreContext, types)));
+  a_.cmp(x86::dword_ptr(x86::r11, offsetof(TypeRow, depth)), depth);
+  a_.jb(no);
+  a_.mov(x86::r11, x86::qword_ptr(x86::r11, offsetof(TypeRow, ancestors)));
+  a_.cmp(x86::dword_ptr(x86::r11, static_cast<int32_t>(depth * sizeof(wasm::TypeId))), type.raw);
+  a_.jne(no);
+}
+
+void Emitter::match_kind(PReg ref, HeapKind kind, Label yes, Label no) {
+  switch (kind) {
+    case HeapKind::kAny:
+    case HeapKind::kExtern:
+    case HeapKind::kExn: return;
+    case HeapKind::kNone:
+    case HeapKind::kNoExtern:
+    case HeapKind::kNoExn: a_.jmp(no); return;
+    case HeapKind::kI31:
+      a_.test(gp32(ref), 1);
+      a_.jz(no);
+      return;
+    case HeapKind::kEq:  // every object but host boxes
+    case HeapKind::kStruct:
+    case HeapKind::kArray: {
+      a_.test(gp32(ref), 1);
+      a_.jnz(kind == HeapKind::kEq ? yes : no);
+      a_.mov(x86::r11d, x86::dword_ptr(gp64(kHeapReg), gp64(ref), 0, gc::kMetaOffset));
+      a_.shr(x86::r11d, gc::kLayoutShift);
+      a_.cmp(x86::r11, store_field(offsetof(StoreContext, type_count)));
+      a_.jae(no);
+      if (kind == HeapKind::kEq) return;
+      a_.shl(x86::r11, 4);
+      a_.add(x86::r11, store_field(offsetof(StoreContext, types)));
+      const auto want = kind == HeapKind::kStruct ? wasm::CompositeKind::kStruct : wasm::CompositeKind::kArray;
+      a_.cmp(x86::dword_ptr(x86::r11, offsetof(TypeRow, kind)), static_cast<uint32_t>(want));
+      a_.jne(no);
+      return;
+    }
+    case HeapKind::kFunc:
+    case HeapKind::kNoFunc:
+    case HeapKind::kConcrete: break;
+  }
+  UNREACHABLE("I3: type test of heap kind {} in compiled code", static_cast<int>(kind));
+}
+
+void Emitter::type_test(const MInst& inst) {
+  const PReg d = reg(inst, 0);
+  const Label yes = a_.newLabel();
+  const Label no = a_.newLabel();
+  const Label done = a_.newLabel();
+  match(reg(inst, 1), inst.aux, yes, no);
+  a_.bind(yes);
+  a_.mov(gp32(d), 1);
+  a_.jmp(done);
+  a_.bind(no);
+  a_.xor_(gp32(d), gp32(d));
+  a_.bind(done);
+}
+
+void Emitter::type_check(const MInst& inst) {
+  const Label yes = a_.newLabel();
+  match(reg(inst, 0), inst.aux, yes, cold(ColdKind::kTrap, static_cast<uint8_t>(TrapKind::kCastFailure)));
+  a_.bind(yes);
+}
+
+// id -> entry, if the entry still carries this id; everything else is the runtime's to explain.
+void Emitter::func_deref(const MInst& inst) {
+  const PReg d = reg(inst, 0);
+  const PReg id = reg(inst, 1);
+  const Label wrong = cold(ColdKind::kBadFunc);
+  a_.mov(gp32(d), gp32(id));
+  a_.cmp(gp64(d), store_field(offsetof(StoreContext, func_count)));
+  a_.jae(wrong);
+  a_.shl(gp64(d), runtime::kFuncEntryShift);
+  a_.add(gp64(d), store_field(offsetof(StoreContext, funcs)));
+  a_.cmp(x86::qword_ptr(gp64(d), offsetof(FuncEntry, id)), gp64(id));
+  a_.jne(wrong);
+}
+
+void Emitter::cold_bad_func(const Cold& cold) {
+  const MInst& inst = f().inst(cold.inst);
+  a_.mov(x86::rsi, gp64(reg(inst, 1)));
+  a_.mov(x86::edx, imm(inst.aux));
+  a_.call(imm(input_.stubs->builtins[static_cast<size_t>(runtime::Builtin::FuncDeref)]));
+  CallSite site;
+  site.pc = a_.here();
+  site.homes = f().home_slots;
+  site.func = input_.entry->func_index;
+  site.offset = inst.offset;
+  pending_sites_.push_back({site, {}, 0, 0});
+  // The builtin ends the run. Should it ever see nothing wrong, the two disagree.
+  a_.mov(x86::eax, imm(inst.offset));
+  a_.jmp(exit_label(wasm::OutcomeKind::kInvariant));
+}
+
+}  // namespace parallax::jit::x64
