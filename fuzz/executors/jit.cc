@@ -21,7 +21,6 @@ constexpr uint64_t kHeapBytes = uint64_t{256} << 20;
 
 runtime::EngineOptions options_of(const ExecutorSpec& spec) {
   runtime::EngineOptions options;
-  options.features.bits = ~0u;  // what a module may use was decided when it was loaded
   options.level = static_cast<runtime::OptLevel>(spec.opt_level);
   switch (spec.collector) {
     case Collector::kMoving: options.collector = runtime::GcKind::kMoving; break;
