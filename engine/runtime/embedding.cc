@@ -112,7 +112,9 @@ void Store::prepare(FuncEntry& entry) {
   if (compiler_ != nullptr) entry.code = compiler_->initial_code(entry);
 }
 
+// Null: beyond the budget, or no real memory.
 Table* Store::add_table(const wasm::TableType& type, uint64_t init_bits) {
+  if (type.limits.min > budget_.table_elements) return nullptr;
   Table& table = tables_.emplace_back();
   table.type = type;
   table.element_bytes = is_func_type(type.element) ? 8 : 4;
@@ -123,7 +125,9 @@ Table* Store::add_table(const wasm::TableType& type, uint64_t init_bits) {
   return nullptr;
 }
 
+// Null as above.
 Memory* Store::add_memory(const wasm::MemoryType& type) {
+  if (type.limits.min > budget_.memory_pages) return nullptr;
   Memory& memory = memories_.emplace_back();
   memory.type = type;
   if (memory.start(type.limits.min)) return &memory;

@@ -12,10 +12,8 @@ constexpr uint64_t kMaxPages32 = 65'536;
 constexpr uint64_t kMaxPages64 = uint64_t{1} << 48;
 constexpr uint64_t kMaxElements32 = 0xffff'ffff;
 
-// Whether old + delta stays within the type's maximum, the address type's and the budget's. Growing by nothing is
-// always allowed.
+// Whether old + delta stays within the type's maximum, the address type's and the budget's.
 bool may_grow(const wasm::Limits& limits, uint64_t old, uint64_t delta, uint64_t largest, uint64_t budget) {
-  if (delta == 0) return true;
   const uint64_t maximum = std::min({largest, budget, limits.max.value_or(largest)});
   return delta <= maximum && old <= maximum - delta;
 }
