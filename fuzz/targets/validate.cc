@@ -30,7 +30,7 @@ struct Listener {
       CHECK(present == types.popped.size(), "I7: {} pops a bottom in live code", info(instr.op).text);
     }
     if (types.closed == nullptr && !view.label(0).unreachable) {
-      CHECK(view.stack().size() == height - types.popped.size() + types.pushed.size(), "I7: {} leaves {} values",
+      CHECK(view.stack().size() == height - present + types.pushed.size(), "I7: {} leaves {} values",
             info(instr.op).text, view.stack().size());
     }
     height = view.stack().size();
