@@ -49,6 +49,175 @@ void expect_round_trip(const ir::Func& func) {
   ASSERT_EQ(ir::print(again), text);
 }
 
+// Function 0 of a module with this text, translated and nothing else.
+std::string translated(const std::string& source, bool legacy = false) {
+  wasm::Features features;
+  features.set(wasm::Feature::kLegacyExceptions, legacy);
+  const wasm::Module module = load_text(source, features);
+  Translator translator;
+  ir::Func func;
+  const auto done = translator.translate(module, wasm::FuncIndex(module.imported_funcs), {.features = features}, func);
+  if (!done) return done.error().to_string();
+  const auto judged = ir::verify(func, "translate");
+  EXPECT_TRUE(judged.has_value()) << (judged ? "" : judged.error().to_string());
+  std::string text = ir::print(func);
+  // Offsets are of no interest here.
+  std::string without;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == ' ' && i + 1 < text.size() && text[i + 1] == '@') {
+      i += 2;
+      while (i < text.size() && text[i] >= '0' && text[i] <= '9') ++i;
+    }
+    without += text[i];
+  }
+  return without;
+}
+
+TEST(Translate, AJoinHasParametersOnlyForWhatDiffers) {
+  EXPECT_EQ(translated("(module (func (param i32 i32) (result i32) (local i32 i32)"
+                       "  (if (local.get 0) (then (local.set 2 (local.get 1))) (else (local.set 3 (local.get 1))"
+                       "    (local.set 2 (local.get 1)))) (i32.add (local.get 2) (local.get 3))))"),
+            "func 0 {\n"
+            "b0(v0: i32, v1: i32):\n"
+            "  budget\n"
+            "  v2: i32 = const\n"
+            "  branch v0 -> b1 b2\n"
+            "b1:\n"
+            "  jump v2 -> b3\n"
+            "b2:\n"
+            "  jump v1 -> b3\n"
+            "b3(v3: i32):\n"
+            "  v4: i32 = compute opcode=i32.add v1, v3\n"
+            "  return v4\n"
+            "}\n");
+}
+
+TEST(Translate, ALoopHeadHasParametersForAssignedLocalsAndSpendsFuel) {
+  EXPECT_EQ(
+      translated("(module (func (param i32 i32) (result i32) (loop (local.set 0 (i32.sub (local.get 0) (local.get 1)))"
+                 "  (br_if 0 (local.get 0))) (local.get 0)))"),
+      "func 0 {\n"
+      "b0(v0: i32, v1: i32):\n"
+      "  budget\n"
+      "  jump v0 -> b1\n"
+      "b1(v2: i32) loop:\n"
+      "  budget\n"
+      "  v3: i32 = compute opcode=i32.sub v2, v1\n"
+      "  branch v3 -> b2 b3\n"
+      "b2:\n"
+      "  jump v3 -> b1\n"
+      "b3:\n"
+      "  return v3\n"
+      "}\n");
+}
+
+TEST(Translate, CastsInBranchesRefineOnBothWays) {
+  EXPECT_EQ(translated("(module (type $s (struct)) (func (param anyref) (result (ref $s))"
+                       "  (block (result anyref) (return (br_on_cast_fail 0 anyref (ref $s) (local.get 0)))) (drop)"
+                       "  (unreachable)))"),
+            "func 0 {\n"
+            "b0(v0: anyref):\n"
+            "  budget\n"
+            "  v1: i32 = ref_test type=(ref 0) v0\n"
+            "  branch v1 -> b1 b2\n"
+            "b1:\n"
+            "  v2: (ref 0) = refine sense=0x1 v0, v1\n"
+            "  return v2\n"
+            "b2:\n"
+            "  trap trap=0\n"
+            "}\n");
+}
+
+TEST(Translate, CallsInATryEndTheirBlockAndLandInTheDispatch) {
+  EXPECT_EQ(translated("(module (tag $e (param i32)) (func (result i32) (block (result i32)"
+                       "  (try_table (catch $e 0) (call 1) (call 1)) (i32.const 7))) (func))"),
+            "func 0 {\n"
+            "b0:\n"
+            "  budget\n"
+            "  call a=0x1 -> b1 b2\n"
+            "b1:\n"
+            "  call a=0x1 -> b3 b4\n"
+            "b2 landing:\n"
+            "  v0: (ref exn) = caught_exn\n"
+            "  jump v0 -> b5\n"
+            "b3:\n"
+            "  v5: i32 = const imm=0x7\n"
+            "  jump v5 -> b8\n"
+            "b4 landing:\n"
+            "  v1: (ref exn) = caught_exn\n"
+            "  jump v1 -> b5\n"
+            "b5(v2: (ref exn)):\n"
+            "  v3: i32 = exn_test v2\n"
+            "  branch v3 -> b6 b7\n"
+            "b6:\n"
+            "  v4: i32 = exn_get v2\n"
+            "  jump v4 -> b8\n"
+            "b7:\n"
+            "  throw v2\n"
+            "b8(v6: i32):\n"
+            "  return v6\n"
+            "}\n");
+}
+
+TEST(Translate, AThrowInATryGoesStraightToItsDispatch) {
+  const std::string text = translated(
+      "(module (tag $e (param i32)) (func (result i32) (block (result i32)"
+      "  (try_table (catch $e 0) (throw $e (i32.const 3))) (unreachable))))");
+  EXPECT_EQ(text.find("  throw"), text.rfind("  throw")) << "only where no clause matches\n" << text;
+  EXPECT_NE(text.find("exn_alloc"), std::string::npos);
+}
+
+TEST(Translate, DelegateSkipsTheHandlersInBetween) {
+  const std::string text = translated(
+      "(module (tag $e) (func (try (do (try (do (try (do (call 1)) (delegate 1))) (catch_all (call 2)))) (catch $e)))"
+      "  (func) (func))",
+      true);
+  EXPECT_EQ(text.find("a=0x2"), std::string::npos) << "the middle handler is never reached\n" << text;
+  EXPECT_NE(text.find("exn_test"), std::string::npos) << text;
+}
+
+TEST(Translate, DeadCodeLeavesNoTrace) {
+  const std::string text = translated(
+      "(module (func (result i32) (block (br 0) (loop (br 0)) (if (i32.const 1) (then) (else (unreachable)))) "
+      "(i32.const 1)))");
+  EXPECT_EQ(text, "func 0 {\nb0:\n  budget\n  v0: i32 = const imm=0x1\n  return v0\n}\n");
+}
+
+TEST(Translate, VectorsAreUnsupportedAndNamed) {
+  EXPECT_NE(translated("(module (func (drop (i8x16.splat (i32.const 1)))))").find("v128 is not compiled: i8x16.splat"),
+            std::string::npos);
+  EXPECT_NE(translated("(module (func (param v128)))").find("unsupported"), std::string::npos);
+}
+
+std::string repeat(const std::string& text, size_t count) {
+  std::string out;
+  for (size_t i = 0; i < count; ++i) out += text;
+  return out;
+}
+
+TEST(Translate, DeepNestingIsLinear) {
+  constexpr size_t kDepth = 20'000;
+  std::string source = "(module (func (param i32) (result i32) (local i32) " + repeat("block ", kDepth) +
+                       "local.get 0 br_if 0 local.get 0 local.set 1 " + repeat("local.get 0 br_if 0 end ", kDepth) +
+                       "local.get 1))";
+  const wasm::Module module = load_text(source);
+  Translator translator;
+  ir::Func func;
+  ASSERT_TRUE(translator.translate(module, wasm::FuncIndex(0), {}, func).has_value());
+  EXPECT_LT(func.inst_count(), 20 * kDepth);
+  EXPECT_TRUE(ir::verify(func, "translate").has_value());
+}
+
+TEST(Translate, TooManyEdgeArgumentsEndWithALimit) {
+  constexpr size_t kLocals = 4000;
+  std::string source = "(module (func (param i32) (local" + repeat(" i32", kLocals) + ") block ";
+  for (size_t i = 1; i <= kLocals; ++i)
+    source += "local.get 0 local.set " + std::to_string(i) + " local.get 0 br_if 0 ";
+  source += "end))";
+  const std::string text = translated(source);
+  EXPECT_NE(text.find("limit"), std::string::npos) << text.substr(0, 200);
+}
+
 struct SuiteCounts {
   size_t modules = 0;
   size_t functions = 0;
