@@ -95,6 +95,7 @@ class Store final : public wasm::Embedding {
  private:
   friend class Collector;
   friend class Instantiation;
+  friend struct StorePeer;  // tests that break things on purpose
 
   // --- Values at the border: words inside, names outside ---
   wasm::Ref ref_of(Word word) const;
