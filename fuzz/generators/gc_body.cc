@@ -250,7 +250,7 @@ bool GcBody::try_reference(ValType type, int depth) {
 void GcBody::minimal(ValType type) {
   if (!type.is_ref()) return number(type, 0);
   if (choices_.chance(1, 2) && from_local(type)) return;
-  if (type.nullable() && choices_.chance(2, 3)) {
+  if (type.nullable() && (budget_ <= 0 || choices_.chance(2, 3))) {
     code_.ref_null(type.heap());
     return;
   }
@@ -313,7 +313,8 @@ void GcBody::make_new(HeapType type, int depth) {
     switch (program_.types[type.number()].kind) {
       case CompositeKind::kStruct: {
         const auto below = program_.types.structs_below(type.number());
-        return new_struct(choices_.chance(1, 2) ? type.number() : choices_.pick(below), depth);
+        // At the bottom exactly this type: its non-null fields name lower ones, so this ends.
+        return new_struct(depth <= 0 || choices_.chance(1, 2) ? type.number() : choices_.pick(below), depth);
       }
       case CompositeKind::kArray: return new_array(type.number(), depth);
       case CompositeKind::kFunc:
@@ -337,7 +338,7 @@ void GcBody::make_new(HeapType type, int depth) {
       return op(Opcode::ExternConvertAny);
     case HeapKind::kAny:
     case HeapKind::kEq:
-      switch (choices_.below(4)) {
+      switch (depth <= 0 ? 0 : choices_.below(4)) {
         case 0: return some_i31(depth - 1);
         case 1: return new_array(pick_array(), depth);
         default: return new_struct(pick_struct(), depth);

@@ -372,7 +372,8 @@ void GcBody::loop_retypes(int depth) {
 // A struct stored in a wide local, an allocation, then the cast back.
 void GcBody::downcast_after_store(int depth) {
   const uint32_t type = pick_struct();
-  const uint32_t wide = scratch(choices_.chance(1, 2) ? wasm::kAnyRef : wasm::kEqRef);
+  const ValType wide_type = choices_.chance(1, 2) ? wasm::kAnyRef : wasm::kEqRef;
+  const uint32_t wide = scratch(wide_type);
   const uint32_t object = scratch(GcTypes::ref(type, choices_.chance(1, 2)));
   new_struct(type, depth);
   set(wide);
@@ -382,6 +383,7 @@ void GcBody::downcast_after_store(int depth) {
   set(object);
   fold_object(object, type);
   get(wide);
+  if (wide_type == wasm::kAnyRef) code_.ref_cast(wasm::kEqRef);
   get(object);
   op(Opcode::RefEq);
   fold(wasm::kI32);
@@ -392,12 +394,14 @@ void GcBody::downcast_after_store(int depth) {
 // Null of every hierarchy through tests, casts and branches.
 void GcBody::null_casts() {
   const auto one = [&](ValType source, ValType target) {
-    code_.ref_null(choices_.chance(1, 2) ? program_.types.bottom(source.heap()) : source.heap());
+    const HeapType null = choices_.chance(1, 2) ? program_.types.bottom(source.heap()) : source.heap();
     switch (choices_.below(3)) {
       case 0:
+        code_.ref_null(null);
         code_.ref_test(target);
         return fold(wasm::kI32);
       case 1:
+        code_.ref_null(null);
         code_.ref_cast(target.as_nullable());
         op(Opcode::RefIsNull);
         return fold(wasm::kI32);
@@ -406,6 +410,7 @@ void GcBody::null_casts() {
         code_.i32_const(static_cast<int32_t>(choices_.below(100)));
         set(seen);
         code_.block(Opcode::Block, target);
+        code_.ref_null(null);
         code_.br_on_cast(Opcode::BrOnCast, 0, source, target);
         op(Opcode::Drop);
         code_.i32_const(-1);

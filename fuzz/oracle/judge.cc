@@ -150,6 +150,13 @@ Result<std::vector<ExecutorSpec>> executors_of(const Case& subject, uint64_t see
   return specs;
 }
 
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (c == '\n' || c == '\t' || c == '\r') c = ' ';
+  }
+  return text;
+}
+
 std::string normalise(std::string_view text) {
   std::string out;
   for (size_t i = 0; i < text.size(); ++i) {

@@ -72,5 +72,7 @@ Result<std::vector<ExecutorSpec>> executors_of(const Case& subject, uint64_t see
 
 // Text without what varies between runs of the same failure: numbers, addresses.
 std::string normalise(std::string_view text);
+// Line breaks and tabs become spaces.
+std::string one_line(std::string text);
 
 }  // namespace parallax::fuzz
