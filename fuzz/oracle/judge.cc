@@ -158,19 +158,20 @@ std::string one_line(std::string text) {
 }
 
 std::string normalise(std::string_view text) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   std::string out;
+  bool in_word = false;  // digits inside words (i32, I2) stay: they name things
   for (size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    const bool after_word = !out.empty() && ((out.back() >= 'a' && out.back() <= 'z') || (out.back() >= 'A' && out.back() <= 'Z') || out.back() == '_');
-    if (c < '0' || c > '9' || after_word) {
+    if (!is_digit(c) || in_word) {
+      in_word = is_letter(c) || (in_word && is_digit(c));
       out += c == '\n' ? ' ' : c;
       continue;
     }
-    // A number, decimal or hexadecimal. Digits inside words (i32, I2) stay: they name things.
-    size_t end = i + 1;
-    while (end < text.size() && ((text[end] >= '0' && text[end] <= '9') || (text[end] >= 'a' && text[end] <= 'f') || text[end] == 'x')) ++end;
+    // A number, decimal or hexadecimal.
+    while (i + 1 < text.size() && (is_digit(text[i + 1]) || (text[i + 1] >= 'a' && text[i + 1] <= 'f') || text[i + 1] == 'x')) ++i;
     out += '#';
-    i = end - 1;
   }
   if (out.size() > 160) out.resize(160);
   return out;
