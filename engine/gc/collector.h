@@ -26,8 +26,12 @@ class Collector {
   virtual uint64_t space_begin() const = 0;
   // One past the last byte of the region that was ever written.
   virtual uint64_t dirty_end() const = 0;
-  // Judge's help: what the collector can assert about space that holds no objects (poison). Empty or a violation.
-  virtual std::string verify_retired() const { return {}; }
+  // Judge's help: what the collector can assert about space that holds no objects (poison), up to so many bytes. Empty
+  // or a violation.
+  virtual std::string verify_retired(uint64_t limit) const {
+    (void)limit;
+    return {};
+  }
 
  protected:
   // For all of them: names, sizes and bounds of what roots and fields hold.

@@ -15,7 +15,7 @@ class Moving final : public Collector {
   void collect() override;
   uint64_t space_begin() const override { return begin_; }
   uint64_t dirty_end() const override { return pristine_; }
-  std::string verify_retired() const override;
+  std::string verify_retired(uint64_t limit) const override;
 
  private:
   void place(uint64_t begin);
@@ -43,7 +43,7 @@ class NonMoving final : public Collector {
   void collect() override;
   uint64_t space_begin() const override { return kPage; }
   uint64_t dirty_end() const override { return dirty_; }
-  std::string verify_retired() const override;
+  std::string verify_retired(uint64_t limit) const override;
 
  private:
   // Free cells of exactly i * kObjectAlign bytes, for small i; bin 0 holds all larger ones.

@@ -93,8 +93,9 @@ class Heap {
   // without walking. An interior name can pass; verify() tells exactly.
   bool plausible(Ref ref) const;
 
-  // Judge (verify.cc): empty, or the first violation. Shares no code with the collectors' tracing.
-  std::string verify();
+  // Judge (verify.cc): empty, or the first violation. Shares no code with the collectors' tracing. Of retired space at
+  // most `retired_bytes` are looked at, the most recently retired first.
+  std::string verify(uint64_t retired_bytes = ~uint64_t{0});
   // Calls visit(Ref, ObjectHeader&) for every object, dead ones not collected yet included, in order of address. Stops
   // at the first cell that cannot be parsed and answers its offset, otherwise 0.
   template <class Visit>

@@ -65,7 +65,7 @@ struct CheckRoots final : RootVisitor {
 
 }  // namespace
 
-std::string Heap::verify() {
+std::string Heap::verify(uint64_t retired_bytes) {
   ++stats_.verifications;
   if (!violation_.empty()) return violation_;
   std::string problem;
@@ -94,7 +94,7 @@ std::string Heap::verify() {
   if (problem.empty() && boxes != boxes_.size()) {
     problem = text::format("I1: {} host boxes in the heap, {} are listed", boxes, boxes_.size());
   }
-  return problem.empty() ? collector_->verify_retired() : problem;
+  return problem.empty() ? collector_->verify_retired(retired_bytes) : problem;
 }
 
 }  // namespace parallax::gc
