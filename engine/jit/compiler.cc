@@ -149,7 +149,9 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
   const runtime::Instance* instance = entry.ctx->instance;
   const wasm::FuncIndex func(entry.func_index);
   const bool verify = options_.verify || options_.armed;
-  TRY(w.translator.translate(*instance->module, func, {.poll_at_budget = store_->zeal_polls != 0}, w.ir));
+  // What a module may use was decided when it was loaded.
+  const TranslateOptions options{.features = {.bits = ~0u}, .poll_at_budget = store_->zeal_polls != 0};
+  TRY(w.translator.translate(*instance->module, func, options, w.ir));
 
   struct DumpContext {
     JitCompiler* self;
