@@ -38,6 +38,7 @@ Result<> write_all(const std::string& path, std::string_view text) { return writ
 std::string readme(const Record& record, const std::string& name) {
   std::string out = text::format("# {}: {}\n\n{}\n\n", to_string(record.kind), summary_of(record.kind), record.difference);
   out += text::format("Again: `parallax replay{} {}`\n\n", record.fault.empty() ? "" : " --fault " + record.fault, name);
+  if (!record.symptom.empty() && record.symptom != record.signature) out += text::format("- symptom: `{}`\n", record.symptom);
   out += text::format("- signature: `{}`\n- origin: {}\n- executors:", record.signature, record.origin);
   for (const std::string& spec : record.executors) out += text::format(" `{}`", spec);
   out += text::format("\n- version: parallax {}\n", record.version);
@@ -90,6 +91,7 @@ std::string to_json(const Record& record) {
   json out = {{"class", to_string(record.kind)},   {"signature", record.signature}, {"difference", record.difference},
               {"executors", record.executors},     {"origin", record.origin},       {"seed", record.seed},
               {"index", record.index},             {"version", record.version}};
+  if (!record.symptom.empty() && record.symptom != record.signature) out["symptom"] = record.symptom;
   if (!record.fault.empty()) out["fault"] = record.fault;
   if (!record.stage.empty()) out["stage"] = record.stage;
   return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
@@ -102,6 +104,8 @@ Result<Record> record_from_json(std::string_view text) {
     return fail(ErrorCode::kSyntax, 0, "finding.json is not a finding");
   }
   record.signature = string_at(from, "signature");
+  record.symptom = string_at(from, "symptom");
+  if (record.symptom.empty()) record.symptom = record.signature;
   record.difference = string_at(from, "difference");
   record.origin = string_at(from, "origin");
   record.fault = string_at(from, "fault");

@@ -22,7 +22,8 @@ namespace parallax::triage {
 
 struct Record {
   fuzz::FindingClass kind = fuzz::FindingClass::kDivergence;
-  std::string signature;
+  std::string signature;   // what it is bucketed by: the cause if an armed run named one, else the symptom
+  std::string symptom;     // signature of what was seen first
   std::string difference;
   std::vector<std::string> executors;
   std::string origin;      // "gc seed 7 index 1234"

@@ -1,5 +1,6 @@
 #include "fuzz/oracle/judge.h"
 
+#include <algorithm>
 #include <iterator>
 
 #include "engine/base/faults.h"
@@ -158,20 +159,36 @@ std::string one_line(std::string text) {
 }
 
 std::string normalise(std::string_view text) {
+  // Words whose digits name something; in all others (v17, s3, 0x1f, 12) they count.
+  static constexpr std::string_view kKept[] = {"i8", "i16", "i31", "i32", "i64", "f32", "f64", "v128", "I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8"};
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  text = text.substr(0, text.find('\n'));
+  text = text.substr(0, text.find(" in function "));
   std::string out;
-  bool in_word = false;  // digits inside words (i32, I2) stay: they name things
-  for (size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (!is_digit(c) || in_word) {
-      in_word = is_letter(c) || (in_word && is_digit(c));
-      out += c == '\n' ? ' ' : c;
+  for (size_t i = 0; i < text.size();) {
+    size_t end = i;
+    while (end < text.size() && (is_letter(text[end]) || is_digit(text[end]))) ++end;
+    if (end == i) {
+      out += text[i++];
       continue;
     }
-    // A number, decimal or hexadecimal.
-    while (i + 1 < text.size() && (is_digit(text[i + 1]) || (text[i + 1] >= 'a' && text[i + 1] <= 'f') || text[i + 1] == 'x')) ++i;
-    out += '#';
+    const std::string_view word = text.substr(i, end - i);
+    const bool kept = std::find(std::begin(kKept), std::end(kKept), word) != std::end(kKept);
+    if (kept) {
+      out += word;
+    } else if (is_digit(word[0])) {
+      out += '#';
+    } else {
+      for (const char c : word) {
+        if (!is_digit(c)) {
+          out += c;
+        } else if (out.back() != '#') {
+          out += '#';
+        }
+      }
+    }
+    i = end;
   }
   if (out.size() > 160) out.resize(160);
   return out;

@@ -18,6 +18,7 @@
 
 #include "engine/base/text.h"
 #include "tools/parallax/commands.h"
+#include "tools/parallax/replay.h"
 #include "triage/child.h"
 #include "triage/finding.h"
 
@@ -349,9 +350,16 @@ class Supervisor {
                                                  : text::format("more than {} MiB resident ({})", options_.limit_bytes >> 20, where)};
     }
     ++report_.counts[static_cast<size_t>(Count::kFindings)];
+    const std::string symptom = death.signature;
+    if (why == nullptr && envelope && looks_left_ > 0) {
+      --looks_left_;
+      if (const auto cause = replay_armed(*envelope, subject.configuration.executors, options_.fault)) {
+        death = {cause->kind, cause->signature, text::format("{}; symptom: {}", cause->difference, death.difference)};
+      }
+    }
     std::string folder = "-";
     if (!options_.findings.empty()) {
-      const triage::Record record{.kind = death.kind, .signature = death.signature, .difference = death.difference,
+      const triage::Record record{.kind = death.kind, .signature = death.signature, .symptom = symptom, .difference = death.difference,
                                   .executors = subject.configuration.executors,
                                   .origin = text::format("{} seed {} index {}", to_string(options_.generator), options_.seed, index),
                                   .seed = options_.seed, .index = index, .fault = options_.fault, .version = kVersion,
@@ -425,6 +433,7 @@ class Supervisor {
   WorkerSlot* slots_ = nullptr;
   int shared_ = -1;
   Clock::time_point begin_ = Clock::now();
+  uint32_t looks_left_ = 64;  // second, armed runs of cases that killed a worker
   double ending_ = 0;  // when the workers were asked to end; 0: not yet
   std::array<double, kMemoryChecks> last_memory_check_{};
   CampaignReport report_;

@@ -11,6 +11,7 @@
 #include "engine/base/text.h"
 #include "tools/parallax/campaign.h"
 #include "tools/parallax/commands.h"
+#include "tools/parallax/replay.h"
 #include "triage/finding.h"
 
 namespace parallax::cli {
@@ -108,17 +109,29 @@ class Worker {
   void write(uint64_t index, fuzz::Case& subject, const fuzz::Finding& finding) {
     progress_.at(Stage::kWrite);
     subject.configuration.executors = finding.executors;
-    const triage::Record record{.kind = finding.kind, .signature = finding.signature, .difference = finding.difference,
-                                .executors = finding.executors, .origin = subject.origin, .seed = options_.seed,
-                                .index = index, .fault = options_.fault, .version = kVersion};
+    const std::vector<uint8_t> envelope = write_envelope(subject);
+    triage::Record record{.kind = finding.kind, .signature = finding.signature, .symptom = finding.signature,
+                          .difference = finding.difference, .executors = finding.executors, .origin = subject.origin,
+                          .seed = options_.seed, .index = index, .fault = options_.fault, .version = kVersion};
+    std::string log = finding.log;
+    // A second look costs a process: spent on the first findings only, a flood is not worth it.
+    if (looks_left_ > 0) {
+      --looks_left_;
+      if (const auto cause = replay_armed(envelope, finding.executors, options_.fault)) {
+        record.kind = cause->kind;
+        record.signature = cause->signature;
+        record.difference = text::format("{}; symptom: {}", cause->difference, finding.difference);
+        log = text::format("{}\n== all checks on ==\n{}", log, cause->log);
+      }
+    }
     // The supervisor reads this line: a finding is news, its file a detail.
     std::string folder = "-";
     if (!options_.findings.empty()) {
-      const auto written = triage::write_finding(options_.findings, record, write_envelope(subject), finding.log);
+      const auto written = triage::write_finding(options_.findings, record, envelope, log);
       folder = written ? written->folder : "-";
       if (!written) complain(written.error().message);
     }
-    std::printf("%s\t%s\t%s\n", finding.signature.c_str(), folder.c_str(), fuzz::one_line(finding.difference).c_str());
+    std::printf("%s\t%s\t%s\n", record.signature.c_str(), folder.c_str(), fuzz::one_line(record.difference).c_str());
     std::fflush(stdout);
   }
 
@@ -126,6 +139,7 @@ class Worker {
   WorkerSlot& slot_;
   std::vector<std::string> corpus_;
   fuzz::Progress progress_;
+  uint32_t looks_left_ = 64;
 };
 
 }  // namespace

@@ -19,49 +19,6 @@ namespace parallax::cli {
 
 namespace fs = std::filesystem;
 
-Result<Replayed> replay_case(const std::string& file, const std::string& fault, const std::vector<std::string>& executors,
-                             double seconds) {
-  std::vector<std::string> command = {triage::own_program(), "worker", "--case", file};
-  if (!fault.empty()) command.insert(command.end(), {"--fault", fault});
-  for (const std::string& spec : executors) command.insert(command.end(), {"--executors", spec});
-  const triage::ChildLimits limits{.seconds = seconds};
-  const triage::ChildResult child = TRY(triage::run_child(command, limits));
-  Replayed result;
-  if (child.timed_out || child.over_memory) {
-    result.finding = true;
-    result.kind = child.timed_out ? fuzz::FindingClass::kHang : fuzz::FindingClass::kMemory;
-    result.signature = to_string(result.kind);
-    result.difference = child.timed_out ? text::format("no end after {} s", seconds) : "more memory than allowed";
-    return result;
-  }
-  const nlohmann::json answer = nlohmann::json::parse(child.out, nullptr, false);
-  if (child.signal == 0 && answer.is_object()) {
-    const auto verdict = static_cast<fuzz::VerdictKind>(answer.value("verdict", 0));
-    result.finding = verdict == fuzz::VerdictKind::kFinding;
-    result.reason = answer.value("reason", "");
-    if (verdict == fuzz::VerdictKind::kRejected) result.reason = "rejected: " + result.reason;
-    if (verdict == fuzz::VerdictKind::kInconclusive) result.reason = "inconclusive: " + result.reason;
-    if (!result.finding) return result;
-    fuzz::parse_finding_class(answer.value("class", ""), result.kind);
-    result.signature = answer.value("signature", "");
-    result.difference = answer.value("difference", "");
-    result.log = answer.value("log", "");
-    return result;
-  }
-  if (child.signal == 0 && (child.exit_code == kUsage || child.exit_code == kEnvironment || child.exit_code == 127)) {
-    const std::string text = child.err.empty() ? "the process did not start" : child.err.substr(0, child.err.find('\n'));
-    return fail(child.exit_code == kUsage ? ErrorCode::kUsage : ErrorCode::kUnsupported, 0,
-                text.starts_with("parallax: ") ? text.substr(10) : text);
-  }
-  const triage::Death death = triage::explain_death(child.signal, child.exit_code, child.err, "execute");
-  result.finding = true;
-  result.kind = death.kind;
-  result.signature = death.signature;
-  result.difference = death.difference;
-  result.log = child.err;
-  return result;
-}
-
 namespace {
 
 struct ReplayArgs {
@@ -105,9 +62,10 @@ struct Told {
 Told tell(const Item& item, const Replayed& seen) {
   if (!item.expected) return seen.finding ? Told{kFound, "FINDING"} : Told{kDone, seen.reason.empty() ? "agreed" : seen.reason};
   if (!seen.finding) return {kDone, "not reproduced"};
-  if (seen.signature == item.expected->signature) return {kFound, "reproduced"};
+  if (seen.signature == item.expected->symptom || seen.signature == item.expected->signature) return {kFound, "reproduced"};
   // The place of a death is coarser here than in a campaign.
-  const bool same_class = seen.kind == item.expected->kind;
+  const bool same_class = seen.kind == item.expected->kind ||
+                          item.expected->symptom.starts_with(text::format("{}|", to_string(seen.kind)));
   return {kFound, same_class ? "reproduced (same class, other signature)" : "another finding"};
 }
 
