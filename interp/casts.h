@@ -36,11 +36,4 @@ inline bool is_concrete_instance(Word word, const CastTarget& target, const Type
   return cell->type == target.id.raw || infos.known(cell->type).is_subtype_of(target.id, target.depth);
 }
 
-inline bool cast_succeeds(Word word, const CastTarget& target) {
-  return word == kNullWord ? target.nullable : is_abstract_instance(word, target.kind);
-}
-inline bool concrete_cast_succeeds(Word word, const CastTarget& target, const TypeInfos& infos) {
-  return word == kNullWord ? target.nullable : is_concrete_instance(word, target, infos);
-}
-
 }  // namespace parallax::interp

@@ -27,6 +27,19 @@ namespace parallax::interp {
 // Ends the run with machine().exit as it is, located at this instruction.
 #define INTERP_EXIT() [[clang::musttail]] return op_exit(ip, fp, m)
 
+// Takes a branch whose target is a loop head or not (ops.h, BranchHandlers).
+template <bool to_loop>
+inline const Ins* branch_target(const Ins* ip, Machine* m) {
+  ip += ip->d;
+  if constexpr (to_loop) {
+    if (m->fuel != 0) [[likely]] {
+      --m->fuel;
+      ++ip;
+    }
+  }
+  return ip;
+}
+
 INTERP_HANDLER(op_trapped);
 INTERP_HANDLER(op_exit);
 

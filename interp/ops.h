@@ -14,16 +14,34 @@ namespace parallax::interp {
 // Instructions that compute from operands alone (every row of numerics.def), and loads.
 // plain: a = op(b, c, d); imm is the lane, or points to the 16 shuffle lanes.
 // imm:   a = op(b, imm), for integer instructions of two operands.
-// The others jump by d when the result is non-zero (when) or zero (unless); only comparisons have them.
+// Comparisons also come as branches, with the constant or not: they jump by d.
+//
+// A branch exists for both outcomes of its condition, and for targets that are loop heads: such a one pays the fuel of
+// the arrival and goes behind the `fuel` instruction at the head, or to it when there is no fuel left.
+struct BranchHandlers {
+  Handler when = nullptr;         // non-zero
+  Handler unless = nullptr;       // zero
+  Handler when_loop = nullptr;
+  Handler unless_loop = nullptr;
+};
 struct OpHandlers {
   Handler plain = nullptr;
   Handler imm = nullptr;
-  Handler when = nullptr;
-  Handler when_imm = nullptr;
-  Handler unless = nullptr;
-  Handler unless_imm = nullptr;
+  BranchHandlers branch;
+  BranchHandlers branch_imm;
 };
 const OpHandlers& numeric_handlers(wasm::Opcode op);
+
+// Casts and tests to one heap kind; the concrete ones take a CastTarget from imm, all others nullness from c.
+struct CastHandlers {
+  Handler test = nullptr;
+  Handler cast = nullptr;
+  BranchHandlers branch;
+};
+const CastHandlers& cast_handlers(wasm::HeapKind kind);
+
+extern const BranchHandlers kBranchIf;       // condition b
+extern const BranchHandlers kBranchNull;     // reference b; "when" is null
 
 // Loads: a = memory[b + offset], stores: memory[b + offset] = a; offset in c and d, imm is the Memory.
 // Lane forms take a second Ins: its a is the vector operand, its b the lane.
@@ -33,8 +51,7 @@ Handler memory_handler(wasm::Opcode op);
   /* Moves: a = b; a = imm; slots a .. a+b-1 = 0. *2 move two slots; const2's imm points to them. */                 \
   X(copy) X(copy2) X(const) X(const2) X(zero_range) X(select) X(select2)                                             \
   /* Control: distance d; condition b. br_table: index b, c labels before the default, imm points to distances. */   \
-  X(jump) X(br_if) X(br_unless) X(br_table) X(fuel) X(unreachable)                                                   \
-  X(br_null) X(br_non_null)                                                                                          \
+  X(jump) X(jump_loop) X(br_table) X(fuel) X(unreachable)                                                            \
   /* Results: b; c slots from b. */                                                                                  \
   X(return0) X(return1) X(return_n)                                                                                  \
   /* Calls: args at a; imm is the Func, or the Table with index b and type c; call_ref: reference b. */              \
@@ -48,9 +65,8 @@ Handler memory_handler(wasm::Opcode op);
   X(memory_size) X(memory_grow) X(memory_fill) X(memory_copy) X(memory_init) X(data_drop)                            \
   /* References: a = f(b). i31: b. */                                                                                \
   X(ref_is_null) X(ref_eq) X(ref_as_non_null) X(ref_i31) X(i31_get_s) X(i31_get_u)                                   \
-  /* Casts: reference b, imm points to the CastTarget. */                                                            \
-  X(ref_test) X(ref_test_concrete) X(ref_cast) X(ref_cast_concrete)                                                  \
-  X(br_cast) X(br_cast_concrete) X(br_no_cast) X(br_no_cast_concrete)                                                \
+  /* ref.cast (ref i31) and i31.get of its result in one. */                                                         \
+  X(i31_cast_get_s) X(i31_cast_get_u)                                                                                \
   /* Structs: new: a, args at b, imm is the TypeInfo. get: a = b.c; set: a.c = b. */                                 \
   X(struct_new) X(struct_new_any) X(struct_new_default)                                                              \
   X(struct_get) X(struct_get8_s) X(struct_get16_s) X(struct_get_v128)                                                \
@@ -68,12 +84,10 @@ Handler memory_handler(wasm::Opcode op);
 INTERP_OP_LIST(DECLARE)
 #undef DECLARE
 
-// What a cast or test asks for.
+// What a cast or test to a concrete type asks for.
 struct CastTarget {
-  wasm::HeapKind kind = wasm::HeapKind::kAny;
-  bool nullable = false;
-  wasm::TypeId id;     // kConcrete
-  uint32_t depth = 0;  // of id
+  wasm::TypeId id;
+  uint32_t depth = 0;
 };
 
 }  // namespace parallax::interp

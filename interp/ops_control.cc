@@ -42,25 +42,27 @@ INTERP_HANDLER(op_select2) {
 // --- Branches ----------------------------------------------------------------------------------------------------
 
 INTERP_HANDLER(op_jump) { INTERP_JUMP(ip + ip->d); }
-INTERP_HANDLER(op_br_if) {
-  if (static_cast<uint32_t>(fp[ip->b]) != 0) INTERP_JUMP(ip + ip->d);
+INTERP_HANDLER(op_jump_loop) { INTERP_JUMP(branch_target<true>(ip, m)); }
+
+namespace {
+template <bool when, bool to_loop>
+INTERP_HANDLER(br_if) {
+  if ((static_cast<uint32_t>(fp[ip->b]) != 0) == when) INTERP_JUMP(branch_target<to_loop>(ip, m));
   INTERP_NEXT();
 }
-INTERP_HANDLER(op_br_unless) {
-  if (static_cast<uint32_t>(fp[ip->b]) == 0) INTERP_JUMP(ip + ip->d);
+template <bool when, bool to_loop>
+INTERP_HANDLER(br_null) {
+  if ((fp[ip->b] == kNullWord) == when) INTERP_JUMP(branch_target<to_loop>(ip, m));
   INTERP_NEXT();
 }
+}  // namespace
+
+const BranchHandlers kBranchIf = {br_if<true, false>, br_if<false, false>, br_if<true, true>, br_if<false, true>};
+const BranchHandlers kBranchNull = {br_null<true, false>, br_null<false, false>, br_null<true, true>, br_null<false, true>};
+
 INTERP_HANDLER(op_br_table) {
   const auto index = static_cast<uint32_t>(fp[ip->b]);
   INTERP_JUMP(ip + ip->pointer<const int32_t>()[index < ip->c ? index : ip->c]);
-}
-INTERP_HANDLER(op_br_null) {
-  if (fp[ip->b] == kNullWord) INTERP_JUMP(ip + ip->d);
-  INTERP_NEXT();
-}
-INTERP_HANDLER(op_br_non_null) {
-  if (fp[ip->b] != kNullWord) INTERP_JUMP(ip + ip->d);
-  INTERP_NEXT();
 }
 // Arrival at a loop's head.
 INTERP_HANDLER(op_fuel) {

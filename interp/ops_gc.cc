@@ -44,41 +44,71 @@ INTERP_HANDLER(op_i31_get_u) {
 
 // --- Casts -------------------------------------------------------------------------------------------------------
 
-#define INTERP_ABSTRACT cast_succeeds(fp[ip->b], *ip->pointer<const CastTarget>())
-#define INTERP_CONCRETE concrete_cast_succeeds(fp[ip->b], *ip->pointer<const CastTarget>(), m->store->infos())
+namespace {
 
-INTERP_HANDLER(op_ref_test) {
-  fp[ip->a] = INTERP_ABSTRACT ? 1 : 0;
+// One set of handlers per heap kind, so that the kind is decided at translation.
+template <wasm::HeapKind kind>
+inline bool succeeds(const Ins* ip, const uint64_t* fp, Machine* m) {
+  const Word word = fp[ip->b];
+  if (word == kNullWord) return ip->c != 0;
+  if constexpr (kind == wasm::HeapKind::kConcrete) {
+    return is_concrete_instance(word, *ip->pointer<const CastTarget>(), m->store->infos());
+  } else {
+    return is_abstract_instance(word, kind);
+  }
+}
+
+template <wasm::HeapKind kind>
+INTERP_HANDLER(ref_test) {
+  fp[ip->a] = succeeds<kind>(ip, fp, m) ? 1 : 0;
   INTERP_NEXT();
 }
-INTERP_HANDLER(op_ref_test_concrete) {
-  fp[ip->a] = INTERP_CONCRETE ? 1 : 0;
-  INTERP_NEXT();
-}
-INTERP_HANDLER(op_ref_cast) {
-  if (!INTERP_ABSTRACT) [[unlikely]] INTERP_TRAP(kCastFailure);
+template <wasm::HeapKind kind>
+INTERP_HANDLER(ref_cast) {
+  if (!succeeds<kind>(ip, fp, m)) [[unlikely]] INTERP_TRAP(kCastFailure);
   fp[ip->a] = fp[ip->b];
   INTERP_NEXT();
 }
-INTERP_HANDLER(op_ref_cast_concrete) {
-  if (!INTERP_CONCRETE) [[unlikely]] INTERP_TRAP(kCastFailure);
-  fp[ip->a] = fp[ip->b];
+template <wasm::HeapKind kind, bool when, bool to_loop>
+INTERP_HANDLER(br_cast) {
+  if (succeeds<kind>(ip, fp, m) == when) INTERP_JUMP(branch_target<to_loop>(ip, m));
   INTERP_NEXT();
 }
-INTERP_HANDLER(op_br_cast) {
-  if (INTERP_ABSTRACT) INTERP_JUMP(ip + ip->d);
+
+template <wasm::HeapKind kind>
+constexpr CastHandlers handlers_for() {
+  return {.test = ref_test<kind>,
+          .cast = ref_cast<kind>,
+          .branch = {br_cast<kind, true, false>, br_cast<kind, false, false>, br_cast<kind, true, true>,
+                     br_cast<kind, false, true>}};
+}
+
+// ORDER: HeapKind.
+constexpr CastHandlers kCastHandlers[] = {
+    handlers_for<wasm::HeapKind::kFunc>(),   handlers_for<wasm::HeapKind::kNoFunc>(),
+    handlers_for<wasm::HeapKind::kExtern>(), handlers_for<wasm::HeapKind::kNoExtern>(),
+    handlers_for<wasm::HeapKind::kAny>(),    handlers_for<wasm::HeapKind::kEq>(),
+    handlers_for<wasm::HeapKind::kI31>(),    handlers_for<wasm::HeapKind::kStruct>(),
+    handlers_for<wasm::HeapKind::kArray>(),  handlers_for<wasm::HeapKind::kNone>(),
+    handlers_for<wasm::HeapKind::kExn>(),    handlers_for<wasm::HeapKind::kNoExn>(),
+    handlers_for<wasm::HeapKind::kConcrete>(),
+};
+static_assert(std::size(kCastHandlers) == static_cast<size_t>(wasm::HeapKind::kConcrete) + 1);
+
+}  // namespace
+
+const CastHandlers& cast_handlers(wasm::HeapKind kind) { return kCastHandlers[static_cast<size_t>(kind)]; }
+
+INTERP_HANDLER(op_i31_cast_get_s) {
+  const Word word = fp[ip->b];
+  if (!is_i31(word)) [[unlikely]] INTERP_TRAP(kCastFailure);
+  fp[ip->a] = i31_signed(word);
   INTERP_NEXT();
 }
-INTERP_HANDLER(op_br_cast_concrete) {
-  if (INTERP_CONCRETE) INTERP_JUMP(ip + ip->d);
-  INTERP_NEXT();
-}
-INTERP_HANDLER(op_br_no_cast) {
-  if (!INTERP_ABSTRACT) INTERP_JUMP(ip + ip->d);
-  INTERP_NEXT();
-}
-INTERP_HANDLER(op_br_no_cast_concrete) {
-  if (!INTERP_CONCRETE) INTERP_JUMP(ip + ip->d);
+INTERP_HANDLER(op_i31_cast_get_u) {
+  const Word word = fp[ip->b];
+  if (!is_i31(word)) [[unlikely]] INTERP_TRAP(kCastFailure);
+  fp[ip->a] = i31_unsigned(word);
   INTERP_NEXT();
 }
 

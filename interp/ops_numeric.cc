@@ -68,11 +68,18 @@ INTERP_HANDLER(numeric) {
   INTERP_NEXT();
 }
 
-template <Opcode op, bool imm, bool when>
+template <Opcode op, bool imm, bool when, bool to_loop>
 INTERP_HANDLER(branch) {
-  if ((compute<op, imm>(ip, fp) != 0) == when) INTERP_JUMP(ip + ip->d);
+  if ((compute<op, imm>(ip, fp) != 0) == when) INTERP_JUMP(branch_target<to_loop>(ip, m));
   INTERP_NEXT();
 }
+template <Opcode op, bool imm>
+constexpr BranchHandlers kBranches = {
+    .when = branch<op, imm, true, false>,
+    .unless = branch<op, imm, false, false>,
+    .when_loop = branch<op, imm, true, true>,
+    .unless_loop = branch<op, imm, false, true>,
+};
 
 // ORDER: relies on opcodes.def listing the comparisons of a type together, eqz first.
 constexpr bool is_comparison(Opcode op) { return op >= Opcode::I32Eqz && op <= Opcode::F64Ge; }
@@ -89,12 +96,8 @@ constexpr OpHandlers handlers_of() {
   }();
   if constexpr (kTwoIntegers) handlers.imm = numeric<op, true>;
   if constexpr (is_comparison(op)) {
-    handlers.when = branch<op, false, true>;
-    handlers.unless = branch<op, false, false>;
-    if constexpr (kTwoIntegers) {
-      handlers.when_imm = branch<op, true, true>;
-      handlers.unless_imm = branch<op, true, false>;
-    }
+    handlers.branch = kBranches<op, false>;
+    if constexpr (kTwoIntegers) handlers.branch_imm = kBranches<op, true>;
   }
   return handlers;
 }

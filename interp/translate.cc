@@ -70,10 +70,15 @@ struct Control {
   const std::vector<ValType>& branch_types() const { return kind == LabelKind::kLoop ? params : results; }
 };
 
+// A branch condition: handlers for both outcomes, and their operands.
 struct Condition {
-  Handler when = nullptr, unless = nullptr;
+  BranchHandlers handlers;
   uint32_t b = 0, c = 0;
   uint64_t imm = 0;
+
+  Condition negated() const {
+    return {.handlers = {handlers.unless, handlers.when, handlers.unless_loop, handlers.when_loop}, .b = b, .c = c, .imm = imm};
+  }
 };
 
 class Translator {
@@ -181,10 +186,14 @@ class Translator {
   bool needs_moves(const Control& target) const;
   void emit_moves(const Control& target) { emit_moves(target, target.branch_types().size()); }
   void emit_moves(const Control& target, size_t n);
-  void emit_jump(Control& target) { aim(target, {.ins = emit({.handler = op_jump})}); }
+  void emit_jump(Control& target) {
+    aim(target, {.ins = emit({.handler = target.kind == LabelKind::kLoop ? op_jump_loop : op_jump})});
+  }
   Condition pop_condition();
-  Ins branch_ins(const Condition& condition, bool negated) const {
-    return {.handler = negated ? condition.unless : condition.when, .b = condition.b, .c = condition.c, .imm = condition.imm};
+  // Jumps by a distance to be filled in.
+  uint32_t emit_branch(const Condition& condition, bool to_loop) {
+    return emit({.handler = to_loop ? condition.handlers.when_loop : condition.handlers.when,
+                 .b = condition.b, .c = condition.c, .imm = condition.imm});
   }
   void conditional_branch(Control& target, const Condition& condition);
   void emit_return();
@@ -214,6 +223,8 @@ class Translator {
   const TypeInfo& tag_info(uint32_t tag) { return *instance_.tags[tag]->type; }
   uint32_t local_slot(uint32_t local) const { return local_slots_[local]; }
   uint64_t cast_target(ValType type);
+  void cast(Handler handler, const Instr& instr, ValType result);
+  void i31_get(Handler plain, Handler with_cast);
 
   // --- Rules, one per instruction that is not in a family ---
 #define RULES(X)                                                                                                     \
@@ -378,24 +389,23 @@ Condition Translator::pop_condition() {
   const Entry entry = pop();
   if (entry.where == Where::kHome && last_def_ && compare_ != nullptr && code_->ins.back().a == entry.home) {
     const Ins compare = code_->ins.back();
-    const Condition fused{.when = compare_imm_ ? compare_->when_imm : compare_->when,
-                          .unless = compare_imm_ ? compare_->unless_imm : compare_->unless,
+    const Condition fused{.handlers = compare_imm_ ? compare_->branch_imm : compare_->branch,
                           .b = compare.b, .c = compare.c, .imm = compare.imm};
     code_->ins.pop_back();
     code_->offsets.pop_back();
     last_def_ = false;
     return fused;
   }
-  return {.when = op_br_if, .unless = op_br_unless, .b = slot_of(entry)};
+  return {.handlers = kBranchIf, .b = slot_of(entry)};
 }
 
 void Translator::conditional_branch(Control& target, const Condition& condition) {
   flush_top(target.branch_types().size());
   if (!needs_moves(target)) {
-    aim(target, {.ins = emit(branch_ins(condition, false))});
+    aim(target, {.ins = emit_branch(condition, target.kind == LabelKind::kLoop)});
     return;
   }
-  const uint32_t over = emit(branch_ins(condition, true));
+  const uint32_t over = emit_branch(condition.negated(), false);
   if (target.kind == LabelKind::kFunc) {
     emit_return();
   } else {
@@ -486,7 +496,7 @@ bool Translator::control_instr(const Instr& instr, const InstrTypes& types, cons
     if (*open_kind == LabelKind::kIf) condition = pop_condition();
     Control& opened = open(*open_kind, view);
     if (*open_kind == LabelKind::kIf) {
-      opened.else_branch = emit(branch_ins(condition, true));
+      opened.else_branch = emit_branch(condition.negated(), false);
       opened.begin = here();
     }
     if (*open_kind == LabelKind::kLoop) {
@@ -608,24 +618,22 @@ void Translator::rule_br_on_null(const Instr& instr, const InstrTypes& types, co
   Entry ref = pop();
   const uint32_t slot = slot_of(ref);
   if (ref.where == Where::kConst) ref.where = Where::kHome;
-  conditional_branch(control(instr.a), {.when = op_br_null, .unless = op_br_non_null, .b = slot});
+  conditional_branch(control(instr.a), {.handlers = kBranchNull, .b = slot});
   ref.type = types.pushed.empty() ? ref.type : types.pushed.back();
   push(ref);
 }
 
 void Translator::rule_br_on_non_null(const Instr& instr, const InstrTypes&, const WalkView&) {
   flush_top(1);
-  conditional_branch(control(instr.a), {.when = op_br_non_null, .unless = op_br_null, .b = stack_.back().home});
+  conditional_branch(control(instr.a), Condition{.handlers = kBranchNull, .b = stack_.back().home}.negated());
   pop();
 }
 
 void Translator::rule_br_on_cast(const Instr& instr, const InstrTypes&, const WalkView& view) {
   flush_top(1);
-  const bool concrete = instr.target.heap().is_concrete();
-  Condition condition{.when = concrete ? op_br_cast_concrete : op_br_cast,
-                      .unless = concrete ? op_br_no_cast_concrete : op_br_no_cast,
-                      .b = stack_.back().home, .imm = cast_target(instr.target)};
-  if (instr.op == Opcode::BrOnCastFail) std::swap(condition.when, condition.unless);
+  Condition condition{.handlers = cast_handlers(instr.target.heap().kind()).branch, .b = stack_.back().home,
+                      .c = instr.target.nullable(), .imm = cast_target(instr.target)};
+  if (instr.op == Opcode::BrOnCastFail) condition = condition.negated();
   conditional_branch(control(instr.a), condition);
   stack_.back().type = view.stack().back();
 }
@@ -726,7 +734,7 @@ bool Translator::numeric(const Instr& instr, const InstrTypes& types) {
     }
     simple(handlers.plain, operands, result, imm);
   }
-  if (handlers.when != nullptr) {
+  if (handlers.branch.when != nullptr) {
     compare_ = &handlers;
     compare_imm_ = used_imm;
   }
@@ -754,13 +762,12 @@ bool Translator::memory_access(const Instr& instr, const InstrTypes& types) {
   return true;
 }
 
+// What cast handlers take from imm: a CastTarget, for concrete types.
 uint64_t Translator::cast_target(ValType type) {
+  if (!type.heap().is_concrete()) return 0;
   auto words = std::make_unique<uint64_t[]>((sizeof(CastTarget) + 7) / 8);
-  auto* target = new (words.get()) CastTarget{.kind = type.heap().kind(), .nullable = type.nullable()};
-  if (type.heap().is_concrete()) {
-    target->id = type.heap().type_id();
-    target->depth = store_.infos().store().depth(target->id);
-  }
+  const wasm::TypeId id = type.heap().type_id();
+  const auto* target = new (words.get()) CastTarget{.id = id, .depth = store_.infos().store().depth(id)};
   code_->constants.push_back(std::move(words));
   return address(target);
 }
@@ -892,13 +899,30 @@ void Translator::rule_ref_as_non_null(const Instr&, const InstrTypes& types, con
   simple(op_ref_as_non_null, 1, types.pushed[0]);
 }
 void Translator::rule_ref_i31(const Instr&, const InstrTypes& types, const WalkView&) { simple(op_ref_i31, 1, types.pushed[0]); }
-void Translator::rule_i31_get_s(const Instr&, const InstrTypes&, const WalkView&) { simple(op_i31_get_s, 1, wasm::kI32); }
-void Translator::rule_i31_get_u(const Instr&, const InstrTypes&, const WalkView&) { simple(op_i31_get_u, 1, wasm::kI32); }
+// A non-null cast to i31 right before disappears into the access: compilers write the two together.
+void Translator::i31_get(Handler plain, Handler with_cast) {
+  const Entry& top = stack_.back();
+  Ins& last = code_->ins.back();
+  if (top.where == Where::kHome && last_def_ && last.a == top.home && last.c == 0 &&
+      last.handler == cast_handlers(wasm::HeapKind::kI31).cast) {
+    last.handler = with_cast;
+    stack_.back().type = wasm::kI32;
+    return;
+  }
+  simple(plain, 1, wasm::kI32);
+}
+void Translator::rule_i31_get_s(const Instr&, const InstrTypes&, const WalkView&) { i31_get(op_i31_get_s, op_i31_cast_get_s); }
+void Translator::rule_i31_get_u(const Instr&, const InstrTypes&, const WalkView&) { i31_get(op_i31_get_u, op_i31_cast_get_u); }
+
+void Translator::cast(Handler handler, const Instr& instr, ValType result) {
+  const uint32_t ref = pop_slot();
+  define({.handler = handler, .b = ref, .c = instr.type.nullable(), .imm = cast_target(instr.type)}, result);
+}
 void Translator::rule_ref_test(const Instr& instr, const InstrTypes&, const WalkView&) {
-  simple(instr.type.heap().is_concrete() ? op_ref_test_concrete : op_ref_test, 1, wasm::kI32, cast_target(instr.type));
+  cast(cast_handlers(instr.type.heap().kind()).test, instr, wasm::kI32);
 }
 void Translator::rule_ref_cast(const Instr& instr, const InstrTypes& types, const WalkView&) {
-  simple(instr.type.heap().is_concrete() ? op_ref_cast_concrete : op_ref_cast, 1, types.pushed[0], cast_target(instr.type));
+  cast(cast_handlers(instr.type.heap().kind()).cast, instr, types.pushed[0]);
 }
 // any.convert_extern and extern.convert_any: the word stays the same.
 void Translator::rule_convert(const Instr&, const InstrTypes& types, const WalkView&) { stack_.back().type = types.pushed[0]; }
