@@ -167,12 +167,11 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
   }
   TRY(w.pipeline.run(w.ir, passes));
 
-  const auto cpu = x64::CpuFeatures::host();
   TRY(w.lowering.run({.func = &w.ir,
                       .entry = &entry,
                       .instance = instance,
                       .layouts = &store_->store->layouts(),
-                      .cpu = cpu,
+                      .cpu = cpu_,
                       .armed = options_.armed},
                      w.machine));
   if (dump_ != nullptr) dump(func, "machine", w.machine.print());
@@ -186,7 +185,7 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                                             .types = &types(),
                                             .stubs = &stubs_,
                                             .entry = &entry,
-                                            .cpu = cpu,
+                                            .cpu = cpu_,
                                             .listing = dump_ != nullptr},
                                            *space_, sites_));
   stats_.code_bytes += space_->used() - before;
