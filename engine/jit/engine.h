@@ -17,7 +17,12 @@ namespace parallax::jit {
 
 using runtime::EngineOptions;
 
-// Never null. When the machine refuses address space for heap or code, calls end with kOutOfMemory.
-std::unique_ptr<wasm::Embedding> make_engine(std::shared_ptr<wasm::TypeStore> types, const EngineOptions& options = {});
+class JitCompiler;
+
+// Never null. When the machine refuses address space for heap or code, calls end with kOutOfMemory. `compiler`, if given,
+// receives the engine's compiler (compiler.h), which lives as long as the engine: bisection of rewrites (gate()), dumps
+// of every stage (set_dump()), counters (stats()).
+std::unique_ptr<wasm::Embedding> make_engine(std::shared_ptr<wasm::TypeStore> types, const EngineOptions& options = {},
+                                             JitCompiler** compiler = nullptr);
 
 }  // namespace parallax::jit
