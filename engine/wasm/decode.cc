@@ -95,7 +95,10 @@ class Decoder {
       case Section::kTag: return tags();
       case Section::kGlobal: return globals();
       case Section::kExport: return exports();
-      case Section::kStart: module_.start = FuncIndex(in_.u32()); return;
+      case Section::kStart:
+        module_.start_offset = in_.offset();
+        module_.start = FuncIndex(in_.u32());
+        return;
       case Section::kElem: return elems();
       case Section::kDataCount: module_.data_count = in_.u32(); return;
       case Section::kCode: return codes();
@@ -372,20 +375,20 @@ class Decoder {
       }
       case ExternKind::kTable:
         import.index = module_.imported_tables++;
-        module_.tables.push_back({.type = table_type(), .imported = true});
+        module_.tables.push_back({.type = table_type(), .imported = true, .offset = at});
         break;
       case ExternKind::kMemory:
         import.index = module_.imported_memories++;
-        module_.memories.push_back({.type = {limits()}, .imported = true});
+        module_.memories.push_back({.type = {limits()}, .imported = true, .offset = at});
         break;
       case ExternKind::kGlobal:
         import.index = module_.imported_globals++;
-        module_.globals.push_back({.type = global_type(), .imported = true});
+        module_.globals.push_back({.type = global_type(), .imported = true, .offset = at});
         break;
       case ExternKind::kTag: {
         import.index = module_.imported_tags++;
         const uint32_t type = tag_type();
-        module_.tags.push_back({.type = type, .type_id = type_id(type), .imported = true});
+        module_.tags.push_back({.type = type, .type_id = type_id(type), .imported = true, .offset = at});
         break;
       }
     }
@@ -413,27 +416,32 @@ class Decoder {
       }
       table.type = table_type();
       if (has_init) table.init = const_expr();
+      table.offset = at;
       module_.tables.push_back(std::move(table));
     }
   }
 
   void memories() {
     const uint32_t n = count_within(module_.memories.size(), kMaxMemories, "memories");
-    for (uint32_t i = 0; i < n && in_.ok(); ++i) module_.memories.push_back({.type = {limits()}});
+    for (uint32_t i = 0; i < n && in_.ok(); ++i) {
+      const WasmOffset at = in_.offset();
+      module_.memories.push_back({.type = {limits()}, .offset = at});
+    }
   }
 
   void tags() {
     const uint32_t n = count_within(module_.tags.size(), kMaxTags, "tags");
     for (uint32_t i = 0; i < n && in_.ok(); ++i) {
+      const WasmOffset at = in_.offset();
       const uint32_t type = tag_type();
-      module_.tags.push_back({.type = type, .type_id = type_id(type)});
+      module_.tags.push_back({.type = type, .type_id = type_id(type), .offset = at});
     }
   }
 
   void globals() {
     const uint32_t n = count_within(module_.globals.size(), kMaxGlobals, "globals");
     for (uint32_t i = 0; i < n && in_.ok(); ++i) {
-      Global global;
+      Global global{.offset = in_.offset()};
       global.type = global_type();
       global.init = const_expr();
       module_.globals.push_back(global);
@@ -443,7 +451,7 @@ class Decoder {
   void exports() {
     const uint32_t n = count_within(0, kMaxExports, "exports");
     for (uint32_t i = 0; i < n && in_.ok(); ++i) {
-      Export e{.kind = ExternKind::kFunc};
+      Export e{.kind = ExternKind::kFunc, .offset = in_.offset()};
       e.name = in_.name();
       const WasmOffset at = in_.offset();
       const uint8_t kind = in_.u8();
@@ -462,12 +470,12 @@ class Decoder {
       const WasmOffset at = in_.offset();
       const uint32_t flags = in_.u32();
       if (flags > 7) in_.malformed(at, text::format("malformed elements segment kind {}", flags));
-      if (in_.ok()) elem(flags);
+      if (in_.ok()) elem(flags, at);
     }
   }
 
-  void elem(uint32_t flags) {
-    ElemSegment segment;
+  void elem(uint32_t flags, WasmOffset at) {
+    ElemSegment segment{.entry = at};
     const bool passive = (flags & 1) != 0, second = (flags & 2) != 0;
     segment.uses_exprs = (flags & 4) != 0;
     segment.type = segment.uses_exprs ? kFuncRef : kFuncRef.as_non_null();
@@ -520,8 +528,8 @@ class Decoder {
   void datas() {
     const uint32_t n = count_within(0, kMaxSegments, "data segments");
     for (uint32_t i = 0; i < n && in_.ok(); ++i) {
-      DataSegment segment;
       const WasmOffset at = in_.offset();
+      DataSegment segment{.entry = at};
       const uint32_t flags = in_.u32();
       if (flags > 2) in_.malformed(at, text::format("malformed data segment kind {}", flags));
       segment.mode = flags == 1 ? SegmentMode::kPassive : SegmentMode::kActive;

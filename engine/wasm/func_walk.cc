@@ -36,13 +36,10 @@ constexpr bool needs_extended_const(Opcode op) {
          op == Opcode::I64Sub || op == Opcode::I64Mul;
 }
 
-// A signature of the opcode table as a template argument, so that each distinct one becomes one function.
-template <size_t n>
-struct Letters {
-  char text[n];
-  constexpr Letters(const char (&from)[n]) { std::copy(from, from + n, text); }  // NOLINT: implicit on purpose
-  constexpr bool is_fixed() const { return text[0] != '*'; }
-};
+// Which immediates name the memory; all that do not matter are one, to have fewer instances.
+constexpr ImmKind memory_place(ImmKind kind) {
+  return kind == ImmKind::Memory || kind == ImmKind::DataMemory ? kind : ImmKind::MemArg;
+}
 
 constexpr ValType type_of_letter(char letter, ValType address) {
   switch (letter) {
@@ -66,7 +63,7 @@ WalkCore<kEvents>::WalkCore(const Module& module, const Features& features)
 // --- Beginning and end -----------------------------------------------------------------------------------------------
 
 WALK(void)::start_code(Range code, std::span<const ValType> results) {
-  reader_ = InstrReader(*module_, code, features_);
+  reader_.restart(*module_, code);
   stack_.clear();
   labels_.clear();
   hidden_.clear();
@@ -89,13 +86,12 @@ WALK(bool)::begin_func(FuncIndex func) {
   if (module_->funcs[func.index()].body.size() > kMaxFuncBody) {
     in().fail(ErrorCode::kLimit, in().offset(), text::format("function body of more than {} bytes", kMaxFuncBody));
   }
-  const TypeScope scope = TypeScope::of(*module_, features_);
   const uint32_t groups = in().count();
   uint64_t total = 0;
   for (uint32_t i = 0; i < groups && in().ok(); ++i) {
     const WasmOffset at = in().offset();
     const uint32_t count = in().u32();
-    const ValType type = read_val_type(in(), scope);
+    const ValType type = read_val_type(in(), reader_.scope());
     total += count;
     if (total > UINT32_MAX) in().malformed(at, "too many locals");
     if (!in().ok() || total > kMaxLocals) continue;  // the rest is still looked at: malformed goes before limits
@@ -141,14 +137,15 @@ WALK(bool)::step() {
     types_ = {.reachable = reachable_};
   }
   reader_.read_opcode(instr_);
-  if (constant_) [[unlikely]] {
-    const bool admitted = kConstant[static_cast<size_t>(instr_.op)] &&
-                          (!needs_extended_const(instr_.op) || features_.has(Feature::kExtendedConst));
-    if (!admitted) invalid(text::format("constant expression required: {} is not constant", info(instr_.op).text));
-  }
-  if (!in().ok()) return false;
-  if (!dispatch()) return false;
+  if (constant_) require_constant();
+  dispatch();
   return finish_event();
+}
+
+WALK(void)::require_constant() {
+  const bool admitted = kConstant[static_cast<size_t>(instr_.op)] &&
+                        (!needs_extended_const(instr_.op) || features_.has(Feature::kExtendedConst));
+  if (!admitted) invalid(text::format("constant expression required: {} is not constant", info(instr_.op).text));
 }
 
 WALK(bool)::finish_event() {
@@ -161,62 +158,52 @@ WALK(bool)::finish_event() {
   return true;
 }
 
-// One case for each row of the table: reads the immediates, then applies the fixed signature or the rule.
-WALK(bool)::dispatch() {
-  const auto fixed = [this]<Letters letters>() __attribute__((always_inline)) {
-    constexpr size_t kColon = [] {
-      size_t i = 0;
-      while (letters.text[i] != ':') ++i;
-      return i;
-    }();
-    constexpr bool kAddress =
-        std::find(std::begin(letters.text), std::end(letters.text), 'p') != std::end(letters.text);
-    ValType address = kI32;
-    if constexpr (kAddress) address = memory_address(memory_operand());
-    for (size_t i = kColon; i-- > 0;) pop(type_of_letter(letters.text[i], address));
-    for (size_t i = kColon + 1; letters.text[i] != 0; ++i) push(type_of_letter(letters.text[i], address));
-  };
+// One case for each row of the table: reads the immediates, then applies the fixed signature or the rule. After a mistake
+// in reading, the operation is one without immediates, so that only rules that rely on theirs need to ask.
+WALK(void)::dispatch() {
   switch (instr_.op) {
-#define OPCODE(id, prefix, code, text, immediates, signature, effects, feature)          \
-  case Opcode::id:                                                                       \
-    if constexpr (ImmKind::immediates != ImmKind::None) {                                \
-      read<ImmKind::immediates>();                                                       \
-      if (!in().ok()) return false;                                                      \
-    }                                                                                    \
-    if constexpr (Letters(signature).is_fixed()) fixed.template operator()<signature>(); \
-    else on(Op<Opcode::id>{});                                                           \
-    return true;
+#define OPCODE(id, prefix, code, text, immediates, signature, effects, feature)     \
+  case Opcode::id:                                                                  \
+    if constexpr (Feature::feature != Feature::kMvp) {                              \
+      if (!reader_.admits(Feature::feature)) return reader_.reject_feature(instr_); \
+    }                                                                               \
+    if constexpr (ImmKind::immediates != ImmKind::None) {                           \
+      read<ImmKind::immediates>();                                                  \
+      if (!in().ok()) return;                                                       \
+    }                                                                               \
+    if constexpr (Letters(signature).is_fixed()) {                                  \
+      return fixed<memory_place(ImmKind::immediates), signature>();                 \
+    } else {                                                                        \
+      return on(Op<Opcode::id>{});                                                  \
+    }
 #include "engine/wasm/opcodes.def"
 #undef OPCODE
   }
-  return false;
 }
 
-// The memory that the immediates name; requires one of the kinds that name one.
-WALK(uint32_t)::memory_operand() const {
-  switch (info(instr_.op).immediates) {
-    case ImmKind::Memory: return instr_.a;
-    case ImmKind::DataMemory: return instr_.b;
-    default: return instr_.mem.memory.raw;
+template <bool kEvents>
+template <ImmKind kind, Letters letters>
+[[gnu::noinline]] void WalkCore<kEvents>::fixed() {
+  constexpr std::string_view kText(letters.text);
+  constexpr size_t kColon = kText.find(':');
+  ValType address = kI32;
+  if constexpr (kText.find('p') != kText.npos) {
+    address = memory_address(kind == ImmKind::Memory       ? instr_.a
+                             : kind == ImmKind::DataMemory ? instr_.b
+                                                           : instr_.mem.memory.raw);
   }
+  for (size_t i = kColon; i-- > 0;) pop(type_of_letter(kText[i], address));
+  for (size_t i = kColon + 1; i < kText.size(); ++i) push(type_of_letter(kText[i], address));
 }
 
 // Reads immediates and checks what depends on them alone: that indices name something.
 template <bool kEvents>
 template <ImmKind kind>
 void WalkCore<kEvents>::read() {
-  if constexpr (kind == ImmKind::Local) {
-    instr_.a = in().u32();
-    if (instr_.a >= locals_.size()) known(instr_.a, locals_.size(), "local");
-    return;
-  } else if constexpr (kind == ImmKind::I32) {
-    instr_.bits = static_cast<uint64_t>(int64_t{in().s32()});
-    return;
-  } else {
-    reader_.read_immediates(instr_);
-    if (!in().ok()) return;
-  }
+  reader_.read_immediates<kind>(instr_);
+  if (!in().ok()) return;
   const Module& m = *module_;
+  if constexpr (kind == ImmKind::Local) known(instr_.a, locals_.size(), "local");
   if constexpr (kind == ImmKind::Func) known(instr_.a, m.funcs.size(), "function");
   if constexpr (kind == ImmKind::Global) known(instr_.a, visible_globals_, "global");
   if constexpr (kind == ImmKind::Table) known(instr_.a, m.tables.size(), "table");
@@ -256,11 +243,8 @@ WALK(void)::check_mem_arg() {
   }
 }
 
-WALK(bool)::known(uint64_t index, size_t count, const char* what) {
-  if (index < count) [[likely]]
-    return true;
+WALK(void)::unknown(uint64_t index, size_t count, const char* what) {
   invalid(text::format("unknown {} {}: there are {}", what, index, count));
-  return false;
 }
 
 WALK(bool)::known_memory(uint32_t index) { return known(index, module_->memories.size(), "memory"); }
@@ -276,19 +260,12 @@ WALK(bool)::known_data(uint32_t index) {
 
 // --- Operand stack ---------------------------------------------------------------------------------------------------
 
-WALK(void)::push(ValType type) {
-  stack_.push_back(type);
-  if constexpr (kEvents) pushed_.push_back(type);
-  if (stack_.size() > kMaxOperands) [[unlikely]] {
-    in().fail(ErrorCode::kLimit, instr_.offset, text::format("operand stack of more than {} values", kMaxOperands));
-  }
+WALK(void)::too_many_operands() {
+  in().fail(ErrorCode::kLimit, instr_.offset, text::format("operand stack of more than {} values", kMaxOperands));
 }
 
 WALK(void)::push_all(std::span<const ValType> types) {
-  if (stack_.size() + types.size() > kMaxOperands) [[unlikely]] {
-    return in().fail(ErrorCode::kLimit, instr_.offset,
-                     text::format("operand stack of more than {} values", kMaxOperands));
-  }
+  if (stack_.size() + types.size() > kMaxOperands) return too_many_operands();
   stack_.insert(stack_.end(), types.begin(), types.end());
   if constexpr (kEvents) pushed_.insert(pushed_.end(), types.begin(), types.end());
 }
@@ -305,18 +282,15 @@ WALK(ValType)::pop() {
   return type;
 }
 
-WALK(ValType)::pop(ValType expected) {
-  if (stack_.size() > labels_.back().height) [[likely]] {
-    const ValType type = stack_.back();
-    if (type != expected && !store_->matches(type, expected)) [[unlikely]]
-      mismatch("instruction", {&expected, 1});
-    stack_.pop_back();
-    if constexpr (kEvents) popped_.push_back(type);
-    return type;
-  }
+// Nothing is left in the block: fine behind a branch only.
+WALK(ValType)::pop_below(ValType expected) {
   if (!labels_.back().unreachable) mismatch("instruction", {&expected, 1});
   if constexpr (kEvents) popped_.push_back(kBottom);
   return kBottom;
+}
+
+WALK(void)::check_popped(ValType type, ValType expected) {
+  if (!store_->matches(type, expected)) mismatch("instruction", {&expected, 1});
 }
 
 WALK(ValType)::pop_ref() {

@@ -8,19 +8,17 @@
 namespace parallax::wasm {
 
 void InstrReader::read_prefixed(Instr& instr, uint8_t prefix) {
-  instr.op = Opcode::Unreachable;  // a harmless one, should the reading fail
+  const uint32_t code = detail::is_prefix(prefix) ? in_.u32() : 0;
+  instr.op = detail::lookup_opcode(prefix, code);
+  if (instr.op == kNoOpcode || !in_.ok()) reject_opcode(instr);
+}
+
+void InstrReader::reject_opcode(Instr& instr) {
+  instr.op = Opcode::Unreachable;  // a harmless one: the reading failed
   if (!in_.ok()) return;
-  if (!detail::is_prefix(prefix)) {
-    in_.malformed(instr.offset, text::format("illegal opcode {:02x}", prefix));
-    return;
-  }
-  const uint32_t code = in_.u32();
-  const Opcode op = detail::lookup_opcode(prefix, code);
-  if (op != kNoOpcode) {
-    instr.op = op;
-  } else {
-    in_.malformed(instr.offset, text::format("illegal opcode {:02x} {:02x}", prefix, code));
-  }
+  std::string code;
+  for (const uint8_t byte : in_.since(instr.offset)) code += text::format(" {:02x}", byte);
+  in_.malformed(instr.offset, "illegal opcode" + code);
 }
 
 void InstrReader::reject_feature(const Instr& instr) {
@@ -31,57 +29,52 @@ void InstrReader::reject_feature(const Instr& instr) {
 
 void InstrReader::read_immediates(Instr& instr, ImmKind kind) {
   switch (kind) {
-    case ImmKind::None: return;
-    case ImmKind::Block: instr.block = read_block_type(in_, scope_); return;
-    case ImmKind::Label:
-    case ImmKind::Func:
-    case ImmKind::Local:
-    case ImmKind::Global:
-    case ImmKind::Table:
-    case ImmKind::Memory:
-    case ImmKind::Tag:
-    case ImmKind::Data:
-    case ImmKind::Elem:
-    case ImmKind::Type: instr.a = in_.u32(); return;
-    case ImmKind::BrTable: read_br_table(instr); return;
-    case ImmKind::MemArg: read_mem_arg(instr); return;
-    case ImmKind::MemArgLane:
-      read_mem_arg(instr);
-      instr.lane = in_.u8();
-      return;
-    case ImmKind::Lane: instr.lane = in_.u8(); return;
-    case ImmKind::TableElem:  // binary order: elem, table
-      instr.b = in_.u32();
-      instr.a = in_.u32();
-      return;
-    case ImmKind::DataMemory:
-    case ImmKind::MemoryMemory:
-    case ImmKind::TableTable:
-    case ImmKind::CallIndirect:
-    case ImmKind::TypeField:
-    case ImmKind::TypeCount:
-    case ImmKind::TypeData:
-    case ImmKind::TypeElem:
-    case ImmKind::TypeType:
-      instr.a = in_.u32();
-      instr.b = in_.u32();
-      return;
-    case ImmKind::HeapType: {
-      const bool nullable =
-          instr.op == Opcode::RefNull || instr.op == Opcode::RefTestNull || instr.op == Opcode::RefCastNull;
-      instr.type = ValType::ref(read_heap_type(in_, scope_), nullable);
-      return;
-    }
-    case ImmKind::BrOnCast: read_br_on_cast(instr); return;
-    case ImmKind::SelectTypes: read_select_types(instr); return;
-    case ImmKind::TryTable: read_catches(instr); return;
-    case ImmKind::I32: instr.bits = static_cast<uint64_t>(int64_t{in_.s32()}); return;
-    case ImmKind::I64: instr.bits = static_cast<uint64_t>(in_.s64()); return;
-    case ImmKind::F32: instr.bits = in_.fixed32(); return;
-    case ImmKind::F64: instr.bits = in_.fixed64(); return;
-    case ImmKind::V128:
-    case ImmKind::Shuffle: read_v128(instr); return;
+#define KIND(id) \
+  case ImmKind::id: return read_immediates<ImmKind::id>(instr);
+    KIND(None)
+    KIND(Block)
+    KIND(Label)
+    KIND(BrTable)
+    KIND(Func)
+    KIND(Local)
+    KIND(Global)
+    KIND(Table)
+    KIND(Memory)
+    KIND(Tag)
+    KIND(Data)
+    KIND(Elem)
+    KIND(Type)
+    KIND(MemArg)
+    KIND(MemArgLane)
+    KIND(Lane)
+    KIND(DataMemory)
+    KIND(MemoryMemory)
+    KIND(TableElem)
+    KIND(TableTable)
+    KIND(CallIndirect)
+    KIND(TypeField)
+    KIND(TypeCount)
+    KIND(TypeData)
+    KIND(TypeElem)
+    KIND(TypeType)
+    KIND(HeapType)
+    KIND(BrOnCast)
+    KIND(SelectTypes)
+    KIND(TryTable)
+    KIND(I32)
+    KIND(I64)
+    KIND(F32)
+    KIND(F64)
+    KIND(V128)
+    KIND(Shuffle)
+#undef KIND
   }
+}
+
+void InstrReader::read_heap_type(Instr& instr) {
+  const bool nullable =
+      instr.op == Opcode::RefNull || instr.op == Opcode::RefTestNull || instr.op == Opcode::RefCastNull;
+  instr.type = ValType::ref(wasm::read_heap_type(in_, scope_), nullable);
 }
 
 // Flags: alignment in bits 0..5, bit 6 says that a memory index follows.
@@ -110,8 +103,8 @@ void InstrReader::read_br_on_cast(Instr& instr) {
   const uint8_t flags = in_.u8();
   if (flags > 3) in_.malformed(at, text::format("malformed cast flags {:#x}", flags));
   instr.a = in_.u32();
-  instr.type = ValType::ref(read_heap_type(in_, scope_), (flags & 1) != 0);
-  instr.target = ValType::ref(read_heap_type(in_, scope_), (flags & 2) != 0);
+  instr.type = ValType::ref(wasm::read_heap_type(in_, scope_), (flags & 1) != 0);
+  instr.target = ValType::ref(wasm::read_heap_type(in_, scope_), (flags & 2) != 0);
 }
 
 void InstrReader::read_select_types(Instr& instr) {

@@ -60,6 +60,7 @@ struct Export {
   std::string name;
   ExternKind kind;
   uint32_t index = 0;
+  WasmOffset offset = 0;
 };
 
 struct Func {
@@ -73,20 +74,24 @@ struct Table {
   TableType type;
   bool imported = false;
   std::optional<ConstExpr> init;
+  WasmOffset offset = 0;  // of its entry; so for the others
 };
 struct Memory {
   MemoryType type;
   bool imported = false;
+  WasmOffset offset = 0;
 };
 struct Global {
   GlobalType type;
   bool imported = false;
   ConstExpr init;
+  WasmOffset offset = 0;
 };
 struct Tag {
   uint32_t type = 0;
   TypeId type_id;
   bool imported = false;
+  WasmOffset offset = 0;
 };
 
 enum class SegmentMode : uint8_t { kPassive, kActive, kDeclarative };
@@ -99,6 +104,7 @@ struct ElemSegment {
   bool uses_exprs = false;
   std::vector<FuncIndex> funcs;
   std::vector<ConstExpr> exprs;
+  WasmOffset entry = 0;  // where the segment's entry begins
   size_t size() const { return uses_exprs ? exprs.size() : funcs.size(); }
 };
 struct DataSegment {
@@ -106,6 +112,7 @@ struct DataSegment {
   MemoryIndex memory{0};
   ConstExpr offset;
   Range bytes;
+  WasmOffset entry = 0;  // where the segment's entry begins
 };
 
 struct RecGroup {
@@ -137,6 +144,7 @@ struct Module {
   std::vector<Tag> tags;
   std::vector<Export> exports;
   std::optional<FuncIndex> start;
+  WasmOffset start_offset = 0;
   std::vector<ElemSegment> elems;
   std::vector<DataSegment> datas;
   std::optional<uint32_t> data_count;

@@ -59,6 +59,12 @@ constexpr Opcode lookup_opcode(uint8_t prefix, uint32_t code) {
   }
 }
 
+inline constexpr Feature kFeatures[kOpcodeCount] = {
+#define OPCODE(id, prefix, code, text, immediates, signature, effects, feature) Feature::feature,
+#include "engine/wasm/opcodes.def"
+#undef OPCODE
+};
+
 // --- What the instruction's name says about memory and lanes -----------------------------------------------------------
 
 constexpr uint8_t log2_of(uint32_t n) { return static_cast<uint8_t>(std::bit_width(n) - 1); }

@@ -24,9 +24,6 @@ uint8_t Reader::end_of_input() {
   return 0;
 }
 
-uint32_t Reader::u32_slow() { return static_cast<uint32_t>(unsigned_slow(32)); }
-uint64_t Reader::u64() { return unsigned_slow(64); }
-
 // LEB128: at most ceil(bits/7) bytes, and the bits of the last byte beyond `bits` must be zero. The order of the two
 // checks is the reference interpreter's, because the suite tells them apart.
 uint64_t Reader::unsigned_slow(int bits) {

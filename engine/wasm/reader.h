@@ -33,29 +33,27 @@ class Reader {
   WasmOffset offset() const { return static_cast<WasmOffset>(p_ - base_); }
   size_t remaining() const { return static_cast<size_t>(end_ - p_); }
   bool at_end() const { return p_ == end_; }
+  // What was read since an earlier offset.
+  std::span<const uint8_t> since(WasmOffset start) const { return {base_ + start, p_}; }
   // The next byte without reading it; 0 at the end.
   uint8_t peek() const { return p_ != end_ ? *p_ : 0; }
 
   uint8_t u8() {
-    if (p_ == end_) [[unlikely]]
-      return end_of_input();
+    if (p_ == end_) return end_of_input();
     return *p_++;
   }
+  // LEB128. One byte is the common case by far.
   uint32_t u32() {
-    if (p_ != end_ && *p_ < 0x80) [[likely]]
-      return *p_++;
-    return u32_slow();
+    if (p_ != end_ && *p_ < 0x80) return *p_++;
+    return static_cast<uint32_t>(unsigned_slow(32));
   }
-  uint64_t u64();
-  int32_t s32() {
-    if (p_ != end_ && *p_ < 0x80) [[likely]] {
-      const uint8_t byte = *p_++;
-      return static_cast<int32_t>(static_cast<uint32_t>(byte) << 25) >> 25;
-    }
-    return static_cast<int32_t>(signed_slow(32));
+  uint64_t u64() {
+    if (p_ != end_ && *p_ < 0x80) return *p_++;
+    return unsigned_slow(64);
   }
-  int64_t s33() { return signed_slow(33); }
-  int64_t s64() { return signed_slow(64); }
+  int32_t s32() { return static_cast<int32_t>(signed_number(32)); }
+  int64_t s33() { return signed_number(33); }
+  int64_t s64() { return signed_number(64); }
   uint32_t fixed32();
   uint64_t fixed64();
   // A count of elements that follow; at most remaining().
@@ -72,7 +70,10 @@ class Reader {
 
  private:
   uint8_t end_of_input();
-  uint32_t u32_slow();
+  int64_t signed_number(int bits) {
+    if (p_ != end_ && *p_ < 0x80) return static_cast<int64_t>(uint64_t{*p_++} << 57) >> 57;
+    return signed_slow(bits);
+  }
   int64_t signed_slow(int bits);
   uint64_t unsigned_slow(int bits);
 

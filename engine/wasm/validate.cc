@@ -43,7 +43,7 @@ class Validator {
     return fail(ErrorCode::kInvalid, offset, std::move(message));
   }
 
-  Result<> known(uint64_t index, size_t count, const char* what, WasmOffset offset = 0) {
+  Result<> known(uint64_t index, size_t count, const char* what, WasmOffset offset) {
     if (index < count) return {};
     return invalid(offset, text::format("unknown {} {}: there are {}", what, index, count));
   }
@@ -53,24 +53,26 @@ class Validator {
     return walk_.finish();
   }
 
-  Result<> limits(const Limits& limits, uint64_t largest, const char* what) {
+  Result<> limits(const Limits& limits, uint64_t largest, const char* what, WasmOffset at) {
     if (limits.min > largest || limits.max.value_or(0) > largest) {
-      return invalid(0, text::format("{}: at most {}", what, largest));
+      return invalid(at, text::format("{}: at most {}", what, largest));
     }
     if (limits.max.has_value() && limits.min > *limits.max) {
-      return invalid(0,
+      return invalid(at,
                      text::format("size minimum must not be greater than maximum: {} and {}", limits.min, *limits.max));
     }
     return {};
   }
 
   Result<> tables() {
-    if (module_.tables.size() > 1 && !features_.has(Feature::kReferenceTypes)) return invalid(0, "multiple tables");
+    if (module_.tables.size() > 1 && !features_.has(Feature::kReferenceTypes)) {
+      return invalid(module_.tables[1].offset, "multiple tables");
+    }
     for (const Table& table : module_.tables) {
-      TRY(limits(table.type.limits, table.type.limits.is_64 ? UINT64_MAX : UINT32_MAX, "table size"));
+      TRY(limits(table.type.limits, table.type.limits.is_64 ? UINT64_MAX : UINT32_MAX, "table size", table.offset));
       if (!table.imported && !table.init.has_value() && !table.type.element.is_defaultable()) {
-        return invalid(
-            0, text::format("type mismatch: a table of {} needs an initialiser", to_string(table.type.element)));
+        return invalid(table.offset, text::format("type mismatch: a table of {} needs an initialiser",
+                                                  to_string(table.type.element)));
       }
     }
     return {};
@@ -85,27 +87,34 @@ class Validator {
   }
 
   Result<> memories() {
-    if (module_.memories.size() > 1 && !features_.has(Feature::kMultiMemory)) return invalid(0, "multiple memories");
+    if (module_.memories.size() > 1 && !features_.has(Feature::kMultiMemory)) {
+      return invalid(module_.memories[1].offset, "multiple memories");
+    }
     for (const Memory& memory : module_.memories) {
       const uint64_t largest = memory.type.limits.is_64 ? uint64_t{1} << 48 : uint64_t{1} << 16;
       TRY(limits(memory.type.limits, largest,
-                 "memory size must be at most 65536 pages (4GiB), or 2**48 with 64-bit addresses"));
+                 "memory size must be at most 65536 pages (4GiB), or 2**48 with 64-bit addresses", memory.offset));
     }
     return {};
   }
 
   Result<> tags() {
     for (const Tag& tag : module_.tags) {
-      if (!module_.types[tag.type].results.empty()) return invalid(0, "non-empty tag result type");
+      if (!module_.types[tag.type].results.empty()) return invalid(tag.offset, "non-empty tag result type");
     }
     return {};
   }
 
-  // Each global sees those before it; without gc only imported ones.
+  // Without gc, constant expressions see imported globals only.
+  uint32_t visible_globals(size_t defined_before) const {
+    return static_cast<uint32_t>(features_.has(Feature::kGc) ? defined_before : module_.imported_globals);
+  }
+
+  // Each global sees those before it.
   Result<> globals() {
     for (uint32_t i = module_.imported_globals; i < module_.globals.size(); ++i) {
       const Global& global = module_.globals[i];
-      TRY(const_expr(global.init, global.type.value, features_.has(Feature::kGc) ? i : module_.imported_globals));
+      TRY(const_expr(global.init, global.type.value, visible_globals(i)));
     }
     return {};
   }
@@ -122,40 +131,44 @@ class Validator {
   }
 
   Result<> exports() {
-    std::vector<std::string_view> names;
+    std::vector<const Export*> sorted;
     for (const Export& e : module_.exports) {
-      TRY(known(e.index, size_of(e.kind), kExternTexts[static_cast<size_t>(e.kind)]));
-      names.push_back(e.name);
+      TRY(known(e.index, size_of(e.kind), kExternTexts[static_cast<size_t>(e.kind)], e.offset));
+      sorted.push_back(&e);
     }
-    std::sort(names.begin(), names.end());
-    const auto twice = std::adjacent_find(names.begin(), names.end());
-    if (twice != names.end()) return invalid(0, text::format("duplicate export name {}", text::quoted(*twice)));
-    return {};
+    std::sort(sorted.begin(), sorted.end(), [](const Export* a, const Export* b) {
+      return a->name != b->name ? a->name < b->name : a->offset < b->offset;
+    });
+    const auto twice = std::adjacent_find(sorted.begin(), sorted.end(),
+                                          [](const Export* a, const Export* b) { return a->name == b->name; });
+    if (twice == sorted.end()) return {};
+    return invalid(twice[1]->offset, text::format("duplicate export name {}", text::quoted(twice[1]->name)));
   }
 
   Result<> start() {
     if (!module_.start.has_value()) return {};
-    TRY(known(module_.start->raw, module_.funcs.size(), "function"));
+    TRY(known(module_.start->raw, module_.funcs.size(), "function", module_.start_offset));
     const SubType& type = module_.func_type(*module_.start);
-    if (!type.params.empty() || !type.results.empty()) return invalid(0, "start function must take and give nothing");
+    if (!type.params.empty() || !type.results.empty()) {
+      return invalid(module_.start_offset, "start function must take and give nothing");
+    }
     return {};
   }
 
   Result<> elems() {
-    const auto all_globals = static_cast<uint32_t>(module_.globals.size());
+    const uint32_t globals = visible_globals(module_.globals.size());
     for (const ElemSegment& segment : module_.elems) {
       if (segment.mode == SegmentMode::kActive) {
-        TRY(known(segment.table.raw, module_.tables.size(), "table", segment.offset.begin));
+        TRY(known(segment.table.raw, module_.tables.size(), "table", segment.entry));
         const TableType& table = module_.tables[segment.table.index()].type;
         if (!module_.store->matches(segment.type, table.element)) {
-          return invalid(segment.offset.begin, text::format("type mismatch: segment of {} for a table of {}",
-                                                            to_string(segment.type), to_string(table.element)));
+          return invalid(segment.entry, text::format("type mismatch: segment of {} for a table of {}",
+                                                     to_string(segment.type), to_string(table.element)));
         }
-        TRY(const_expr(segment.offset, table.limits.is_64 ? kI64 : kI32, all_globals));
+        TRY(const_expr(segment.offset, table.limits.is_64 ? kI64 : kI32, globals));
       }
-      for (const FuncIndex func : segment.funcs)
-        TRY(known(func.raw, module_.funcs.size(), "function", segment.offset.begin));
-      for (const ConstExpr expr : segment.exprs) TRY(const_expr(expr, segment.type, all_globals));
+      for (const FuncIndex func : segment.funcs) TRY(known(func.raw, module_.funcs.size(), "function", segment.entry));
+      for (const ConstExpr expr : segment.exprs) TRY(const_expr(expr, segment.type, globals));
     }
     return {};
   }
@@ -163,9 +176,9 @@ class Validator {
   Result<> datas() {
     for (const DataSegment& segment : module_.datas) {
       if (segment.mode != SegmentMode::kActive) continue;
-      TRY(known(segment.memory.raw, module_.memories.size(), "memory", segment.offset.begin));
+      TRY(known(segment.memory.raw, module_.memories.size(), "memory", segment.entry));
       const bool is_64 = module_.memories[segment.memory.index()].type.limits.is_64;
-      TRY(const_expr(segment.offset, is_64 ? kI64 : kI32, static_cast<uint32_t>(module_.globals.size())));
+      TRY(const_expr(segment.offset, is_64 ? kI64 : kI32, visible_globals(module_.globals.size())));
     }
     return {};
   }

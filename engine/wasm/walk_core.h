@@ -10,6 +10,7 @@
 // Cost: linear in the code, with a factor of at most the number of values a call or label carries (kMaxParams).
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <string>
 #include <string_view>
@@ -19,6 +20,14 @@
 #include "engine/wasm/instr_reader.h"
 
 namespace parallax::wasm {
+
+// A signature of the opcode table as a template argument, so that each distinct one becomes one function.
+template <size_t n>
+struct Letters {
+  char text[n];
+  constexpr Letters(const char (&from)[n]) { std::copy(from, from + n, text); }  // NOLINT: implicit on purpose
+  constexpr bool is_fixed() const { return text[0] != '*'; }
+};
 
 // Names the rule of one opcode.
 template <Opcode op>
@@ -56,17 +65,35 @@ class WalkCore : public WalkView {
 #include "engine/wasm/opcodes.def"
 #undef OPCODE
 
-  bool dispatch();
+  void dispatch();
+  void require_constant();
   template <ImmKind kind>
   void read();
+  // Applies a fixed signature; `kind` says where the memory is named whose address type is p.
+  template <ImmKind kind, Letters letters>
+  void fixed();
   bool finish_event();
   void start_code(Range code, std::span<const ValType> results);
 
   // --- operand stack ---
-  void push(ValType type);
+  void push(ValType type) {
+    if (stack_.size() >= kMaxOperands) return too_many_operands();
+    stack_.push_back(type);
+    if constexpr (kEvents) pushed_.push_back(type);
+  }
+  void too_many_operands();
   void push_all(std::span<const ValType> types);
   ValType pop();
-  ValType pop(ValType expected);
+  ValType pop(ValType expected) {
+    if (stack_.size() == labels_.back().height) return pop_below(expected);
+    const ValType type = stack_.back();
+    if (type != expected) check_popped(type, expected);
+    stack_.pop_back();
+    if constexpr (kEvents) popped_.push_back(type);
+    return type;
+  }
+  ValType pop_below(ValType expected);
+  void check_popped(ValType type, ValType expected);
   // A reference (or kBottom, as kBottomRef).
   ValType pop_ref();
   void pop_all(std::span<const ValType> types);
@@ -101,14 +128,16 @@ class WalkCore : public WalkView {
   const FieldType* struct_field(uint32_t type, uint32_t field);
   const FieldType* array_element(uint32_t type);
   ValType concrete(uint32_t type, bool nullable) const;
-  bool known(uint64_t index, size_t count, const char* what);
+  bool known(uint64_t index, size_t count, const char* what) {
+    return index < count || (unknown(index, count, what), false);
+  }
+  void unknown(uint64_t index, size_t count, const char* what);
   bool known_memory(uint32_t index);
   bool known_data(uint32_t index);
   ValType address_type(const Limits& limits) const { return limits.is_64 ? kI64 : kI32; }
   ValType memory_address(uint32_t index) const { return address_type(module_->memories[index].type.limits); }
   ValType table_address(uint32_t index) const { return address_type(module_->tables[index].type.limits); }
   void check_mem_arg();
-  uint32_t memory_operand() const;
   void require_mutable(const FieldType& field, const char* what);
   void require_packed(const FieldType& field, bool packed);
   void require_array_of_bits(const FieldType& element);

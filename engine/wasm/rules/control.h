@@ -94,6 +94,10 @@ RULE(CallRef) {
   call(*type);
 }
 RULE(ReturnCallRef) {
+  if (!features_.has(Feature::kTypedFuncRefs)) {
+    return in().malformed(instr_.offset,
+                          "illegal opcode 15: return_call_ref needs typed function references, which are off");
+  }
   const SubType* type = func_type(instr_.a);
   if (type == nullptr) return;
   pop(concrete(instr_.a, true));
