@@ -20,6 +20,13 @@
 namespace parallax::wasm {
 namespace {
 
+// Types of ten thousand fields make long messages.
+std::string clip(std::string text) {
+  constexpr size_t kLongest = 300;
+  if (text.size() > kLongest) text.replace(kLongest, text.npos, "...");
+  return text;
+}
+
 constexpr uint32_t kMagic = 0x6d736100;  // "\0asm"
 constexpr uint32_t kVersion = 1;
 constexpr size_t kMaxModuleBytes = size_t{1} << 30;
@@ -203,7 +210,7 @@ class Decoder {
     if (!super.is_final && module_.store->matches(type, super)) return;
     const char* why = super.is_final ? "which is final" : "of another structure";
     in_.invalid(at, text::format("sub type {} {} does not match its supertype, {}: {}", index,
-                                 module_.store->print(type), why, module_.store->print(super)));
+                                 clip(module_.store->print(type)), why, clip(module_.store->print(super))));
   }
 
   SubType sub_type(const TypeScope& scope, uint32_t index) {

@@ -14,9 +14,10 @@
 //
 // on_instr is called *after* the walk applied the instruction's effect to its own stacks, with what was popped and
 // pushed in InstrTypes. Control: for block, loop, if and try_table the new label is already the innermost one in the
-// view; for `else`, `end`, `catch`, `catch_all`, `delegate` the closed label is described by InstrTypes::closed and (except for else)
-// is no longer in the view. Instructions in unreachable code are reported too, with InstrTypes::reachable false:
-// translators skip them but must count blocks (control instructions are always reported).
+// view; for `else`, `end`, `catch`, `catch_all`, `delegate` the closed label is described by InstrTypes::closed and
+// (except for else) is no longer in the view. Labels of catch clauses count from outside their try_table: in its event
+// they are view.label(clause.label + 1). Instructions in unreachable code are reported too, with
+// InstrTypes::reachable false: translators skip them but must count blocks (control instructions are always reported).
 #pragma once
 
 #include <span>

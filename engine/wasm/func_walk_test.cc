@@ -331,6 +331,23 @@ TEST(Limits, LargeBranchTablesWithManyValuesAreLinear) {
   EXPECT_EQ(verdict_of_body(type, m, code), "");
 }
 
+// Three-byte instructions over ten thousand fields: in dead code and for default values they take constant time.
+TEST(Limits, LargeStructsAreLinear) {
+  ModuleBuilder m;
+  SubType large{.kind = CompositeKind::kStruct};
+  large.fields.assign(kMaxFields, {{kI32, Packed::kNone}, false});
+  const TypeIndex type = m.add_type(std::move(large));
+  const TypeIndex none = m.add_func_type({}, {});
+  CodeWriter code;
+  for (uint32_t i = 0; i < 300'000; ++i) code.op(Opcode::StructNewDefault, type.raw).op(Opcode::Drop);
+  code.op(Opcode::Unreachable);
+  for (uint32_t i = 0; i < 300'000; ++i) {
+    code.op(Opcode::StructNew, type.raw).op(Opcode::Drop);
+    code.op(Opcode::Unreachable);
+  }
+  EXPECT_EQ(verdict_of_body(none, m, code.end()), "");
+}
+
 TEST(Limits, OperandStacksAreBounded) {
   ModuleBuilder m;
   const TypeIndex many = m.add_func_type({}, std::vector<ValType>(kMaxResults, kI32));

@@ -14,6 +14,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "engine/wasm/func_walk.h"
@@ -92,6 +93,17 @@ class WalkCore : public WalkView {
     if constexpr (kEvents) popped_.push_back(type);
     return type;
   }
+  // Pops `count` values, expected(count - 1) first. Constant time where the stack is drained behind a branch.
+  template <class Expected>
+  void pop_each(size_t count, Expected&& expected) {
+    for (size_t i = count; i-- > 0 && in().ok();) {
+      if (stack_.size() == labels_.back().height && labels_.back().unreachable) {
+        if constexpr (kEvents) popped_.insert(popped_.end(), i + 1, kBottom);
+        return;
+      }
+      pop(expected(i));
+    }
+  }
   ValType pop_below(ValType expected);
   void check_popped(ValType type, ValType expected);
   // A reference (or kBottom, as kBottomRef).
@@ -127,6 +139,8 @@ class WalkCore : public WalkView {
   const SubType* func_type(uint32_t type) { return composite(type, CompositeKind::kFunc); }
   const FieldType* struct_field(uint32_t type, uint32_t field);
   const FieldType* array_element(uint32_t type);
+  // The first field without a default value, or null. Remembered, because a three-byte instruction asks about all fields.
+  const FieldType* field_without_default(uint32_t type);
   ValType concrete(uint32_t type, bool nullable) const;
   bool known(uint64_t index, size_t count, const char* what) {
     return index < count || (unknown(index, count, what), false);
@@ -174,6 +188,7 @@ class WalkCore : public WalkView {
   std::vector<uint32_t> init_undo_;                 // locals that became set inside open labels
   std::vector<std::vector<ValType>> single_pages_;  // storage of block types with one reference result
 
+  std::unordered_map<uint32_t, const FieldType*> without_default_;
   std::vector<const ValType*> distinct_;  // of one br_table
 
   // Events.

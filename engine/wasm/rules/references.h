@@ -65,16 +65,14 @@ RULE(RefCastNull) { on(Op<Opcode::RefCast>{}); }
 RULE(StructNew) {
   const SubType* type = composite(instr_.a, CompositeKind::kStruct);
   if (type == nullptr) return;
-  for (size_t i = type->fields.size(); i-- > 0;) pop(type->fields[i].storage.unpacked);
+  pop_each(type->fields.size(), [&](size_t i) { return type->fields[i].storage.unpacked; });
   push(concrete(instr_.a, false));
 }
 RULE(StructNewDefault) {
   const SubType* type = composite(instr_.a, CompositeKind::kStruct);
   if (type == nullptr) return;
-  for (const FieldType& field : type->fields) {
-    if (!field.storage.unpacked.is_defaultable()) {
-      return mismatch_of(text::format("field type {} has no default value", to_string(field.storage)));
-    }
+  if (const FieldType* field = field_without_default(instr_.a)) {
+    return mismatch_of(text::format("field type {} has no default value", to_string(field->storage)));
   }
   push(concrete(instr_.a, false));
 }
@@ -121,7 +119,7 @@ RULE(ArrayNewFixed) {
   if (instr_.b > kMaxArrayNewFixed) {
     return in().fail(ErrorCode::kLimit, instr_.offset, text::format("array.new_fixed of {} elements", instr_.b));
   }
-  for (uint32_t i = 0; i < instr_.b && in().ok(); ++i) pop(element->storage.unpacked);
+  pop_each(instr_.b, [&](size_t) { return element->storage.unpacked; });
   push(concrete(instr_.a, false));
 }
 RULE(ArrayNewData) {
@@ -238,6 +236,19 @@ WALK(const FieldType*)::struct_field(uint32_t type, uint32_t field) {
 WALK(const FieldType*)::array_element(uint32_t type) {
   const SubType* found = composite(type, CompositeKind::kArray);
   return found == nullptr ? nullptr : &found->fields[0];
+}
+
+WALK(const FieldType*)::field_without_default(uint32_t type) {
+  const std::vector<FieldType>& fields = module_->types[type].fields;
+  const auto find = [&fields]() -> const FieldType* {
+    const auto has_none = [](const FieldType& field) { return !field.storage.unpacked.is_defaultable(); };
+    const auto it = std::find_if(fields.begin(), fields.end(), has_none);
+    return it == fields.end() ? nullptr : &*it;
+  };
+  if (fields.size() <= 16) return find();
+  const auto [it, is_new] = without_default_.try_emplace(type, nullptr);
+  if (is_new) it->second = find();
+  return it->second;
 }
 
 WALK(ValType)::concrete(uint32_t type, bool nullable) const {
