@@ -119,11 +119,8 @@ void ModuleParser::skip_name() {
 }
 
 void ModuleParser::note_name(std::vector<NameEntry>& names, uint32_t index, const Name& name) const {
-  if (name.annotated) {
-    names.push_back({index, *name.annotated});
-  } else if (!name.id.empty() && options_.names == NameSection::kEmit) {
-    names.push_back({index, std::string(name.id)});
-  }
+  if (options_.names == NameSection::kOmit || !name.is_given()) return;
+  names.push_back({index, name.annotated.value_or(std::string(name.id))});
 }
 
 void ModuleParser::move_names(std::vector<NameEntry>& from, uint32_t outer, std::vector<IndirectNameEntry>& to) {

@@ -96,11 +96,8 @@ Bytes ModuleParser::branch_hint_section() const {
 }
 
 Bytes ModuleParser::name_section(std::string_view name) {
-  if (module_name_) {
-    names_.module = *module_name_;
-  } else if (options_.names == NameSection::kEmit) {
-    names_.module = std::string(name);
-  }
+  if (options_.names == NameSection::kOmit) return {};
+  names_.module = module_name_.value_or(std::string(name));
   names_.funcs = func_space_.names;
   names_.types = type_space_.names;
   names_.tables = table_space_.names;

@@ -18,7 +18,7 @@ namespace parallax::wasm::text {
 enum class NameSection : uint8_t { kOmit, kEmit };
 
 struct ParseOptions {
-  // Whether identifiers become a name section. @name annotations always do.
+  // Whether identifiers and @name annotations become a name section.
   NameSection names = NameSection::kEmit;
 };
 

@@ -178,7 +178,11 @@ TEST(TextParser, DeepNestingNeedsNoStack) {
 TEST(TextParser, IdentifiersBecomeTheNameSection) {
   const std::string out = hex("(module $m (func $f (param $p i32) (local $l i32) (block $b)))", NameSection::kEmit);
   EXPECT_THAT(out, HasSubstr("046e616d65" "00" "02" "01" "6d" "01" "04" "01" "00" "01" "66"));
-  EXPECT_THAT(hex("(func (@name \"a b\"))"), HasSubstr("046e616d65" "01" "06" "01" "00" "03" "612062"));
+  EXPECT_THAT(hex("(func (@name \"a b\"))", NameSection::kEmit), HasSubstr("046e616d65" "01" "06" "01" "00" "03" "612062"));
+}
+
+TEST(TextParser, WithoutNamesThereIsNoNameSection) {
+  EXPECT_EQ(hex("(module $m (@name \"n\") (func $f (@name \"a b\") (param $p i32)))"), hex("(func (param i32))"));
 }
 
 TEST(Annotations, UnknownOnesAreSkippedWhereverTheyStand) {

@@ -1,7 +1,7 @@
 // A module as WebAssembly text.
 //
 // Readable, and exact: the printed text parses back to the same bytes, custom sections aside, if the module's binary
-// uses the shortest encodings (as our own encoders do). Names come from the name section; a name that the text format
+// uses the shortest encodings (as our own encoders do) and has a data count section only where one is needed. Names come from the name section; a name that the text format
 // cannot say as an identifier (a duplicate) is kept as an annotation. Other custom sections become @custom annotations.
 // The module need not be valid.
 #pragma once
