@@ -1,7 +1,12 @@
 #include "engine/wasm/types.h"
 
+#include <algorithm>
+#include <map>
+#include <string>
+
 #include <gtest/gtest.h>
 
+#include "engine/base/choices.h"
 #include "engine/wasm/limits.h"
 
 namespace parallax::wasm {
@@ -264,6 +269,147 @@ TEST(Types, AHundredThousandGroupsAreInternedInNoTime) {
     store.intern({structure(std::move(fields))});
   }
   EXPECT_EQ(store.size(), 100'000u);
+}
+
+// --- Random groups against a naive judge -----------------------------------------------------------------------------------
+
+// The judge: a type is the text of its whole group plus its position. References into the group are written as positions,
+// others as the text of the type they name (shared through a table of texts, or the texts would grow without bound).
+class Texts {
+ public:
+  uint32_t intern(const std::string& text) {
+    return numbers_.try_emplace(text, static_cast<uint32_t>(numbers_.size())).first->second;
+  }
+
+  // The identities of the members of a normalised group; `outer` gives the identity of each TypeId that it may name.
+  std::vector<uint32_t> group(const Group& group, const std::vector<uint32_t>& outer) {
+    std::string text;
+    for (const SubType& type : group) text += describe(type, outer) + "|";
+    std::vector<uint32_t> identities;
+    for (size_t i = 0; i < group.size(); ++i) identities.push_back(intern(std::to_string(i) + " of " + text));
+    return identities;
+  }
+
+ private:
+  static std::string number(uint32_t n, const std::vector<uint32_t>& outer) {
+    return n >= kSelf ? "#" + std::to_string(n - kSelf) : "outer" + std::to_string(outer[n]);
+  }
+  static std::string describe(ValType type, const std::vector<uint32_t>& outer) {
+    if (!type.is_ref() || !type.heap().is_concrete()) return to_string(type);
+    return (type.nullable() ? "null " : "ref ") + number(type.heap().number(), outer);
+  }
+  static std::string describe(const SubType& type, const std::vector<uint32_t>& outer) {
+    std::string text = std::to_string(static_cast<int>(type.kind)) + (type.is_final ? "final" : "open");
+    if (type.has_super) text += "<" + number(type.super, outer);
+    for (const ValType t : type.params) text += " p " + describe(t, outer);
+    for (const ValType t : type.results) text += " r " + describe(t, outer);
+    for (const FieldType& f : type.fields) {
+      text += std::string(f.is_mutable ? " m" : " c") + std::to_string(static_cast<int>(f.storage.packed)) +
+              describe(f.storage.unpacked, outer);
+    }
+    return text;
+  }
+  std::map<std::string, uint32_t> numbers_;
+};
+
+ValType random_type(ChoiceStream& choices, uint32_t known, size_t group) {
+  switch (choices.below(4)) {
+    case 0: return kI32;
+    case 1: return ValType::ref(HeapKind::kEq, choices.chance(1, 2));
+    case 2: return ref(kSelf + choices.below(static_cast<uint32_t>(group)), choices.chance(1, 2));
+    default: return known == 0 ? kI64 : ref(choices.below(known), choices.chance(1, 2));
+  }
+}
+
+Group random_group(ChoiceStream& choices, uint32_t known) {
+  Group group(1 + choices.below(3));
+  for (uint32_t i = 0; i < group.size(); ++i) {
+    SubType& type = group[i];
+    type.kind = static_cast<CompositeKind>(choices.below(3));
+    type.is_final = choices.chance(1, 2);
+    if (choices.chance(1, 3) && known + i > 0) {
+      const uint32_t super = choices.below(known + i);
+      type.has_super = true;
+      type.super = super < known ? super : kSelf + (super - known);
+    }
+    const auto any = [&] { return random_type(choices, known, group.size()); };
+    if (type.kind == CompositeKind::kFunc) {
+      for (uint32_t n = choices.below(3); n > 0; --n) type.params.push_back(any());
+      if (choices.chance(1, 2)) type.results.push_back(any());
+    } else {
+      const uint32_t fields = type.kind == CompositeKind::kArray ? 1 : choices.below(3);
+      for (uint32_t n = 0; n < fields; ++n) {
+        FieldType f = field(any(), choices.chance(1, 2));
+        if (f.storage.unpacked == kI32) f.storage.packed = static_cast<Packed>(choices.below(3));
+        type.fields.push_back(f);
+      }
+    }
+  }
+  return group;
+}
+
+TEST(RandomTypes, AreEqualExactlyWhenTheirTextsAre) {
+  for (const uint64_t mask : {~uint64_t{0}, uint64_t{3}}) {
+    TypeStore store(mask);
+    Texts texts;
+    ChoiceStream choices(uint64_t{7});
+    std::vector<uint32_t> identities;  // by TypeId
+    std::map<uint32_t, uint32_t> ids;  // the judge's identity -> TypeId
+    int found_again = 0;
+    for (int round = 0; round < 3000; ++round) {
+      // References go to few types, so that equal groups occur often.
+      const Group group = random_group(choices, std::min<uint32_t>(6, static_cast<uint32_t>(identities.size())));
+      const auto deep = [&](const SubType& t) {
+        return t.has_super && t.super < kSelf && store.depth(TypeId(t.super)) > 8;
+      };
+      if (std::any_of(group.begin(), group.end(), deep)) continue;
+      const TypeId first = store.intern(group);
+      if (first.index() < identities.size()) ++found_again;
+      const std::vector<uint32_t> expected = texts.group(group, identities);
+      for (uint32_t i = 0; i < group.size(); ++i) {
+        if (first.raw + i == identities.size()) identities.push_back(expected[i]);
+        EXPECT_EQ(identities[first.raw + i], expected[i]) << "round " << round;
+        EXPECT_EQ(ids.try_emplace(expected[i], first.raw + i).first->second, first.raw + i) << "round " << round;
+      }
+    }
+    EXPECT_GT(store.size(), 500u);
+    EXPECT_GT(found_again, 300);
+  }
+}
+
+TEST(RandomTypes, MatchingIsAPartialOrderThatFollowsDeclaredSupertypes) {
+  TypeStore store;
+  ChoiceStream choices(uint64_t{11});
+  while (store.size() < 60) {
+    Group group = random_group(choices, std::min<uint32_t>(6, static_cast<uint32_t>(store.size())));
+    for (SubType& type : group) {  // a supertype is of the same kind: what validation would have seen to
+      if (!type.has_super) continue;
+      const SubType& super = type.super < kSelf ? store.get(TypeId(type.super)) : group[type.super - kSelf];
+      type.has_super = super.kind == type.kind;
+    }
+    store.intern(std::move(group));
+  }
+  std::vector<HeapType> heaps;
+  for (uint32_t i = 0; i < 60; ++i) heaps.push_back(HeapType::concrete(i));
+  for (uint32_t kind = 0; kind < static_cast<uint32_t>(HeapKind::kConcrete); ++kind)
+    heaps.push_back(static_cast<HeapKind>(kind));
+  for (const HeapType a : heaps) {
+    EXPECT_TRUE(store.matches(a, a));
+    EXPECT_TRUE(store.matches(a, store.top(a)));
+    EXPECT_TRUE(store.matches(store.bottom(a), a));
+    if (a.is_concrete() && store.get(a.type_id()).has_super) {
+      EXPECT_TRUE(store.matches(a, HeapType::concrete(store.get(a.type_id()).super)));
+    }
+    for (const HeapType b : heaps) {
+      const bool below = store.matches(a, b);
+      if (below) EXPECT_EQ(store.hierarchy(a), store.hierarchy(b));
+      if (below && store.matches(b, a)) EXPECT_EQ(a, b);
+      for (const HeapType c : heaps) {
+        if (below && store.matches(b, c))
+          EXPECT_TRUE(store.matches(a, c)) << to_string(a) << " " << to_string(b) << " " << to_string(c);
+      }
+    }
+  }
 }
 
 }  // namespace
