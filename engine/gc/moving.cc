@@ -18,7 +18,7 @@ namespace parallax::gc {
 namespace {
 
 constexpr uint64_t kFirst = kPage;               // the first page is never accessible
-constexpr uint64_t kRing = uint64_t{4} << 20;    // how far runs advance under zeal before they start over
+constexpr uint64_t kRing = uint64_t{1} << 20;    // how far runs advance under zeal before they start over
 constexpr uint64_t kOpenStep = 16 * 1024;        // zeroed ahead of allocation
 constexpr uint64_t kEagerOpenStep = kPage;       // the same where every page costs (zeal)
 

@@ -26,8 +26,9 @@ constexpr UseRow kUses[kRegionUseCount] = {
 };
 const UseRow& row(RegionUse use) { return kUses[static_cast<size_t>(use)]; }
 
-// Below this, clearing beats giving pages back and faulting them in again (measured: 4 KiB cost 0.1 us against 0.6 us).
-constexpr uint64_t kClearByHand = 256 * 1024;
+// Below this, clearing beats giving pages back and faulting them in again (a page costs 0.1 us against 0.6 us). As large
+// as the ring of the moving collector under zeal.
+constexpr uint64_t kClearByHand = 1024 * 1024;
 
 uint8_t* reserve(uint64_t bytes) {
   void* at = mmap(nullptr, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
