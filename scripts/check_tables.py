@@ -5,6 +5,7 @@ Tables: every .def file is included by somebody; no row occurs twice; every plan
 (fault_fires) and named in docs/faults.md.
 Files: every .h, and every .cc without a .h of its own, opens with a comment that says what it is; headers
 have #pragma once; no path of somebody's home folder occurs in a text file.
+Pages: every path in backquotes in a .md file at the top or in docs/ that starts with a folder of ours exists.
 Not checked: the meaning of a row (the compiler and the tests do that).
 
     check_tables.py [ROOT]       check the tree (exit 1 and one line per violation)
@@ -21,6 +22,7 @@ TOP = ("engine", "interp", "fuzz", "triage", "tools", "tests", "bench")
 TEXT = (".h", ".cc", ".def", ".md", ".txt", ".cmake", ".json", ".py", ".sh", ".yaml", ".yml", "")
 ROW = re.compile(r"^(\w+)\(\s*([^,)]+)")
 FAULT = re.compile(r"^PARALLAX_FAULT\(\s*(\w+)\s*,\s*\"(\w+)\"", re.MULTILINE)
+PATH = re.compile(r"`((?:cmake|scripts|docs|" + "|".join(TOP) + r")/[\w./{},*-]+)`")
 HOME = re.compile(r"/(?:home|root|Users)/[\w.]+")
 
 
@@ -79,8 +81,24 @@ def check_files(root):
             yield f"{name}: names a path of one machine: {match.group()}"
 
 
+def expand(path):
+    """{a,b} and * as in a shell; names with <placeholders> do not match PATH."""
+    match = re.match(r"(.*?)\{([^}]*)\}(.*)", path)
+    if not match:
+        return [path]
+    return [full for choice in match.group(2).split(",") for full in expand(match.group(1) + choice + match.group(3))]
+
+
+def check_pages(root):
+    for page in sorted(root.glob("*.md")) + sorted(root.glob("docs/*.md")):
+        for path in sorted(set(PATH.findall(read(page)))):
+            for full in expand(path):
+                if not any(root.glob(full.rstrip("/"))):
+                    yield f"{page.relative_to(root)}: {full} does not exist"
+
+
 def check(root):
-    return list(check_tables(root)) + list(check_files(root))
+    return list(check_tables(root)) + list(check_files(root)) + list(check_pages(root))
 
 
 def self_test():
@@ -89,7 +107,7 @@ def self_test():
         "engine/base/ops.h": '// Ops.\n#pragma once\n#include "engine/base/ops.def"\n',
         "fuzz/faults/faults.def": '// Faults.\nPARALLAX_FAULT(kX1, "X1", "I1", "what")\n',
         "engine/base/faults.cc": '// Faults.\n#include "fuzz/faults/faults.def"\nbool b = fault_fires(Fault::kX1);\n',
-        "docs/faults.md": "X1 is planted in base.\n",
+        "docs/faults.md": "X1 is planted in base: `engine/base/{ops,faults}.*`.\n",
     }
     planted = {
         "engine/base/lonely.def": ("// Nobody.\n", "no file includes this table"),
@@ -98,6 +116,7 @@ def self_test():
         "docs/faults.md": ("Nothing.\n", "not described"),
         "engine/base/bare.cc": ("int x;\n", "does not open with a comment"),
         "engine/base/twice.h": ("// A header.\n", "no #pragma once"),
+        "README.md": ("see `engine/base/{ops.h,gone.h}`\n", "engine/base/gone.h does not exist"),
         "docs/path.md": ("see /home/somebody/x\n", "path of one machine"),
     }
     with tempfile.TemporaryDirectory() as folder:
