@@ -56,10 +56,6 @@ void* map_aligned(uint64_t bytes, uint64_t alignment) {
 
 constexpr uint64_t round_up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
 
-struct FreeCell : Cell {
-  Cell* next;
-};
-
 }  // namespace
 
 Heap::Heap(uint16_t tag, uint64_t max_bytes, bool armed) : tag_(tag), armed_(armed), max_bytes_(max_bytes) {}
@@ -68,18 +64,6 @@ Heap::~Heap() {
   for (const Slot& slot : blocks_) {
     if (slot.block != nullptr) release(slot.block);
   }
-}
-
-// 16 .. 512 in steps of 16, then powers of two up to kMaxSmall.
-uint32_t Heap::size_class_of(uint64_t bytes) {
-  if (bytes <= 512) return static_cast<uint32_t>((bytes + 15) / 16 - 1);
-  if (bytes <= 1024) return 32;
-  if (bytes <= 2048) return 33;
-  if (bytes <= 4096) return 34;
-  return 35;
-}
-uint32_t Heap::class_bytes(uint32_t size_class) {
-  return size_class < 32 ? (size_class + 1) * 16 : 1024u << (size_class - 32);
 }
 
 bool Heap::install(Block* block) {
@@ -119,38 +103,30 @@ void Heap::release(Block* block) {
   }
 }
 
-Cell* Heap::allocate_small(uint32_t size_class) {
-  Block* block = current_[size_class];
-  while (block == nullptr || (block->free_list == nullptr && block->fresh == block->capacity)) {
-    if (!with_space_[size_class].empty()) {
-      block = current_[size_class] = with_space_[size_class].back();
-      with_space_[size_class].pop_back();
-      continue;
-    }
-    if (in_use_ + kBlockBytes > max_bytes_) return nullptr;
-    block = static_cast<Block*>(pool().take(kBlockBytes));
-    if (block == nullptr) return nullptr;
-    block->cell_bytes = class_bytes(size_class);
-    block->capacity = static_cast<uint32_t>((kBlockBytes - kHeaderBytes) / block->cell_bytes);
-    block->size_class = static_cast<uint8_t>(size_class);
-    block->mapped = false;
-    block->total_bytes = kBlockBytes;
-    if (!install(block)) {
-      pool().give(block);
-      return nullptr;
-    }
-    current_[size_class] = block;
+bool Heap::refill(uint32_t size_class) {
+  if (!with_space_[size_class].empty()) {
+    current_[size_class] = with_space_[size_class].back();
+    with_space_[size_class].pop_back();
+    return true;
   }
-  if (Cell* cell = block->free_list) {
-    block->free_list = static_cast<FreeCell*>(cell)->next;
-    return cell;
+  if (in_use_ + kBlockBytes > max_bytes_) return false;
+  auto* block = static_cast<Block*>(pool().take(kBlockBytes));
+  if (block == nullptr) return false;
+  block->cell_bytes = class_bytes(size_class);
+  block->capacity = static_cast<uint32_t>((kBlockBytes - kHeaderBytes) / block->cell_bytes);
+  block->size_class = static_cast<uint8_t>(size_class);
+  block->mapped = false;
+  block->total_bytes = kBlockBytes;
+  if (!install(block)) {
+    pool().give(block);
+    return false;
   }
-  Cell* cell = block->at(block->fresh++);
-  cell->generation = block->base_generation;
-  return cell;
+  current_[size_class] = block;
+  return true;
 }
 
-Cell* Heap::allocate_large(uint64_t bytes, Fill fill) {
+// A block for one cell. Large mappings come zeroed; smaller ones are zeroed on demand.
+Cell* Heap::allocate_large(CellKind kind, uint32_t type, uint64_t bytes, Fill fill) {
   const uint64_t total = round_up(kHeaderBytes + bytes, 4096);
   if (total > max_bytes_ || in_use_ > max_bytes_ - total) return nullptr;
   const bool mapped = total >= kMapAbove;
@@ -168,22 +144,10 @@ Cell* Heap::allocate_large(uint64_t bytes, Fill fill) {
   }
   block->fresh = 1;
   Cell* cell = block->at(0);
-  cell->generation = block->base_generation;
-  if (!mapped && fill == Fill::kZero) std::memset(static_cast<void*>(cell + 1), 0, bytes - sizeof(Cell));
-  return cell;
-}
-
-Cell* Heap::allocate(CellKind kind, uint32_t type, uint64_t payload_words, Fill fill) {
-  const uint64_t bytes = sizeof(Cell) + std::max<uint64_t>(payload_words, 1) * 8;
-  const bool small = bytes <= kMaxSmall;
-  Cell* cell = small ? allocate_small(size_class_of(bytes)) : allocate_large(bytes, fill);
-  if (cell == nullptr) return nullptr;
-  cell->type = type;
-  cell->kind = kind;
-  cell->mark = 0;
+  *cell = {.type = type, .generation = block->base_generation, .kind = kind, .mark = 0};
   since_sweep_ += bytes;
   ++live_cells_;
-  if (small && fill == Fill::kZero) std::memset(static_cast<void*>(cell + 1), 0, payload_words * 8);
+  if (!mapped && fill == Fill::kZero) std::memset(static_cast<void*>(cell + 1), 0, bytes - sizeof(Cell));
   return cell;
 }
 

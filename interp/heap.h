@@ -85,10 +85,20 @@ class Heap {
   static Block* block_of(const Cell* cell) {
     return reinterpret_cast<Block*>(reinterpret_cast<uint64_t>(cell) & ~(kBlockBytes - 1));
   }
-  static uint32_t size_class_of(uint64_t bytes);
-  static uint32_t class_bytes(uint32_t size_class);
-  Cell* allocate_small(uint32_t size_class);
-  Cell* allocate_large(uint64_t bytes, Fill fill);
+  // 16 .. 512 in steps of 16, then powers of two up to kMaxSmall.
+  static uint32_t size_class_of(uint64_t bytes) {
+    if (bytes <= 512) [[likely]] return static_cast<uint32_t>((bytes + 15) / 16 - 1);
+    return bytes <= 1024 ? 32 : bytes <= 2048 ? 33 : bytes <= 4096 ? 34 : 35;
+  }
+  static uint32_t class_bytes(uint32_t size_class) {
+    return size_class < 32 ? (size_class + 1) * 16 : 1024u << (size_class - 32);
+  }
+  struct FreeCell : Cell {
+    Cell* next;
+  };
+  // Gives the size class a current block with space. False when memory is exhausted.
+  bool refill(uint32_t size_class);
+  Cell* allocate_large(CellKind kind, uint32_t type, uint64_t bytes, Fill fill);
   bool install(Block* block);
   void uninstall(Block* block);
   static void release(Block* block);
@@ -106,5 +116,31 @@ class Heap {
   Block* current_[kSizeClasses] = {};               // block that serves the size class now
   std::vector<Block*> with_space_[kSizeClasses];    // others that have free cells
 };
+
+inline Cell* Heap::allocate(CellKind kind, uint32_t type, uint64_t payload_words, Fill fill) {
+  const uint64_t bytes = sizeof(Cell) + (payload_words == 0 ? 1 : payload_words) * 8;
+  if (bytes > kMaxSmall) [[unlikely]] return allocate_large(kind, type, bytes, fill);
+  const uint32_t size_class = size_class_of(bytes);
+  Block* block = current_[size_class];
+  Cell* cell;
+  if (block != nullptr && block->free_list != nullptr) [[likely]] {
+    cell = block->free_list;
+    block->free_list = static_cast<FreeCell*>(cell)->next;
+  } else if (block != nullptr && block->fresh < block->capacity) {
+    cell = block->at(block->fresh++);
+    cell->generation = block->base_generation;
+  } else if (refill(size_class)) {
+    return allocate(kind, type, payload_words, fill);
+  } else {
+    return nullptr;
+  }
+  cell->type = type;
+  cell->kind = kind;
+  cell->mark = 0;
+  since_sweep_ += bytes;
+  ++live_cells_;
+  if (fill == Fill::kZero) __builtin_memset(static_cast<void*>(cell + 1), 0, payload_words * 8);
+  return cell;
+}
 
 }  // namespace parallax::interp

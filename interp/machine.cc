@@ -25,7 +25,8 @@ namespace {
 
 // Native stack that must remain for a host function and what it calls.
 constexpr uint64_t kNativeReserve = 256 * 1024;
-constexpr uint64_t kMaxStackSlots = uint64_t{1} << 28;
+// 512 MiB of value stack, then kOutOfMemory.
+constexpr uint64_t kMaxStackSlots = uint64_t{1} << 26;
 
 // The lowest usable address of this thread's stack.
 uint64_t native_stack_low_end() {
