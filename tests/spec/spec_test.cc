@@ -88,16 +88,30 @@ TEST_P(SpecScript, FrontEnd) {
   judge(GetParam(), Stage::kText, wasm::text::run_script_text(read(suites() / GetParam()), {}, wasm::text::options_for_path(GetParam())));
 }
 
+void run_on(const std::string& script, const char* executor, wasm::text::RunnerOptions options) {
+  const auto spec = fuzz::parse_spec(executor);
+  ASSERT_TRUE(spec) << spec.error().to_string();
+  if (!fuzz::available(spec->kind)) return;
+  SCOPED_TRACE(executor);
+  const wasm::text::MakeStore make = [&](std::shared_ptr<wasm::TypeStore> types) {
+    return fuzz::make_executor(*spec, std::move(types));
+  };
+  judge(script, Stage::kRun, wasm::text::run_script_text(read(suites() / script), make, options));
+}
+
 TEST_P(SpecScript, EveryExecutor) {
-  for (const char* text : {"interp", "jit:O0", "jit:O2"}) {
-    const auto spec = fuzz::parse_spec(text);
-    ASSERT_TRUE(spec) << spec.error().to_string();
-    if (!fuzz::available(spec->kind)) continue;
-    SCOPED_TRACE(text);
-    const wasm::text::MakeStore make = [&](std::shared_ptr<wasm::TypeStore> types) {
-      return fuzz::make_executor(*spec, std::move(types));
-    };
-    judge(GetParam(), Stage::kRun, wasm::text::run_script_text(read(suites() / GetParam()), make, wasm::text::options_for_path(GetParam())));
+  for (const char* executor : {"interp", "jit:O0", "jit:O1", "jit:O2"}) {
+    run_on(GetParam(), executor, wasm::text::options_for_path(GetParam()));
+  }
+}
+
+// Collection wherever one can happen, and the store's own judges after every command.
+TEST_P(SpecScript, EveryExecutorUnderPressure) {
+  wasm::text::RunnerOptions options = wasm::text::options_for_path(GetParam());
+  options.verify = wasm::text::Verify::kAfterEachCommand;
+  options.collect_after_each_command = true;
+  for (const char* executor : {"interp:zeal=every", "jit:O2:moving:zeal=every:armed", "jit:O1:nonmoving:zeal=every:armed"}) {
+    run_on(GetParam(), executor, options);
   }
 }
 

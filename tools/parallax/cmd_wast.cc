@@ -27,6 +27,7 @@ struct WastArgs {
   std::vector<std::string> enable;
   bool json = false, quiet = false, verify = false, collect = false;
   size_t max_failures = 50;
+  uint64_t fuel = UINT64_MAX;
 };
 
 struct Target {
@@ -71,6 +72,7 @@ Result<wasm::text::RunnerOptions> options_of(const WastArgs& args, const std::st
   }
   if (args.verify) options.verify = wasm::text::Verify::kAfterEachCommand;
   options.collect_after_each_command = args.collect;
+  options.budget.fuel = args.fuel;
   return options;
 }
 
@@ -175,6 +177,7 @@ void add_wast(CLI::App& command, int& exit_code) {
   command.add_option("--enable", args->enable, "features that are off by default, e.g. legacy-exceptions (on for paths with \"legacy\")");
   command.add_flag("--verify", args->verify, "let the store check itself after every command");
   command.add_flag("--collect", args->collect, "collect garbage after every command");
+  command.add_option("--fuel", args->fuel, "calls and loop entries that one script may use (default: no limit)");
   command.add_option("--max-failures", args->max_failures, "failures to print")->capture_default_str();
   command.add_flag("--quiet", args->quiet, "failures and totals only, no table");
   command.add_flag("--json", args->json, "print a report for programs");
