@@ -147,6 +147,7 @@ class Lowering {
   void call(const ir::Inst& inst);
   void tail_call(const ir::Inst& inst);
   VReg callee_entry(const ir::Inst& inst);
+  void indirect_entry(const ir::Inst& inst, VReg entry);
   Access arg_slot(uint32_t slot) const;
 
   const ir::Func* func_ = nullptr;

@@ -524,6 +524,37 @@ void Lowering::load_overflow(std::span<const StoredArg> places) {
   for (const StoredArg& p : places) load(p.v, load_of(p.rep), arg_slot(p.place.slot));
 }
 
+// Table element -> entry, with the traps of call_indirect in their order. Types that may have subtypes are left to the
+// runtime, unless the table's own type says enough.
+void Lowering::indirect_entry(const Inst& inst, VReg entry) {
+  const TableDef* table = in_.instance->tables[inst.b];
+  const VReg index = vreg(func_->args(id_of(inst)).back());
+  const wasm::TypeId want(inst.a);
+  const ir::Type element = func_->module().tables[inst.b].type.element;
+  const bool typed = func_->types().matches(element.heap(), wasm::HeapType::concrete(want));
+  if (!typed && !func_->types().get(want).is_final) {
+    const VReg lookup[] = {constant(inst.b), index, constant(inst.a)};
+    builtin(Builtin::FuncLookup, lookup, entry);
+    return;
+  }
+  const Access size = at_address(table, offsetof(TableDef, size));
+  trap_if({.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .b = size.base, .mem = size.mem},
+          TrapKind::kUndefinedElement);
+  const VReg elems = out_->add_vreg(RegClass::kGpr);
+  load(elems, LoadOp::k64, at_address(table, offsetof(TableDef, elems)));
+  const VReg id = out_->add_vreg(RegClass::kGpr);
+  load(id, LoadOp::k64, {.mem = {.base = MemBase::kVReg, .has_index = true, .scale_log2 = 3}, .base = elems, .index = index});
+  trap_if_zero(id, Width::k64, TrapKind::kUninitializedElement);
+  out_->def_early(entry);
+  out_->use(id);
+  append({.op = MOp::FuncDeref, .aux = inst.a});
+  if (typed) return;
+  trap_if({.form = CmpForm::kMemImm, .width = Width::k32, .cond = Cond::kNe, .a = entry,
+           .mem = {.base = MemBase::kVReg, .disp = static_cast<int32_t>(offsetof(runtime::FuncEntry, type))},
+           .imm = static_cast<int64_t>(inst.a)},
+          TrapKind::kIndirectCallTypeMismatch);
+}
+
 // The callee's FuncEntry, for calls through references and tables; invalid for direct ones.
 VReg Lowering::callee_entry(const Inst& inst) {
   const auto args = func_->args(id_of(inst));
@@ -536,11 +567,7 @@ VReg Lowering::callee_entry(const Inst& inst) {
       append({.op = MOp::FuncDeref, .aux = inst.a});
       return entry;
     case Op::CallIndirect:
-    case Op::ReturnCallIndirect: {
-      const VReg lookup[] = {constant(inst.b), vreg(args.back()), constant(inst.a)};
-      builtin(Builtin::FuncLookup, lookup, entry);
-      return entry;
-    }
+    case Op::ReturnCallIndirect: indirect_entry(inst, entry); return entry;
     default: return VReg();
   }
 }

@@ -7,14 +7,6 @@
 
 namespace parallax::jit {
 
-static constexpr MOpInfo kMOpTable[] = {
-#define MOP(id, text, shape, flags) {text, shape, flags},
-#include "engine/jit/mops.def"
-#undef MOP
-};
-
-const MOpInfo& info(MOp op) { return kMOpTable[static_cast<size_t>(op)]; }
-
 Cond negate(Cond cond) {
   // ORDER: pairs of Cond.
   return static_cast<Cond>(static_cast<uint8_t>(cond) ^ 1u);

@@ -39,7 +39,12 @@ struct MOpInfo {
   const char* shape;
   uint8_t flags;
 };
-const MOpInfo& info(MOp op);
+inline constexpr MOpInfo kMOpTable[] = {
+#define MOP(id, text, shape, flags) {text, shape, flags},
+#include "engine/jit/mops.def"
+#undef MOP
+};
+constexpr const MOpInfo& info(MOp op) { return kMOpTable[static_cast<size_t>(op)]; }
 
 // Conditions of jumps and sets. The float ones need two flags.
 enum class Cond : uint8_t { kE, kNe, kL, kGe, kLe, kG, kB, kAe, kBe, kA, kFloatEq, kFloatNe };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -38,7 +39,7 @@ Result<> compile(const wasm::Module& module, wasm::FuncIndex func, const wasm::F
   static Translator translator;
   static opt::Pipeline pipeline;
   TRY(translator.translate(module, func, {.features = features, .poll_at_budget = poll}, out));
-  return pipeline.run(out, {.level = level, .verify = true});
+  return pipeline.run(out, {.level = level, .verify = true, .gate = &gate});
 }
 
 void expect_round_trip(const ir::Func& func) {
@@ -218,10 +219,26 @@ TEST(Translate, TooManyEdgeArgumentsEndWithALimit) {
   EXPECT_NE(text.find("limit"), std::string::npos) << text.substr(0, 200);
 }
 
+// Any prefix of the rewrites must be correct, or bisection would find something else.
+void check_prefixes(const wasm::Module& module, wasm::FuncIndex index, const wasm::Features& features,
+                    uint64_t rewrites, const std::string& where) {
+  static Translator translator;
+  static opt::Pipeline pipeline;
+  ir::Func func;
+  for (uint64_t limit = 1; limit < rewrites; limit += 1 + rewrites / 8) {
+    opt::Gate gate;
+    gate.limit = limit;
+    ASSERT_TRUE(translator.translate(module, index, {.features = features}, func).has_value());
+    const auto done = pipeline.run(func, {.level = Level::kO2, .verify = true, .gate = &gate});
+    ASSERT_TRUE(done.has_value()) << where << " after " << limit << " rewrites: " << done.error().to_string();
+  }
+}
+
 struct SuiteCounts {
   size_t modules = 0;
   size_t functions = 0;
   size_t vectors = 0;
+  std::array<uint64_t, opt::kRewriteCount> rewrites{};
   size_t rejected = 0;  // modules that the front end rejects although the script does not say so
 };
 
@@ -232,7 +249,8 @@ void check_module(const wasm::Module& module, const wasm::Features& features, co
   for (uint32_t f = module.imported_funcs; f < module.funcs.size(); ++f) {
     for (const Level level : {Level::kO0, Level::kO1, Level::kO2}) {
       const bool poll = level == Level::kO1;
-      const auto done = compile(module, wasm::FuncIndex(f), features, level, poll, func);
+      opt::Gate gate;
+      const auto done = compile(module, wasm::FuncIndex(f), features, level, poll, func, gate);
       if (!done && done.error().code == ErrorCode::kUnsupported) {
         ++counts.vectors;
         break;
@@ -240,6 +258,8 @@ void check_module(const wasm::Module& module, const wasm::Features& features, co
       ASSERT_TRUE(done.has_value()) << where << " function " << f << " O" << static_cast<int>(level) << ": "
                                     << done.error().to_string();
       expect_round_trip(func);
+      if (level == Level::kO2) check_prefixes(module, wasm::FuncIndex(f), features, gate.asked, where);
+      for (uint32_t r = 0; r < opt::kRewriteCount; ++r) counts.rewrites[r] += gate.by_rewrite[r];
     }
     ++counts.functions;
   }
@@ -290,6 +310,9 @@ TEST(Translate, EveryModuleOfTheSuitesPassesTheJudgesAtEveryLevel) {
   }
   std::cout << counts.modules << " modules, " << counts.functions << " functions, " << counts.vectors
             << " of them with vectors (not compiled); " << counts.rejected << " modules rejected by the front end\n";
+  for (uint32_t r = 0; r < opt::kRewriteCount; ++r) {
+    std::cout << "  " << opt::info(static_cast<opt::Rewrite>(r)).name << " " << counts.rewrites[r] << "\n";
+  }
   EXPECT_GT(counts.functions, 9000u);
 }
 
