@@ -153,6 +153,12 @@ void Func::remove_block(BlockId id) {
   block.live = false;
 }
 
+void Func::splice(BlockId to, BlockId from) {
+  for_each_inst(*this, from, [&](InstId i) { append(to, i); });
+  blocks_[from.index()].first = blocks_[from.index()].last = {};
+  blocks_[from.index()].live = false;
+}
+
 void Func::compact_order() {
   std::erase_if(order_, [&](BlockId b) { return !blocks_[b.index()].live; });
 }

@@ -188,6 +188,8 @@ class Func {
   // Unlinks an instruction; its results must have no uses left.
   void remove(InstId inst);
   void remove_block(BlockId block);
+  // Moves all instructions of `from` to the end of `to`, and removes `from`.
+  void splice(BlockId to, BlockId from);
   // Drops removed blocks from order().
   void compact_order();
   void set_args(InstId inst, std::span<const ValueId> args);

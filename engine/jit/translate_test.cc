@@ -35,7 +35,7 @@ wasm::Module load_text(const std::string& source, const wasm::Features& features
 
 // Translates, optimises and judges one function; the text must come through print and parse unchanged.
 Result<> compile(const wasm::Module& module, wasm::FuncIndex func, const wasm::Features& features, Level level,
-                 bool poll, ir::Func& out) {
+                 bool poll, ir::Func& out, opt::Gate& gate) {
   static Translator translator;
   static opt::Pipeline pipeline;
   TRY(translator.translate(module, func, {.features = features, .poll_at_budget = poll}, out));

@@ -93,7 +93,7 @@ class Dce {
     }
   }
   void ask(ValueId v) {
-    if (needed_[v.index()] != 0 || gate_.allow(v)) return;
+    if (needed_[v.index()] != 0 || gate_.allow(Rewrite::kDead, v)) return;
     need(v);
     propagate();
   }

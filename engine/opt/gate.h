@@ -4,6 +4,7 @@
 // Counting is by order of asking, hence deterministic for one module and one order of compilation.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "engine/ir/func.h"
@@ -21,15 +22,40 @@ inline constexpr uint32_t kPassCount = 0
 #undef PASS
     ;
 
+enum class Rewrite : uint8_t {
+#define REWRITE(id, name, summary) id,
+#include "engine/opt/rewrites.def"
+#undef REWRITE
+};
+inline constexpr uint32_t kRewriteCount = 0
+#define REWRITE(id, name, summary) +1
+#include "engine/opt/rewrites.def"
+#undef REWRITE
+    ;
+
+struct RewriteInfo {
+  const char* name;
+  const char* summary;
+};
+extern const RewriteInfo kRewriteTable[kRewriteCount];
+inline const RewriteInfo& info(Rewrite rewrite) { return kRewriteTable[static_cast<size_t>(rewrite)]; }
+
 class Gate {
  public:
   static constexpr uint64_t kNoLimit = ~uint64_t{0};
 
   uint64_t limit = kNoLimit;  // rewrites that may happen; later ones are refused
   uint32_t disabled = 0;      // bit per PassId
-  // Told of every query when set: function, pass, number of the rewrite, the value rewritten, the answer.
-  void (*listener)(void* context, wasm::FuncIndex func, PassId pass, uint64_t number, ir::ValueId value,
-                   bool allowed) = nullptr;
+  // One query, as a listener hears of it.
+  struct Query {
+    wasm::FuncIndex func;
+    PassId pass;
+    Rewrite rewrite;
+    uint64_t number;    // counted from 0
+    ir::ValueId value;  // what is rewritten; for branches their condition
+    bool allowed;
+  };
+  void (*listener)(void* context, const Query& query) = nullptr;
   void* listener_context = nullptr;
 
   bool enabled(PassId pass) const { return (disabled >> static_cast<uint32_t>(pass) & 1u) == 0; }
@@ -38,16 +64,20 @@ class Gate {
     func_ = func;
     pass_ = pass;
   }
-  bool allow(ir::ValueId value) {
+  bool allow(Rewrite rewrite, ir::ValueId value) {
     const uint64_t number = asked++;
     const bool allowed = number < limit;
-    allowed_by_pass[static_cast<uint32_t>(pass_)] += allowed ? 1 : 0;
-    if (listener != nullptr) listener(listener_context, func_, pass_, number, value, allowed);
+    if (allowed) {
+      ++this->allowed;
+      ++by_rewrite[static_cast<uint32_t>(rewrite)];
+    }
+    if (listener != nullptr) listener(listener_context, {func_, pass_, rewrite, number, value, allowed});
     return allowed;
   }
 
   uint64_t asked = 0;
-  uint64_t allowed_by_pass[kPassCount] = {};
+  uint64_t allowed = 0;
+  uint64_t by_rewrite[kRewriteCount] = {};  // allowed ones
 
  private:
   wasm::FuncIndex func_;

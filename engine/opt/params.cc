@@ -3,8 +3,6 @@
 // A parameter is redundant when every incoming argument is one value x or the parameter itself; x then dominates the
 // block, because it is defined on every way in. Removing one can make others redundant, so blocks are visited until
 // nothing changes; a pass over reverse postorder settles almost everything at once.
-//
-// The parameter's type may be narrower than x's (after refine_params): then the value keeps its name.
 #include "engine/opt/passes.h"
 
 namespace parallax::opt {
@@ -38,8 +36,7 @@ class Params {
     for (uint32_t n = 0; n < count; ++n) {
       const ValueId param = func_.params(b)[n];
       const ValueId same = only_argument(b, n, param);
-      const bool redundant = same.valid() && func_.types().matches(func_.type(same), func_.type(param));
-      if (!redundant || !gate_.allow(param)) {
+      if (!same.valid() || !gate_.allow(Rewrite::kRemoveParam, param)) {
         keep_.push_back(n);
         continue;
       }

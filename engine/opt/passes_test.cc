@@ -121,10 +121,66 @@ TEST(Params, ALoopParameterThatNeverChangesBecomesItsValue) {
 TEST(Values, TheSecondEqualComputationIsTheFirst) {
   const std::string text = optimised(
       "func 3 {\nb0(v0: (ref null 0)):\n budget @1\n v1: (ref 0) = null_check trap=12 v0 @2\n"
-      " v2: i32 = struct_get opcode=struct.get v1 @2\n v3: (ref 0) = null_check trap=12 v0 @3\n"
+      " v2: i32 = struct_get opcode=struct.get v1 @2\n call @3\n v3: (ref 0) = null_check trap=12 v0 @3\n"
       " v4: i32 = struct_get opcode=struct.get v3 @4\n v5: i32 = compute opcode=i32.add v2, v4 @5\n return v5 @6\n}");
   EXPECT_FALSE(contains(text, "v3")) << text;
   EXPECT_TRUE(contains(text, "v4")) << "a mutable field is read again: " << text;
+}
+
+TEST(Merge, AChainOfBlocksBecomesOneBlock) {
+  const std::string text =
+      optimised(i_i("jump v0 -> b1 @2\nb1(v1: i32):\nv2: i32 = compute opcode=i32.clz v1 @3\njump v2 -> b2 @4\n"
+                    "b2(v3: i32):\nreturn v3 @5\n"),
+                Level::kO1);
+  EXPECT_FALSE(contains(text, "jump")) << text;
+  EXPECT_TRUE(contains(text, "return v2")) << text;
+}
+
+TEST(Facts, ACastBelowATestOfTheSameTypeIsARefinement) {
+  const std::string head =
+      "func 3 {\nb0(v0: (ref null 0)):\n budget @1\n v1: i32 = ref_test type=(ref 1) v0 @2\n"
+      " branch v1 -> b1 b2 @2\n";
+  const std::string cast =
+      " v2: (ref 1) = cast type=(ref 1) v0 @3\n v3: i32 = struct_get opcode=struct.get a=0x1 v2 @4\n"
+      " return v3 @5\n";
+  const std::string other = " v4: i32 = const @6\n return v4 @6\n}";
+  EXPECT_TRUE(contains(optimised(head + "b1:\n" + cast + "b2:\n" + other), "refine sense=0x1 v0, v1"));
+  EXPECT_TRUE(contains(optimised(head + "b2:\n" + cast + "b1:\n" + other), "cast"));
+}
+
+TEST(Facts, ANullCheckBelowAFailedNullTestIsARefinement) {
+  const std::string text = optimised(
+      "func 3 {\nb0(v0: (ref null 0)):\n budget @1\n v1: i32 = ref_is_null v0 @2\n branch v1 -> b1 b2 @2\n"
+      "b1:\n return v1 @3\nb2:\n v2: (ref 0) = null_check trap=12 v0 @3\n"
+      " v3: i32 = struct_get opcode=struct.get v2 @4\n return v3 @5\n}");
+  EXPECT_FALSE(contains(text, "null_check")) << text;
+}
+
+TEST(Facts, ABranchBelowABranchOnTheSameConditionIsDecided) {
+  const std::string text =
+      optimised(i_i("branch v0 -> b1 b2 @2\nb1:\nbranch v0 -> b3 b4 @3\nb2:\nv1: i32 = const @4\nreturn v1 @4\n"
+                    "b3:\nv2: i32 = const imm=0x1 @5\nreturn v2 @5\nb4:\nv3: i32 = const imm=0x63 @6\nreturn v3 @6\n"));
+  EXPECT_FALSE(contains(text, "imm=0x63")) << text;
+}
+
+// Reads a field of v0 twice, with `between` between.
+std::string two_reads(const std::string& between) {
+  return optimised(
+      "func 3 {\nb0(v0: (ref null 0)):\n budget @1\n v1: (ref 0) = null_check trap=12 v0 @2\n"
+      " v9: (ref 1) = struct_alloc a=0x1 @2\n v2: i32 = struct_get opcode=struct.get v1 @3\n" +
+      between +
+      " v3: i32 = struct_get opcode=struct.get v1 @4\n v4: i32 = compute opcode=i32.add v2, v3 @5\n return v4 @6\n}");
+}
+
+TEST(Loads, AFieldIsReadAgainOnlyAfterAStoreThatMayBeToIt) {
+  EXPECT_TRUE(contains(two_reads(""), "i32.add v2, v2"));
+  EXPECT_TRUE(contains(two_reads(" v7: anyref = ref_null @4\n struct_set a=0x1 b=0x1 v9, v7 @4\n"), "i32.add v2, v2"));
+  EXPECT_TRUE(contains(two_reads(" v7: i32 = const imm=0x5 @4\n struct_set a=0x1 v9, v7 @4\n"), "i32.add v2, v3"));
+  EXPECT_TRUE(contains(two_reads(" call @4\n"), "i32.add v2, v3"));
+}
+
+TEST(Loads, AFieldJustWrittenIsKnown) {
+  EXPECT_TRUE(contains(two_reads(" v7: i32 = const imm=0x5 @4\n struct_set v1, v7 @4\n"), "i32.add v2, v7"));
 }
 
 // A loop that walks from a struct to whatever a global holds.

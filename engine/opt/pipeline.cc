@@ -16,6 +16,12 @@ const PassInfo kPassTable[kPassCount] = {
 #undef PASS
 };
 
+const RewriteInfo kRewriteTable[kRewriteCount] = {
+#define REWRITE(id, name, summary) {name, summary},
+#include "engine/opt/rewrites.def"
+#undef REWRITE
+};
+
 namespace {
 
 using PassFunction = Result<> (*)(PassContext&);
@@ -62,14 +68,18 @@ Result<> Pipeline::run(ir::Func& func, const PipelineOptions& options) {
 Result<> Pipeline::run_pass(ir::Func& func, PassId pass, const PipelineOptions& options, Gate& gate) {
   const uint64_t start = options.time ? now() : 0;
   gate.enter(func.index(), pass);
+  const uint64_t allowed_before = gate.allowed;
   PassContext context{func, gate, cfg_, numbers_, values_};
   TRY(kFunctions[static_cast<size_t>(pass)](context));
+  // Every rewrite asks the gate, so a pass that was allowed none left the function as it was.
+  const bool changed = pass == PassId::kSafepoints || gate.allowed != allowed_before || func.failure;
   func.commit();
   if (context.control_changed) {
     cfg_.compute(func);
     if (cfg_.rpo().size() != func.order().size()) drop_unreachable(func, cfg_);
   }
   if (options.time) nanoseconds[static_cast<size_t>(pass)] += now() - start;
+  if (!changed) return {};
   if (options.dump != nullptr) options.dump(options.dump_context, func, info(pass).name);
   if (func.failure) {
     return fail(ErrorCode::kInvariant, func.failure->offset,

@@ -4,7 +4,7 @@
 //   TRY(pipeline.run(func, {.level = Level::kO1, .verify = true}));
 //
 // Afterwards the function has home slots and stack maps and is ready for lowering. With `verify` the verifier judges
-// the function before the first and after every pass, and verify_refs after safepoints; without, only a type violation
+// the function before the first and after every pass that rewrote something, and verify_refs after safepoints; without, only a type violation
 // recorded by Func::replace ends the compilation. All errors of judges are kInvariant and name invariant and pass.
 #pragma once
 
@@ -37,7 +37,8 @@ struct PipelineOptions {
   bool verify = false;
   bool time = false;
   Gate* gate = nullptr;  // the pipeline's own, without limit, when null
-  // Gets the function before the first pass (stage "translate") and after every pass that ran.
+  // Gets the function before the first pass (stage "translate") and after every pass that
+  // rewrote something.
   void (*dump)(void* context, const ir::Func& func, const char* stage) = nullptr;
   void* dump_context = nullptr;
 };

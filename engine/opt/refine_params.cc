@@ -27,7 +27,7 @@ class RefineParams {
     if (params_.empty() || !solve()) return;
     bool refused = false;
     for (Param& p : params_) {
-      if (!narrows(p) || gate_.allow(p.value)) continue;
+      if (!narrows(p) || gate_.allow(Rewrite::kNarrowParam, p.value)) continue;
       p.fixed = true;
       refused = true;
     }

@@ -117,7 +117,7 @@ class Simplify {
   }
 
   // --- Helpers.
-  bool ask(InstId i) { return gate_.allow(func_.inst(i).first_result); }
+  bool ask(Rewrite rewrite, InstId i) { return gate_.allow(rewrite, func_.inst(i).first_result); }
   std::optional<uint64_t> constant(ValueId v) const {
     const Inst* def = func_.def(v);
     if (def == nullptr || def->op != Op::Const) return {};
@@ -128,12 +128,12 @@ class Simplify {
     func_.replace(func_.result(i), by);
     func_.remove(i);
   }
-  void replace(InstId i, ValueId by) {
+  void replace(Rewrite rewrite, InstId i, ValueId by) {
     const ValueId result = func_.result(i);
-    if (by != result && func_.types().matches(func_.type(by), func_.type(result)) && ask(i)) substitute(i, by);
+    if (by != result && func_.types().matches(func_.type(by), func_.type(result)) && ask(rewrite, i)) substitute(i, by);
   }
-  void replace_constant(InstId i, uint64_t bits) {
-    if (!ask(i)) return;
+  void replace_constant(Rewrite rewrite, InstId i, uint64_t bits) {
+    if (!ask(rewrite, i)) return;
     const ValueId result = func_.result(i);
     const Type type = func_.type(result);
     const InstId made =
@@ -144,7 +144,9 @@ class Simplify {
   // The result's type follows its operand's: facts travel along chains of checks.
   void narrow(InstId i, Type type) {
     const ValueId result = func_.result(i);
-    if (type == func_.type(result) || !func_.types().matches(type, func_.type(result)) || !ask(i)) return;
+    if (type == func_.type(result) || !func_.types().matches(type, func_.type(result)) ||
+        !ask(Rewrite::kNarrowResult, i))
+      return;
     func_.narrow(result, type);
   }
 
@@ -175,7 +177,7 @@ class Simplify {
     instr.op = inst.opcode;
     const auto result = wasm::evaluate(instr, std::span(operands).first(inst.args_count));
     if (!result.has_value()) return false;  // traps when it runs
-    replace_constant(i, result->low());
+    replace_constant(Rewrite::kFold, i, result->low());
     return true;
   }
 
@@ -192,9 +194,9 @@ class Simplify {
     for (const RightIdentity& row : kRightIdentities) {
       if (row.opcode != op || row.right != value) continue;
       switch (row.gives) {
-        case Gives::kLeft: return replace(i, other);
-        case Gives::kZero: return replace_constant(i, 0);
-        case Gives::kRight: return replace_constant(i, c);
+        case Gives::kLeft: return replace(Rewrite::kIdentity, i, other);
+        case Gives::kZero: return replace_constant(Rewrite::kIdentity, i, 0);
+        case Gives::kRight: return replace_constant(Rewrite::kIdentity, i, c);
       }
     }
   }
@@ -202,8 +204,8 @@ class Simplify {
   void same_operands(InstId i, Opcode op) {
     for (const SameOperands& row : kSameOperands) {
       if (row.opcode != op) continue;
-      if (row.constant) return replace_constant(i, *row.constant);
-      return replace(i, func_.arg(i, 0));
+      if (row.constant) return replace_constant(Rewrite::kSameOperands, i, *row.constant);
+      return replace(Rewrite::kSameOperands, i, func_.arg(i, 0));
     }
   }
 
@@ -212,15 +214,15 @@ class Simplify {
     if (def == nullptr || def->op != Op::Compute) return;
     const ValueId inner = func_.arg(func_.value(func_.arg(i, 0)).inst, 0);
     const bool extends = def->opcode == Opcode::I64ExtendI32S || def->opcode == Opcode::I64ExtendI32U;
-    if (op == Opcode::I32WrapI64 && extends) replace(i, inner);
+    if (op == Opcode::I32WrapI64 && extends) replace(Rewrite::kWrapOfExtend, i, inner);
   }
 
   void select(InstId i) {
     const ValueId if_true = func_.arg(i, 0);
     const ValueId if_false = func_.arg(i, 1);
-    if (if_true == if_false) return replace(i, if_true);
+    if (if_true == if_false) return replace(Rewrite::kSelectDecided, i, if_true);
     if (const auto c = constant(func_.arg(i, 2)))
-      return replace(i, static_cast<uint32_t>(*c) != 0 ? if_true : if_false);
+      return replace(Rewrite::kSelectDecided, i, static_cast<uint32_t>(*c) != 0 ? if_true : if_false);
     const Type type = ir::join(func_.types(), func_.type(if_true), func_.type(if_false));
     if (type.is_ref()) narrow(i, type);
   }
@@ -228,8 +230,8 @@ class Simplify {
   // --- References.
   void null_check(InstId i) {
     const ValueId ref = func_.arg(i, 0);
-    if (!func_.type(ref).nullable()) return replace(i, ref);
-    if (receives_only_non_null(ref) && ask(i)) {
+    if (!func_.type(ref).nullable()) return replace(Rewrite::kCheckImplied, i, ref);
+    if (receives_only_non_null(ref) && ask(Rewrite::kCheckOfJoin, i)) {
       func_.narrow(ref, func_.type(ref).as_non_null());
       return substitute(i, ref);
     }
@@ -256,8 +258,8 @@ class Simplify {
     const ValueId ref = func_.arg(i, 0);
     const Type type = func_.type(ref);
     const Type target = func_.inst(i).type;
-    if (func_.types().matches(type, target)) return replace(i, ref);
-    if (func_.types().matches(type.heap(), target.heap()) && ask(i)) {  // only null can fail
+    if (func_.types().matches(type, target)) return replace(Rewrite::kCastImplied, i, ref);
+    if (func_.types().matches(type.heap(), target.heap()) && ask(Rewrite::kCastToCheck, i)) {  // only null can fail
       Inst& inst = func_.edit(i);
       inst.op = Op::NullCheck;
       inst.type = ir::kNone;
@@ -286,7 +288,7 @@ class Simplify {
 
   void test(InstId i) {
     if (proof(func_.result(i)) != 0) return;
-    if (const auto outcome = decided(i)) replace_constant(i, *outcome ? 1 : 0);
+    if (const auto outcome = decided(i)) replace_constant(Rewrite::kTestDecided, i, *outcome ? 1 : 0);
   }
 
   void refine(InstId i) {
@@ -296,7 +298,7 @@ class Simplify {
     if (func_.types().matches(func_.type(ref), func_.type(result))) {
       // Where the branch is gone the proof is gone with it: part of that rewrite.
       if (proof(test) == kBranchDecided) return substitute(i, ref);
-      return replace(i, ref);
+      return replace(Rewrite::kRefineImplied, i, ref);
     }
     narrow(i, ir::refined_type(func_, ref, test, func_.inst(i).sense != 0));
   }
@@ -304,13 +306,14 @@ class Simplify {
   void ref_eq(InstId i) {
     const ValueId a = func_.arg(i, 0);
     const ValueId b = func_.arg(i, 1);
-    if (a == b) return replace_constant(i, 1);
+    if (a == b) return replace_constant(Rewrite::kEqDecided, i, 1);
     const auto is_null = [&](ValueId v) {
       const Inst* def = func_.def(v);
       return def != nullptr && def->op == Op::RefNull;
     };
-    if (is_null(a) && is_null(b)) return replace_constant(i, 1);
-    if ((is_null(a) && !func_.type(b).nullable()) || (is_null(b) && !func_.type(a).nullable())) replace_constant(i, 0);
+    if (is_null(a) && is_null(b)) return replace_constant(Rewrite::kEqDecided, i, 1);
+    if ((is_null(a) && !func_.type(b).nullable()) || (is_null(b) && !func_.type(a).nullable()))
+      replace_constant(Rewrite::kEqDecided, i, 0);
   }
 
   void i31_get(InstId i) {
@@ -320,7 +323,8 @@ class Simplify {
     if (!c) return;
     const auto bits = static_cast<uint32_t>(*c) << 1;
     const bool is_signed = func_.inst(i).opcode == Opcode::I31GetS;
-    replace_constant(i, is_signed ? static_cast<uint32_t>(static_cast<int32_t>(bits) >> 1) : bits >> 1);
+    replace_constant(Rewrite::kI31Fold, i,
+                     is_signed ? static_cast<uint32_t>(static_cast<int32_t>(bits) >> 1) : bits >> 1);
   }
 
   // There and back.
@@ -328,15 +332,15 @@ class Simplify {
     const ValueId ref = func_.arg(i, 0);
     const Inst* def = func_.def(ref);
     if (def == nullptr || def->op != Op::Convert || def->opcode == func_.inst(i).opcode) return;
-    replace(i, func_.arg(func_.value(ref).inst, 0));
+    replace(Rewrite::kConvertBack, i, func_.arg(func_.value(ref).inst, 0));
   }
 
   void array_len(InstId i) {
     const InstId def = func_.value(func_.arg(i, 0)).inst;
     if (!def.valid()) return;
     const Op op = func_.inst(def).op;
-    if (op == Op::ArrayAlloc) replace(i, func_.arg(def, 0));
-    if (op == Op::ArrayNewData || op == Op::ArrayNewElem) replace(i, func_.arg(def, 1));
+    if (op == Op::ArrayAlloc) replace(Rewrite::kLengthKnown, i, func_.arg(def, 0));
+    if (op == Op::ArrayNewData || op == Op::ArrayNewElem) replace(Rewrite::kLengthKnown, i, func_.arg(def, 1));
   }
 
   // --- Control.
@@ -359,11 +363,12 @@ class Simplify {
       outcome = decided(func_.value(condition).inst);
     if (if_true == if_false) outcome = true;
     if (outcome) {
-      if (!gate_.allow(condition)) return;
+      if (!gate_.allow(Rewrite::kBranchDecided, condition)) return;
       if (proof(condition) != 0) refined_by_[condition.index()] = kBranchDecided;
       return go_to(i, *outcome ? if_true : if_false);
     }
-    if (def != nullptr && def->op == Op::Compute && def->opcode == Opcode::I32Eqz && gate_.allow(condition)) {
+    if (def != nullptr && def->op == Op::Compute && def->opcode == Opcode::I32Eqz &&
+        gate_.allow(Rewrite::kBranchInverted, condition)) {
       const ValueId inner = func_.arg(func_.value(condition).inst, 0);
       const BlockId swapped[] = {if_false, if_true};
       func_.set_arg(i, 0, inner);
@@ -373,7 +378,7 @@ class Simplify {
 
   void switch_on(InstId i) {
     const auto c = constant(func_.arg(i, 0));
-    if (!c || !gate_.allow(func_.arg(i, 0))) return;
+    if (!c || !gate_.allow(Rewrite::kSwitchDecided, func_.arg(i, 0))) return;
     const auto targets = func_.targets(i);
     const size_t last = targets.size() - 1;
     const auto index = static_cast<uint32_t>(*c);

@@ -82,7 +82,7 @@ class Values {
         break;
       }
       const ValueId result = func_.result(i);
-      if (gate_.allow(result)) {
+      if (gate_.allow(Rewrite::kSameValue, result)) {
         func_.replace(result, func_.result(known));
         // The earlier one does all that this one did, its trap included.
         func_.remove(i);
