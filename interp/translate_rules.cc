@@ -133,10 +133,10 @@ void Translator::rule_ref_i31(const Instr&, const InstrTypes& types, const WalkV
 // A non-null cast to i31 right before disappears into the access: compilers write the two together.
 void Translator::i31_get(Handler plain, Handler with_cast) {
   const Entry& top = stack_.back();
-  Ins& last = code_->ins.back();
-  if (top.where == Where::kHome && last_def_ && last.a == top.home && last.c == 0 &&
-      last.handler == cast_handlers(wasm::HeapKind::kI31).cast) {
-    last.handler = with_cast;
+  Ins* const last = last_def_ && !code_->ins.empty() ? &code_->ins.back() : nullptr;
+  if (top.where == Where::kHome && last != nullptr && last->a == top.home && last->c == 0 &&
+      last->handler == cast_handlers(wasm::HeapKind::kI31).cast) {
+    last->handler = with_cast;
     pop();
     push_home(wasm::kI32);
     return;
