@@ -2,6 +2,7 @@
 #include "engine/ir/cfg.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace parallax::ir {
 
@@ -49,8 +50,58 @@ void Cfg::collect_preds(const Func& func) {
   }
 }
 
+// One pass over reverse postorder: a block's dominator is the nearest common ancestor, in the tree so far, of its
+// predecessors that stand before it. Right for reducible graphs, which is all that WebAssembly makes; others (from text)
+// are found by looking at the retreating edges, and iterated.
 void Cfg::find_dominators() {
-  idom_.assign(rpo_number_.size(), BlockId());
+  const size_t count = rpo_number_.size();
+  idom_.assign(count, BlockId());
+  depth_.assign(count, 0);
+  jump_.assign(count, Func::kEntry);
+  idom_[Func::kEntry.index()] = Func::kEntry;
+  for (size_t n = 1; n < rpo_.size(); ++n) {
+    const BlockId b = rpo_[n];
+    BlockId best;
+    for (const BlockId pred : preds(b)) {
+      if (rpo_number(pred) >= n) continue;
+      best = best.valid() ? common_dominator(best, pred) : pred;
+    }
+    set_idom(b, best);
+  }
+  for (const BlockId b : rpo_) {
+    for (const BlockId pred : preds(b)) {
+      if (rpo_number(pred) >= rpo_number(b) && common_dominator(b, pred) != b) return iterate_dominators();
+    }
+  }
+}
+
+// Ancestors are climbed by steps of one, or by jumps whose lengths follow the skew-binary numbers, so that any ancestor is
+// a logarithmic number of steps away.
+void Cfg::set_idom(BlockId b, BlockId above) {
+  const BlockId jump = jump_[above.index()];
+  idom_[b.index()] = above;
+  depth_[b.index()] = depth_[above.index()] + 1;
+  const uint32_t step = depth_[above.index()] - depth_[jump.index()];
+  const uint32_t next_step = depth_[jump.index()] - depth_[jump_[jump.index()].index()];
+  jump_[b.index()] = step == next_step ? jump_[jump.index()] : above;
+}
+
+BlockId Cfg::common_dominator(BlockId a, BlockId b) const {
+  if (depth_[a.index()] < depth_[b.index()]) std::swap(a, b);
+  while (depth_[a.index()] > depth_[b.index()]) {
+    const BlockId jump = jump_[a.index()];
+    a = depth_[jump.index()] >= depth_[b.index()] ? jump : idom_[a.index()];
+  }
+  while (a != b) {
+    const bool far = jump_[a.index()] != jump_[b.index()];
+    a = far ? jump_[a.index()] : idom_[a.index()];
+    b = far ? jump_[b.index()] : idom_[b.index()];
+  }
+  return a;
+}
+
+void Cfg::iterate_dominators() {
+  std::ranges::fill(idom_, BlockId());
   idom_[Func::kEntry.index()] = Func::kEntry;
   const auto intersect = [&](BlockId a, BlockId b) {
     while (a != b) {

@@ -11,7 +11,7 @@ namespace parallax::ir {
 
 namespace {
 
-constexpr size_t kMaxBits = size_t{1} << 31;
+constexpr size_t kMaxBits = size_t{1} << 29;
 
 // One set of `bits` bits for every block.
 class BlockSets {

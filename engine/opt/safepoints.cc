@@ -25,7 +25,7 @@ using ir::SlotId;
 using ir::ValueId;
 
 // Bound on (block, value) pairs of liveness and on entries of all maps together.
-constexpr size_t kMaxMapEntries = size_t{1} << 24;
+constexpr size_t kMaxMapEntries = size_t{1} << 22;
 constexpr uint32_t kNever = ~0u;
 
 class Safepoints {
