@@ -97,7 +97,9 @@ Result<Module> Engine::load(std::vector<uint8_t> bytes) const {
   return Module(std::make_shared<const wasm::Module>(TRY(wasm::load(std::move(bytes), types_))));
 }
 
-Result<Module> Engine::load_text(std::string text) const { return load(TRY(wasm::text::parse_module(std::move(text)))); }
+Result<Module> Engine::load_text(std::string text) const {
+  return load(TRY(wasm::text::parse_module(std::move(text))));
+}
 
 Store::Store(const Engine& engine) : types_(engine.types_) {
   runtime::EngineOptions options;
@@ -142,7 +144,8 @@ bool detail::signature_fits(std::span<const wasm::ValType> wanted, std::span<con
 Result<Extern> Instance::find_func(std::string_view name, std::span<const wasm::ValType> params,
                                    std::span<const wasm::ValType> results) const {
   const Extern found = TRY(find(name));
-  if (found.kind != ExternKind::kFunc) return fail(ErrorCode::kUsage, 0, text::format("{} is not a function", text::quoted(name)));
+  if (found.kind != ExternKind::kFunc)
+    return fail(ErrorCode::kUsage, 0, text::format("{} is not a function", text::quoted(name)));
   const wasm::SubType& type = types_->get(TRY(store_.lock()->func_type(found)));
   if (!detail::signature_fits(params, type.params) || !detail::signature_fits(results, type.results)) {
     return fail(ErrorCode::kUsage, 0, text::format("{} has another type: {}", text::quoted(name), types_->print(type)));
@@ -158,7 +161,8 @@ Result<std::span<uint8_t>> Instance::memory(std::string_view name) const {
 Result<Value> Instance::global_value(std::string_view name, wasm::ValType wanted) const {
   const Extern found = TRY(find(name));
   const Value value = TRY(store_.lock()->global_get(found));
-  if (value.kind != wanted.kind()) return fail(ErrorCode::kUsage, 0, text::format("{} has another type", text::quoted(name)));
+  if (value.kind != wanted.kind())
+    return fail(ErrorCode::kUsage, 0, text::format("{} has another type", text::quoted(name)));
   return value;
 }
 

@@ -365,27 +365,28 @@ class Store {
     detail::Results<Plain>::types(results);
     const wasm::TypeId type = types_->intern_func({detail::type_of<Args>()...}, std::move(results));
     // A weak pointer: the store owns the function.
-    return store_->make_func(type, [weak = std::weak_ptr(store_), f = std::move(f)](
-                                       wasm::Embedding&, std::span<const wasm::Value> args) mutable -> wasm::Outcome {
-      const auto store = weak.lock();
-      return [&]<size_t... I>(std::index_sequence<I...>) -> wasm::Outcome {
-        std::tuple<Args...> values(detail::from_value<Args>(store, args[I])...);
-        if constexpr (Unwrapped<R>::kExpected) {
-          R result = std::apply(f, values);
-          if (!result) return result.error().outcome();
-          if constexpr (std::is_void_v<Plain>) {
-            return wasm::Outcome::ok();
-          } else {
-            return give<Plain>(*result);
-          }
-        } else if constexpr (std::is_void_v<R>) {
-          std::apply(f, values);
-          return wasm::Outcome::ok();
-        } else {
-          return give<R>(std::apply(f, values));
-        }
-      }(std::index_sequence_for<Args...>());
-    });
+    return store_->make_func(type,
+                             [weak = std::weak_ptr(store_), f = std::move(f)](
+                                 wasm::Embedding&, std::span<const wasm::Value> args) mutable -> wasm::Outcome {
+                               const auto store = weak.lock();
+                               return [&]<size_t... I>(std::index_sequence<I...>) -> wasm::Outcome {
+                                 std::tuple<Args...> values(detail::from_value<Args>(store, args[I])...);
+                                 if constexpr (Unwrapped<R>::kExpected) {
+                                   R result = std::apply(f, values);
+                                   if (!result) return result.error().outcome();
+                                   if constexpr (std::is_void_v<Plain>) {
+                                     return wasm::Outcome::ok();
+                                   } else {
+                                     return give<Plain>(*result);
+                                   }
+                                 } else if constexpr (std::is_void_v<R>) {
+                                   std::apply(f, values);
+                                   return wasm::Outcome::ok();
+                                 } else {
+                                   return give<R>(std::apply(f, values));
+                                 }
+                               }(std::index_sequence_for<Args...>());
+                             });
   }
   template <class R>
   static wasm::Outcome give(const R& result) {

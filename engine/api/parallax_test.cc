@@ -70,7 +70,8 @@ TEST(Api, HostFunctionsAreLambdas) {
     (import "env" "log" (func $log (param i64)))
     (import "env" "half" (func $half (param i32) (result i32)))
     (func (export "f") (param i32) (result i32)
-      (call $log (i64.extend_i32_s (local.get 0))) (call $half (local.get 0)))))"), imports);
+      (call $log (i64.extend_i32_s (local.get 0))) (call $half (local.get 0)))))"),
+                                    imports);
   ASSERT_TRUE(instance) << instance.error().text();
   auto f = *instance->func<int32_t(int32_t)>("f");
   EXPECT_EQ(*f(-8), -4);

@@ -35,8 +35,18 @@ class Collector {
 
  protected:
   // For all of them: names, sizes and bounds of what roots and fields hold.
+  // Where a reference was found, for messages.
+  struct Place {
+    const char* invariant;
+    const char* what;
+    uint64_t site;
+    static Place root(RootKind kind, uint64_t site) {
+      return {invariant_of(kind), kRootKindText[static_cast<size_t>(kind)], site};
+    }
+    static Place field(uint64_t at) { return {"I1", "field at", at}; }
+  };
   // Whether `ref` names a parsable object inside [begin, end); records a violation otherwise. Gives its size.
-  bool admit(Ref ref, uint64_t begin, uint64_t end, const char* where, uint64_t site, uint64_t& bytes);
+  bool admit(Ref ref, uint64_t begin, uint64_t end, const Place& place, uint64_t& bytes);
   uint8_t* at(uint64_t offset) const { return heap_.base_ + offset; }
   // Calls visit(Ref*, field offset) for every reference in the object.
   template <class Visit>

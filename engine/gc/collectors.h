@@ -22,17 +22,17 @@ class Moving final : public Collector {
   void set_soft_limit();
   bool open(uint64_t until, uint64_t limit);
   uint64_t next_place(uint64_t used) const;
-  Ref evacuate(Ref ref, const char* where, uint64_t site);
+  Ref evacuate(Ref ref, const Place& place);
   void update_boxes();
   void retire(uint64_t begin, uint64_t end);
 
-  bool eager_ = false;      // advance through the ring, open page by page
-  uint64_t begin_ = 0;      // of the current space; page-aligned, like the next three
-  uint64_t opened_ = 0;     // memory of the space is zeroed up to here
-  uint64_t soft_ = 0;       // a collection is due when allocation would pass this
-  uint64_t hard_ = 0;       // survivors could not be placed beyond this
+  bool eager_ = false;         // advance through the ring, open page by page
+  uint64_t begin_ = 0;         // of the current space; page-aligned, like the next three
+  uint64_t opened_ = 0;        // memory of the space is zeroed up to here
+  uint64_t soft_ = 0;          // a collection is due when allocation would pass this
+  uint64_t hard_ = 0;          // survivors could not be placed beyond this
   uint64_t pristine_ = kPage;  // never opened from here on: still zero
-  uint64_t from_begin_ = 0;  // during a collection: the space being evacuated
+  uint64_t from_begin_ = 0;    // during a collection: the space being evacuated
   uint64_t from_end_ = 0;
 };
 
@@ -49,7 +49,7 @@ class NonMoving final : public Collector {
   // Free cells of exactly i * kObjectAlign bytes, for small i; bin 0 holds all larger ones.
   static constexpr uint64_t kBins = 128;
 
-  void mark(Ref ref, const char* where, uint64_t site);
+  void mark(Ref ref, const Place& place);
   void sweep();
   void free_run(uint64_t begin, uint64_t end);
   uint64_t take_from_bins(uint64_t bytes);

@@ -112,10 +112,10 @@ bool Heap::plausible(Ref ref) const {
   return layout.size(object.length) <= end - ref.bits;
 }
 
-bool Collector::admit(Ref ref, uint64_t begin, uint64_t end, const char* where, uint64_t site, uint64_t& bytes) {
+bool Collector::admit(Ref ref, uint64_t begin, uint64_t end, const Place& place, uint64_t& bytes) {
   const auto reject = [&](const char* why) {
-    heap_.set_violation(text::format("I1: {} {:#x} holds {:#x}, {} (live space {:#x}..{:#x})", where, site, ref.bits, why,
-                                     begin, end));
+    heap_.set_violation(text::format("{}: {} {:#x} holds {:#x}, {} (live space {:#x}..{:#x})", place.invariant,
+                                     place.what, place.site, ref.bits, why, begin, end));
     return false;
   };
   if (ref.bits % kObjectAlign != 0) return reject("not an object start");
@@ -140,7 +140,8 @@ bool Collector::still_poisoned(uint64_t begin, uint64_t end) {
   if (is_poison(at(begin), end - begin)) return true;
   uint64_t where = begin;
   while (*at(where) == kPoison) ++where;
-  heap_.set_violation(text::format("I1: retired space was written at {:#x}: byte {:#x} instead of poison", where, *at(where)));
+  heap_.set_violation(
+      text::format("I1: retired space was written at {:#x}: byte {:#x} instead of poison", where, *at(where)));
   return false;
 }
 

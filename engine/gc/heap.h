@@ -45,7 +45,7 @@ class HeapClient : public RootSource {
 struct HeapStats {
   uint64_t collections = 0;
   uint64_t live_bytes_after_last = 0;
-  uint64_t safepoints = 0;      // points at which zeal could have collected
+  uint64_t safepoints = 0;  // points at which zeal could have collected
   uint64_t moved_objects = 0;
   uint64_t freed_cells = 0;     // non-moving
   uint64_t reused_cells = 0;    // non-moving: allocations served from freed cells

@@ -11,7 +11,7 @@
 namespace parallax::gc {
 namespace {
 
-constexpr LayoutId kPair = 1;       // two references and a number
+constexpr LayoutId kPair = 1;  // two references and a number
 constexpr LayoutId kRefArray = 2;
 constexpr LayoutId kByteArray = 3;
 constexpr uint32_t kPairBytes = 24;
@@ -20,7 +20,8 @@ constexpr uint32_t kPairNumber = 16;
 LayoutTable make_layouts() {
   LayoutTable table;
   table.define(kPair, {.kind = LayoutKind::kFixed, .bytes = kPairBytes, .ref_offsets = {8, 12}});
-  table.define(kRefArray, {.kind = LayoutKind::kArray, .elements_are_refs = true, .element_bytes = 4, .ref_offsets = {}});
+  table.define(kRefArray,
+               {.kind = LayoutKind::kArray, .elements_are_refs = true, .element_bytes = 4, .ref_offsets = {}});
   table.define(kByteArray, {.kind = LayoutKind::kArray, .element_bytes = 1, .ref_offsets = {}});
   return table;
 }
@@ -45,9 +46,7 @@ struct World final : HeapClient {
     if (!ref.is_null()) heap.store(ref, kPairNumber, number);
     return ref;
   }
-  Ref array(LayoutId layout, uint32_t length) {
-    return heap.allocate(layout, length, layouts.at(layout).size(length));
-  }
+  Ref array(LayoutId layout, uint32_t length) { return heap.allocate(layout, length, layouts.at(layout).size(length)); }
 };
 
 HeapOptions options_of(GcKind kind, ZealMode mode = ZealMode::kNone, bool poison = true) {
@@ -64,7 +63,7 @@ HeapOptions options_of(GcKind kind, ZealMode mode = ZealMode::kNone, bool poison
 struct Node {
   LayoutId layout;
   uint32_t number;
-  std::vector<Node*> fields;     // null, or an i31 when in `small`
+  std::vector<Node*> fields;  // null, or an i31 when in `small`
   std::map<uint32_t, uint32_t> small;
 };
 
@@ -82,7 +81,10 @@ class Mutator {
       case 1: return set_root(at, make_pair_node());
       case 2: return set_root(at, make_array_node(kRefArray));
       case 3: return set_root(at, make_array_node(kByteArray));
-      case 4: world_.roots[at] = kNullRef; shadow_[at] = nullptr; return;
+      case 4:
+        world_.roots[at] = kNullRef;
+        shadow_[at] = nullptr;
+        return;
       case 5: return link(at, choices_.below(12));
       case 6: return small(at);
       case 7: return descend(at, choices_.below(12));
@@ -141,7 +143,8 @@ class Mutator {
   std::pair<Ref, Node*> make_array_node(LayoutId layout) {
     const uint32_t length = choices_.chance(1, 10) ? choices_.below(3000) : choices_.below(20);
     const Ref ref = world_.array(layout, length);
-    for (uint32_t i = 0; layout == kByteArray && i < length; ++i) *world_.heap.at(ref, kHeaderBytes + i) = uint8_t(i * 7);
+    for (uint32_t i = 0; layout == kByteArray && i < length; ++i)
+      *world_.heap.at(ref, kHeaderBytes + i) = uint8_t(i * 7);
     return {ref, node(layout, length, layout == kRefArray ? length : 0)};
   }
   void set_root(uint32_t at, std::pair<Ref, Node*> made) {
@@ -208,7 +211,8 @@ std::vector<Setting> settings() {
 }
 
 class Collectors : public testing::TestWithParam<Setting> {};
-INSTANTIATE_TEST_SUITE_P(All, Collectors, testing::ValuesIn(settings()), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, Collectors, testing::ValuesIn(settings()),
+                         [](const auto& info) { return info.param.name; });
 
 TEST_P(Collectors, RandomGraphStaysTheModelsGraph) {
   for (uint64_t seed = 1; seed <= 3; ++seed) {

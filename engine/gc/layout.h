@@ -37,7 +37,8 @@ class LayoutTable {
   void define(LayoutId id, Layout layout);
   // Never fails: an id that was not defined gives a layout of kind kNone.
   const Layout& at(LayoutId id) const {
-    if (id < layouts_.size()) [[likely]] return layouts_[id];
+    if (id < layouts_.size()) [[likely]]
+      return layouts_[id];
     return id == kHostBoxLayout ? host_box_ : none_;
   }
 

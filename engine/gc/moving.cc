@@ -17,10 +17,10 @@ namespace parallax::gc {
 
 namespace {
 
-constexpr uint64_t kFirst = kPage;               // the first page is never accessible
-constexpr uint64_t kRing = uint64_t{1} << 20;    // how far runs advance under zeal before they start over
-constexpr uint64_t kOpenStep = 16 * 1024;        // zeroed ahead of allocation
-constexpr uint64_t kEagerOpenStep = kPage;       // the same where every page costs (zeal)
+constexpr uint64_t kFirst = kPage;             // the first page is never accessible
+constexpr uint64_t kRing = uint64_t{1} << 20;  // how far runs advance under zeal before they start over
+constexpr uint64_t kOpenStep = 16 * 1024;      // zeroed ahead of allocation
+constexpr uint64_t kEagerOpenStep = kPage;     // the same where every page costs (zeal)
 
 }  // namespace
 
@@ -92,7 +92,7 @@ void Moving::collect() {
     Moving& self;
     explicit Evacuate(Moving& moving) : self(moving) {}
     void visit(Ref* slot, RootKind kind, uint64_t site) override {
-      if (slot->is_object()) *slot = self.evacuate(*slot, kRootKindText[static_cast<size_t>(kind)], site);
+      if (slot->is_object()) *slot = self.evacuate(*slot, Place::root(kind, site));
     }
   } evacuate_roots(*this);
   heap_.visit_all_roots(evacuate_roots);
@@ -101,7 +101,7 @@ void Moving::collect() {
     const Ref object{static_cast<uint32_t>(scan)};
     const ObjectHeader header = heap_.header(object);
     for_each_ref(object, header, [&](Ref* field, uint32_t offset) {
-      if (field->is_object()) *field = evacuate(*field, "field of the object now at", scan + offset);
+      if (field->is_object()) *field = evacuate(*field, Place::field(scan + offset));
     });
     scan += heap_.layouts_.at(header.layout()).size(header.length);
   }
@@ -115,18 +115,20 @@ void Moving::collect() {
 }
 
 // The new name of an object, copied now unless it was before. Null after a violation.
-Ref Moving::evacuate(Ref ref, const char* where, uint64_t site) {
+Ref Moving::evacuate(Ref ref, const Place& place) {
   if (!heap_.violation_.empty()) return kNullRef;
   if (ref.bits % kObjectAlign == 0 && ref.bits >= from_begin_ && uint64_t{ref.bits} + kHeaderBytes <= from_end_) {
     const ObjectHeader& header = heap_.header(ref);
     // Length is untrusted until the object was admitted; a forwarding mark written by us names the new space.
-    if (header.has(kForwarded) && header.length >= begin_ && header.length < *heap_.window_.next) return Ref{header.length};
+    if (header.has(kForwarded) && header.length >= begin_ && header.length < *heap_.window_.next)
+      return Ref{header.length};
   }
   uint64_t bytes = 0;
-  if (!admit(ref, from_begin_, from_end_, where, site, bytes)) return kNullRef;
+  if (!admit(ref, from_begin_, from_end_, place, bytes)) return kNullRef;
   const uint64_t to = allocate(bytes, Effort::kUntilFull);
   if (to == 0) {
-    heap_.set_violation(text::format("I1: survivors need more room than their space had, at {} {:#x}", where, site));
+    heap_.set_violation(
+        text::format("I1: survivors need more room than their space had, at {} {:#x}", place.what, place.site));
     return kNullRef;
   }
   std::memcpy(at(to), at(ref.bits), bytes);

@@ -57,8 +57,8 @@ uint64_t NonMoving::take_from_bin(uint64_t bin, uint64_t index, uint64_t bytes) 
 // Makes [begin, end) one free cell.
 void NonMoving::free_run(uint64_t begin, uint64_t end) {
   const uint64_t units = (end - begin) / kObjectAlign;
-  heap_.header(Ref{static_cast<uint32_t>(begin)}) = ObjectHeader{
-      .meta = ObjectHeader::make_meta(kFreeLayout), .length = static_cast<uint32_t>(units)};
+  heap_.header(Ref{static_cast<uint32_t>(begin)}) =
+      ObjectHeader{.meta = ObjectHeader::make_meta(kFreeLayout), .length = static_cast<uint32_t>(units)};
   bins_[units < kBins ? units : 0].push_back(static_cast<uint32_t>(begin));
 }
 
@@ -67,7 +67,7 @@ void NonMoving::collect() {
     NonMoving& self;
     explicit Mark(NonMoving& non_moving) : self(non_moving) {}
     void visit(Ref* slot, RootKind kind, uint64_t site) override {
-      if (slot->is_object()) self.mark(*slot, kRootKindText[static_cast<size_t>(kind)], site);
+      if (slot->is_object()) self.mark(*slot, Place::root(kind, site));
     }
   } mark_roots(*this);
   heap_.visit_all_roots(mark_roots);
@@ -76,15 +76,15 @@ void NonMoving::collect() {
     const Ref object = stack_.back();
     stack_.pop_back();
     for_each_ref(object, heap_.header(object), [&](Ref* field, uint32_t offset) {
-      if (field->is_object()) mark(*field, "field at", object.bits + offset);
+      if (field->is_object()) mark(*field, Place::field(object.bits + offset));
     });
   }
   if (heap_.violation_.empty()) sweep();
 }
 
-void NonMoving::mark(Ref ref, const char* where, uint64_t site) {
+void NonMoving::mark(Ref ref, const Place& place) {
   uint64_t bytes = 0;
-  if (!heap_.violation_.empty() || !admit(ref, kPage, *heap_.window_.next, where, site, bytes)) return;
+  if (!heap_.violation_.empty() || !admit(ref, kPage, *heap_.window_.next, place, bytes)) return;
   ObjectHeader& header = heap_.header(ref);
   if (header.has(kMarked)) return;
   header.meta |= kMarked;

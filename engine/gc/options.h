@@ -34,7 +34,7 @@ struct Zeal {
 struct HeapOptions {
   GcKind collector = GcKind::kMoving;
   Zeal zeal;
-  uint64_t heap_bytes = uint64_t{1} << 30;          // clamped to [64 KiB, 4 GiB - 64 KiB]
+  uint64_t heap_bytes = uint64_t{1} << 30;           // clamped to [64 KiB, 4 GiB - 64 KiB]
   uint64_t collect_after_bytes = uint64_t{4} << 20;  // allocated since the last collection, or as much as survived it
 };
 

@@ -14,10 +14,10 @@ namespace {
 constexpr uint64_t kGiB = uint64_t{1} << 30;
 
 struct UseRow {
-  uint64_t reserve;    // address space; tried first
-  uint64_t fallback;   // tried when the machine refuses that much; the usable size at least
+  uint64_t reserve;     // address space; tried first
+  uint64_t fallback;    // tried when the machine refuses that much; the usable size at least
   uint64_t first_page;  // offset of the first accessible byte
-  uint32_t keep;       // regions kept for reuse
+  uint32_t keep;        // regions kept for reuse
 };
 constexpr UseRow kUses[kRegionUseCount] = {
     {.reserve = 68 * kGiB, .fallback = 4 * kGiB, .first_page = kPage, .keep = 32},

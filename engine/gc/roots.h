@@ -12,13 +12,16 @@ enum class RootKind : uint8_t {
   kGlobal,
   kTable,
   kElemSegment,
-  kHostRoot,      // RootId of the embedder
-  kHandle,        // Rooted of runtime code, constant expressions included
-  kException,     // in flight
-  kFrame,         // home slot of a compiled frame
+  kHostRoot,   // RootId of the embedder
+  kHandle,     // Rooted of runtime code, constant expressions included
+  kException,  // in flight
+  kFrame,      // home slot of a compiled frame
 };
-inline constexpr const char* kRootKindText[] = {"global",  "table",     "element segment", "host root",
-                                                "handle",  "exception", "frame"};  // ORDER: matches RootKind
+inline constexpr const char* kRootKindText[] = {"global",    "table", "element segment", "host root", "handle",
+                                                "exception", "frame"};  // ORDER: matches RootKind
+
+// The invariant that a wrong root of this kind breaks: a slot named by a stack map is I2's, everything else I1's.
+constexpr const char* invariant_of(RootKind kind) { return kind == RootKind::kFrame ? "I2" : "I1"; }
 
 class RootVisitor {
  public:

@@ -58,7 +58,7 @@ struct CheckRoots final : RootVisitor {
   explicit CheckRoots(const Starts& s) : starts(s) {}
   void visit(Ref* slot, RootKind kind, uint64_t site) override {
     if (!problem.empty() || slot->is_null() || slot->is_i31() || starts.has(*slot)) return;
-    problem = text::format("I1: root ({}, site {:#x}) holds {:#x}, not an object start",
+    problem = text::format("{}: root ({}, site {:#x}) holds {:#x}, not an object start", invariant_of(kind),
                            kRootKindText[static_cast<size_t>(kind)], site, slot->bits);
   }
 };
@@ -75,7 +75,8 @@ std::string Heap::verify(uint64_t retired_bytes) {
     starts.add(object);
     if (header.layout() == kHostBoxLayout) ++boxes;
     if ((header.meta & 0xff) != 0 && problem.empty()) {
-      problem = text::format("I1: object {:#x} carries flags {:#x} outside a collection", object.bits, header.meta & 0xff);
+      problem =
+          text::format("I1: object {:#x} carries flags {:#x} outside a collection", object.bits, header.meta & 0xff);
     }
   });
   if (stuck != 0) return text::format("I1: the cell at {:#x} cannot be parsed", stuck);

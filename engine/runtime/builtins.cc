@@ -7,8 +7,7 @@ namespace parallax::runtime {
 namespace {
 
 constexpr BuiltinInfo kBuiltins[] = {
-#define BUILTIN(id, function, signature, flags) \
-  {Builtin::id, #function, signature, flags, nullptr},
+#define BUILTIN(id, function, signature, flags) {Builtin::id, #function, signature, flags, nullptr},
 #include "engine/runtime/builtins.def"
 #undef BUILTIN
 };

@@ -32,7 +32,7 @@ struct BuiltinInfo {
   const char* name;       // "alloc_struct"
   const char* signature;  // "i:r"; see builtins.def
   uint8_t flags;
-  const void* address;    // of the native function
+  const void* address;  // of the native function
 };
 
 const BuiltinInfo& info(Builtin id);

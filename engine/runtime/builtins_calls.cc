@@ -89,7 +89,8 @@ FuncEntry* func_deref(VmContext* ctx, uint64_t id, uint32_t type) {
     return nullptr;
   }
   if (!store.types().is_subtype(TypeId(entry->type), TypeId(type))) {
-    store.exit_invariant(text::format("I3: call_ref expects a function of type {}, the reference has type {}", type, entry->type));
+    store.exit_invariant(
+        text::format("I3: call_ref expects a function of type {}, the reference has type {}", type, entry->type));
     return nullptr;
   }
   return entry;

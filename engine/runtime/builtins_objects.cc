@@ -33,7 +33,8 @@ bool view_array(VmContext* ctx, Ref ref, const char* site, ArrayView& view) {
   }
   if (!store.ref_matches(ref, wasm::ValType::ref(wasm::HeapKind::kArray, false))) {
     const bool is_name = ref.is_i31() || store.heap().plausible(ref);
-    store.exit_invariant(text::format("{}: {} was given {:#x}, which is not an array", is_name ? "I3" : "I1", site, ref.bits));
+    store.exit_invariant(
+        text::format("{}: {} was given {:#x}, which is not an array", is_name ? "I3" : "I1", site, ref.bits));
     return false;
   }
   const gc::ObjectHeader& header = store.heap().header(ref);
@@ -59,7 +60,9 @@ void set_element(const ArrayView& view, uint64_t index, uint64_t bits) {
 
 Ref alloc_struct(VmContext* ctx, uint32_t type) { return store_of(ctx).new_struct(TypeId(type)); }
 
-Ref alloc_array(VmContext* ctx, uint32_t type, uint32_t length) { return store_of(ctx).new_array(TypeId(type), length); }
+Ref alloc_array(VmContext* ctx, uint32_t type, uint32_t length) {
+  return store_of(ctx).new_array(TypeId(type), length);
+}
 
 Ref alloc_exn(VmContext* ctx, uint32_t tag) { return store_of(ctx).new_exn(ctx->tags[tag]); }
 
@@ -67,7 +70,8 @@ Ref array_new_data(VmContext* ctx, uint32_t type, uint32_t data, uint32_t offset
   Store& store = store_of(ctx);
   const FieldRep rep = store.layouts().of(TypeId(type)).element;
   const uint64_t bytes = uint64_t{length} * kFieldBytes[static_cast<size_t>(rep)];
-  if (!in_bounds(ctx, offset, bytes, ctx->instance->data(data).size(), TrapKind::kMemoryOutOfBounds)) return gc::kNullRef;
+  if (!in_bounds(ctx, offset, bytes, ctx->instance->data(data).size(), TrapKind::kMemoryOutOfBounds))
+    return gc::kNullRef;
   const Ref array = store.new_array(TypeId(type), length);
   if (array.is_null() || bytes == 0) return array;
   std::memcpy(store.heap().at(array, kArrayDataOffset), ctx->instance->data(data).data() + offset, bytes);
@@ -95,7 +99,8 @@ void array_fill(VmContext* ctx, Ref array, uint32_t offset, uint64_t bits, uint3
 void array_copy(VmContext* ctx, Ref target, uint32_t to, Ref source, uint32_t from, uint32_t count) {
   ArrayView target_view;
   ArrayView source_view;
-  if (!view_array(ctx, target, "array.copy", target_view) || !view_array(ctx, source, "array.copy", source_view)) return;
+  if (!view_array(ctx, target, "array.copy", target_view) || !view_array(ctx, source, "array.copy", source_view))
+    return;
   if (!in_bounds(ctx, to, count, target_view.length, TrapKind::kArrayOutOfBounds)) return;
   if (!in_bounds(ctx, from, count, source_view.length, TrapKind::kArrayOutOfBounds)) return;
   if (target_view.rep != source_view.rep) {

@@ -29,7 +29,8 @@ uint64_t get(VmContext* ctx, uint32_t table, uint64_t index) {
 
 // Armed: what compiled code hands to a table must be a name.
 bool value_is_sound(VmContext* ctx, const Table& t, uint64_t bits) {
-  if (ctx->store->armed == 0) [[likely]] return true;
+  if (ctx->store->armed == 0) [[likely]]
+    return true;
   Store& store = store_of(ctx);
   ++ctx->store->armed_counts[static_cast<size_t>(ArmedCheck::kStoreValue)];
   if (t.is_func()) {
@@ -38,7 +39,8 @@ bool value_is_sound(VmContext* ctx, const Table& t, uint64_t bits) {
     return false;
   }
   if (store.heap().plausible(Ref{static_cast<uint32_t>(bits)})) return true;
-  store.exit_invariant(text::format("I1: {:#x} is written to table {} and is not the name of an object", bits, t.number));
+  store.exit_invariant(
+      text::format("I1: {:#x} is written to table {} and is not the name of an object", bits, t.number));
   return false;
 }
 
@@ -54,7 +56,9 @@ void out_of_memory(VmContext* ctx, const char* what) {
 
 }  // namespace
 
-Ref table_get_ref(VmContext* ctx, uint32_t table, uint64_t index) { return Ref{static_cast<uint32_t>(get(ctx, table, index))}; }
+Ref table_get_ref(VmContext* ctx, uint32_t table, uint64_t index) {
+  return Ref{static_cast<uint32_t>(get(ctx, table, index))};
+}
 uint64_t table_get_func(VmContext* ctx, uint32_t table, uint64_t index) { return get(ctx, table, index); }
 void table_set_ref(VmContext* ctx, uint32_t table, uint64_t index, Ref value) { set(ctx, table, index, value.bits); }
 void table_set_func(VmContext* ctx, uint32_t table, uint64_t index, uint64_t value) { set(ctx, table, index, value); }
@@ -64,7 +68,8 @@ uint64_t table_grow(VmContext* ctx, uint32_t table, uint64_t bits, uint64_t delt
   uint64_t old_size = 0;
   bool no_memory = false;
   if (!value_is_sound(ctx, ctx->instance->table(table), bits)) return 0;
-  if (ctx->instance->table(table).grow(delta, bits, store_of(ctx).budget().table_elements, old_size, no_memory)) return old_size;
+  if (ctx->instance->table(table).grow(delta, bits, store_of(ctx).budget().table_elements, old_size, no_memory))
+    return old_size;
   if (no_memory) out_of_memory(ctx, "table.grow");
   return ~uint64_t{0};
 }
@@ -80,8 +85,8 @@ void table_copy(VmContext* ctx, uint32_t target, uint32_t source, uint64_t to, u
   Table& s = ctx->instance->table(source);
   if (!in_bounds(ctx, to, count, t.size, TrapKind::kTableOutOfBounds)) return;
   if (!in_bounds(ctx, from, count, s.size, TrapKind::kTableOutOfBounds) || count == 0) return;
-  std::memmove(static_cast<uint8_t*>(t.elems) + to * t.element_bytes, static_cast<uint8_t*>(s.elems) + from * s.element_bytes,
-               count * t.element_bytes);
+  std::memmove(static_cast<uint8_t*>(t.elems) + to * t.element_bytes,
+               static_cast<uint8_t*>(s.elems) + from * s.element_bytes, count * t.element_bytes);
 }
 
 void table_init(VmContext* ctx, uint32_t table, uint32_t elem, uint64_t to, uint64_t from, uint64_t count) {
@@ -99,7 +104,8 @@ uint64_t memory_size(VmContext* ctx, uint32_t memory) { return ctx->memories[mem
 uint64_t memory_grow(VmContext* ctx, uint32_t memory, uint64_t delta) {
   uint64_t old_pages = 0;
   bool no_memory = false;
-  if (ctx->instance->memory(memory).grow(delta, store_of(ctx).budget().memory_pages, old_pages, no_memory)) return old_pages;
+  if (ctx->instance->memory(memory).grow(delta, store_of(ctx).budget().memory_pages, old_pages, no_memory))
+    return old_pages;
   if (no_memory) out_of_memory(ctx, "memory.grow");
   return ~uint64_t{0};
 }

@@ -37,8 +37,9 @@ Result<Store::Handle*> Store::find_handle(Extern e, ExternKind kind, const char*
   Handle* const handle = handles_.find(e.id);
   if (handle == nullptr) return fail(ErrorCode::kUsage, 0, handles_.explain(e.id, site));
   if (handle->kind != kind || e.kind != kind) {
-    return fail(ErrorCode::kUsage, 0, text::format("an extern that is a {} was used as a {} at {}", to_string(handle->kind),
-                                                   to_string(kind), site));
+    return fail(
+        ErrorCode::kUsage, 0,
+        text::format("an extern that is a {} was used as a {} at {}", to_string(handle->kind), to_string(kind), site));
   }
   return handle;
 }

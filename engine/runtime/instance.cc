@@ -33,7 +33,8 @@ bool Memory::start(uint64_t pages) {
 bool Memory::grow(uint64_t delta, uint64_t budget_pages, uint64_t& old_pages, bool& out_of_memory) {
   out_of_memory = false;
   old_pages = pages();
-  if (!may_grow(type.limits, old_pages, delta, type.limits.is_64 ? kMaxPages64 : kMaxPages32, budget_pages)) return false;
+  if (!may_grow(type.limits, old_pages, delta, type.limits.is_64 ? kMaxPages64 : kMaxPages32, budget_pages))
+    return false;
   if (delta == 0) return true;
   const uint64_t wanted = (old_pages + delta) * kWasmPage;
   if (!region.grow(wanted)) {
@@ -65,7 +66,8 @@ bool Table::extend(uint64_t delta, uint64_t bits) {
 bool Table::grow(uint64_t delta, uint64_t bits, uint64_t budget_elements, uint64_t& old_size, bool& out_of_memory) {
   out_of_memory = false;
   old_size = size;
-  if (!may_grow(type.limits, size, delta, type.limits.is_64 ? UINT64_MAX : kMaxElements32, budget_elements)) return false;
+  if (!may_grow(type.limits, size, delta, type.limits.is_64 ? UINT64_MAX : kMaxElements32, budget_elements))
+    return false;
   out_of_memory = !extend(delta, bits);
   return !out_of_memory;
 }
@@ -82,7 +84,8 @@ FuncEntry* FuncSlab::add(const char* site) {
   }
   const uint64_t needed = (std::max<uint64_t>(count(), 1) + 1) * sizeof(FuncEntry);
   // Entries must not move, so the region may not outgrow its reservation.
-  if (needed > region_.usable() && (needed > gc::kFuncRegionBytes || !region_.grow(std::min(2 * needed, gc::kFuncRegionBytes)))) {
+  if (needed > region_.usable() &&
+      (needed > gc::kFuncRegionBytes || !region_.grow(std::min(2 * needed, gc::kFuncRegionBytes)))) {
     return nullptr;
   }
   const slab::SlabId id = core_.allocate(site);

@@ -85,9 +85,7 @@ class FuncSlab {
   ~FuncSlab();
   // A new entry with its id set, or null: no real memory.
   FuncEntry* add(const char* site);
-  FuncEntry* find(uint64_t id) {
-    return core_.check(id) ? &entries()[slab::SlabId{id}.index()] : nullptr;
-  }
+  FuncEntry* find(uint64_t id) { return core_.check(id) ? &entries()[slab::SlabId{id}.index()] : nullptr; }
   std::string explain(uint64_t id, const char* site) const { return core_.explain(id, site); }
   const slab::SlabCore& core() const { return core_; }
   FuncEntry* entries() const { return reinterpret_cast<FuncEntry*>(region_.base()); }

@@ -34,14 +34,16 @@ Result<> Store::match_import(const Module& module, const Import& import, Extern 
                 text::format("incompatible import type: {} of {}.{}", what, import.module, import.name));
   };
   if (given.id == 0) {
-    return fail(ErrorCode::kUnlinkable, import.offset, text::format("unknown import: {}.{}", import.module, import.name));
+    return fail(ErrorCode::kUnlinkable, import.offset,
+                text::format("unknown import: {}.{}", import.module, import.name));
   }
   if (given.kind != import.kind) return mismatch("kind");
   const Handle& handle = *TRY(find_handle(given, import.kind, "import"));
   switch (import.kind) {
     case ExternKind::kFunc: {
       const auto& entry = *static_cast<FuncEntry*>(handle.entity);
-      if (!types_->is_subtype(wasm::TypeId(entry.type), module.funcs[import.index].type_id)) return mismatch("function type");
+      if (!types_->is_subtype(wasm::TypeId(entry.type), module.funcs[import.index].type_id))
+        return mismatch("function type");
       return {};
     }
     case ExternKind::kTable: {
@@ -76,7 +78,8 @@ Result<> Store::match_import(const Module& module, const Import& import, Extern 
 // One instantiation; each step answers whether to go on, otherwise the store's exit says why not.
 class Instantiation {
  public:
-  Instantiation(Store& store, Instance& instance) : store_(store), instance_(instance), module_(*instance.module), eval_(store, instance) {}
+  Instantiation(Store& store, Instance& instance)
+      : store_(store), instance_(instance), module_(*instance.module), eval_(store, instance) {}
 
   bool run(std::span<const Extern> imports) {
     take_imports(imports);
@@ -212,7 +215,9 @@ class Instantiation {
 Outcome Store::instantiate(std::shared_ptr<const Module> module, std::span<const Extern> imports,
                            wasm::InstanceId& result) {
   result = 0;
-  const auto misuse = [](std::string text) { return Outcome::ended(OutcomeKind::kMisuse, {ErrorCode::kUsage, 0, std::move(text)}); };
+  const auto misuse = [](std::string text) {
+    return Outcome::ended(OutcomeKind::kMisuse, {ErrorCode::kUsage, 0, std::move(text)});
+  };
   if (module->store != types_) return misuse("instantiate: the module was decoded with another type store");
   if (imports.size() != module->imports.size()) {
     return misuse(text::format("instantiate: {} externs for {} imports", imports.size(), module->imports.size()));

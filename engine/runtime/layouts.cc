@@ -25,8 +25,8 @@ uint32_t place(std::vector<FieldSlot>& fields, const std::vector<uint32_t>& orde
 bool references_first(const wasm::TypeStore& types, const wasm::SubType& type, const std::vector<FieldSlot>& fields) {
   if (!type.has_super) return false;
   const size_t inherited = types.get(wasm::TypeId(type.super)).fields.size();
-  const bool adds_ref = std::any_of(fields.begin() + static_cast<ptrdiff_t>(std::min(inherited, fields.size())), fields.end(),
-                                    [](FieldSlot field) { return field.rep == FieldRep::kRef; });
+  const bool adds_ref = std::any_of(fields.begin() + static_cast<ptrdiff_t>(std::min(inherited, fields.size())),
+                                    fields.end(), [](FieldSlot field) { return field.rep == FieldRep::kRef; });
   return adds_ref && fault_fires(Fault::kLAY1);
 }
 
@@ -67,7 +67,8 @@ FieldRep rep_of(const wasm::TypeStore& types, wasm::StorageType storage) {
 }
 
 const TypeLayout& Layouts::of(wasm::TypeId id) {
-  if (id.index() < layouts_.size() && layouts_[id.index()] != nullptr) [[likely]] return *layouts_[id.index()];
+  if (id.index() < layouts_.size() && layouts_[id.index()] != nullptr) [[likely]]
+    return *layouts_[id.index()];
   if (id.index() >= layouts_.size()) layouts_.resize(std::max(types_.size(), id.index() + 1));
   const wasm::SubType& type = types_.get(id);
   auto made = std::make_unique<TypeLayout>();

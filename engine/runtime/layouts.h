@@ -25,11 +25,11 @@ struct FieldSlot {
 };
 
 struct TypeLayout {
-  std::vector<FieldSlot> fields;  // structs; exceptions: payload; empty for arrays
+  std::vector<FieldSlot> fields;      // structs; exceptions: payload; empty for arrays
   FieldRep element = FieldRep::kI32;  // arrays
-  uint32_t bytes = 0;             // structs, exceptions: whole object; arrays: header only
-  uint64_t charge = 0;            // structs, exceptions: what an allocation charges (limits.h)
-  uint64_t element_charge = 0;    // arrays: per element, besides kObjectCharge
+  uint32_t bytes = 0;                 // structs, exceptions: whole object; arrays: header only
+  uint64_t charge = 0;                // structs, exceptions: what an allocation charges (limits.h)
+  uint64_t element_charge = 0;        // arrays: per element, besides kObjectCharge
 };
 
 // The representation of values of this type. Hierarchy func is kFuncRef, the others kRef.

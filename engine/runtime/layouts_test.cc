@@ -17,9 +17,10 @@ using wasm::TypeStore;
 using wasm::ValType;
 
 FieldType random_field(ChoiceStream& choices) {
-  const wasm::StorageType kinds[] = {{wasm::kI32, Packed::kI8},  {wasm::kI32, Packed::kI16}, {wasm::kI32, Packed::kNone},
-                                     {wasm::kI64, Packed::kNone}, {wasm::kF32, Packed::kNone}, {wasm::kF64, Packed::kNone},
-                                     {wasm::kV128, Packed::kNone}, {wasm::kAnyRef, Packed::kNone},
+  const wasm::StorageType kinds[] = {{wasm::kI32, Packed::kI8},       {wasm::kI32, Packed::kI16},
+                                     {wasm::kI32, Packed::kNone},     {wasm::kI64, Packed::kNone},
+                                     {wasm::kF32, Packed::kNone},     {wasm::kF64, Packed::kNone},
+                                     {wasm::kV128, Packed::kNone},    {wasm::kAnyRef, Packed::kNone},
                                      {wasm::kFuncRef, Packed::kNone}, {wasm::kExternRef, Packed::kNone}};
   return {choices.pick(kinds), true};
 }
@@ -88,8 +89,9 @@ TEST(Layouts, ChargesFollowTheDeclaredSizes) {
   TypeStore types;
   gc::LayoutTable table;
   Layouts layouts(types, table);
-  const TypeId pair = types.intern({SubType{.kind = wasm::CompositeKind::kStruct,
-                                            .fields = {{{wasm::kI32, Packed::kI8}}, {{wasm::kAnyRef}}, {{wasm::kV128}}}}});
+  const TypeId pair =
+      types.intern({SubType{.kind = wasm::CompositeKind::kStruct,
+                            .fields = {{{wasm::kI32, Packed::kI8}}, {{wasm::kAnyRef}}, {{wasm::kV128}}}}});
   EXPECT_EQ(layouts.of(pair).charge, 16u + 1 + 8 + 16);
   const TypeId array = types.intern({SubType{.kind = wasm::CompositeKind::kArray, .fields = {{{wasm::kExternRef}}}}});
   EXPECT_EQ(layouts.of(array).element_charge, 8u);

@@ -129,10 +129,12 @@ gc::Ref Store::allocate(gc::LayoutId layout, uint32_t length, uint64_t bytes, ui
   context_.allocation_left -= charge;
   ++context_.allocated_objects;
   const gc::Ref ref = heap_.allocate(layout, length, bytes);
-  if (!ref.is_null()) [[likely]] return ref;
+  if (!ref.is_null()) [[likely]]
+    return ref;
   if (heap_is_sound()) {
     exit_with(OutcomeKind::kOutOfMemory,
-              {ErrorCode::kLimit, 0, text::format("no room for an object of {} bytes in a heap of {}", bytes, heap_.bytes())});
+              {ErrorCode::kLimit, 0,
+               text::format("no room for an object of {} bytes in a heap of {}", bytes, heap_.bytes())});
   }
   return gc::kNullRef;
 }
@@ -239,7 +241,8 @@ void Store::exit_invariant(std::string text) {
 }
 
 bool Store::heap_is_sound() {
-  if (heap_.violation().empty()) [[likely]] return true;
+  if (heap_.violation().empty()) [[likely]]
+    return true;
   exit_invariant(heap_.violation());
   return false;
 }
@@ -270,8 +273,8 @@ Outcome Store::take_exception() {
   const Tag* const tag = tags_.find(tag_id);
   if (tag == nullptr) return broken(tags_.explain(tag_id, "exception that left the outermost call"));
   if (heap_.header(exn).layout() != tag->type.raw) {
-    return broken(text::format("I3: exception {:#x} has layout {}, its tag's type is {}", exn.bits, heap_.header(exn).layout(),
-                               tag->type.raw));
+    return broken(text::format("I3: exception {:#x} has layout {}, its tag's type is {}", exn.bits,
+                               heap_.header(exn).layout(), tag->type.raw));
   }
   outcome.tag = tag_extern(tag_id);
   const TypeLayout& layout = layouts_.of(tag->type);
@@ -309,7 +312,8 @@ Outcome Store::call(wasm::Extern func, std::span<const Value> args) {
   const wasm::SubType& type = types_->get(wasm::TypeId(entry.type));
   if (entry.host != nullptr) {
     std::vector<Slot> checked(args.size());
-    if (const auto fits = to_slots(args, type.params, checked.data(), "argument of call"); !fits) return misuse(fits.error());
+    if (const auto fits = to_slots(args, type.params, checked.data(), "argument of call"); !fits)
+      return misuse(fits.error());
     return invoke_host(entry, args);
   }
   constexpr size_t kFewSlots = 16;
@@ -372,16 +376,13 @@ void Store::apply_outcome(FuncEntry&, Outcome outcome, Slot* slots, const wasm::
       rooted_slots_.pop_back();
       if (exn.is_null()) return;
       const TypeLayout& layout = layouts_.of(tag_type);
-      for (size_t i = 0; i < values.size(); ++i) store_field(exn, layout.fields[i].offset, layout.fields[i].rep, values[i]);
+      for (size_t i = 0; i < values.size(); ++i)
+        store_field(exn, layout.fields[i].offset, layout.fields[i].rep, values[i]);
       context_.pending_exception = exn;
       return;
     }
-    case OutcomeKind::kTrapped:
-      exit_trap(outcome.trap);
-      return;
-    default:
-      exit_with(outcome.kind, std::move(outcome.error));
-      return;
+    case OutcomeKind::kTrapped: exit_trap(outcome.trap); return;
+    default: exit_with(outcome.kind, std::move(outcome.error)); return;
   }
 }
 

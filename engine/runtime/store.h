@@ -152,9 +152,12 @@ class Store final : public wasm::Embedding, private gc::HeapClient {
   wasm::Ref name_of_func(uint64_t id) const;
   Result<Slot> to_slot(const wasm::Value& value, wasm::ValType type, const char* site);
   wasm::Value to_value(const Slot& slot, wasm::ValType type) const;
-  Result<> to_slots(std::span<const wasm::Value> values, std::span<const wasm::ValType> types, Slot* slots, const char* site);
+  Result<> to_slots(std::span<const wasm::Value> values, std::span<const wasm::ValType> types, Slot* slots,
+                    const char* site);
   std::vector<wasm::Value> to_values(const Slot* slots, std::span<const wasm::ValType> types) const;
-  bool is_func_type(wasm::ValType type) const { return rep_of(*types_, {type, wasm::Packed::kNone}) == FieldRep::kFuncRef; }
+  bool is_func_type(wasm::ValType type) const {
+    return rep_of(*types_, {type, wasm::Packed::kNone}) == FieldRep::kFuncRef;
+  }
   Slot load_field(gc::Ref ref, uint64_t offset, FieldRep rep) const;
   void store_field(gc::Ref ref, uint64_t offset, FieldRep rep, const Slot& slot);
 

@@ -17,8 +17,8 @@ using wasm::OutcomeKind;
 using wasm::RefKind;
 using wasm::TrapKind;
 using wasm::TypeId;
-using wasm::Value;
 using wasm::ValType;
+using wasm::Value;
 
 // Runs C++ instead of code: by function index of the module.
 struct FakeCompiler final : Compiler {
@@ -107,7 +107,8 @@ TEST_P(StoreTest, GlobalsAreEvaluatedInOrderAndReadEachOther) {
     (global (export "b") i32 (i32.add (global.get $a) (i32.const 2)))
     (global (export "c") i64 (i64.mul (i64.const -3) (i64.const 5)))
     (global (export "d") (mut f64) (f64.const 1.5))
-    (global (export "e") v128 (v128.const i64x2 1 2))))").returned());
+    (global (export "e") v128 (v128.const i64x2 1 2))))")
+                  .returned());
   EXPECT_EQ(global("b").low, 42u);
   EXPECT_EQ(global("c").low, static_cast<uint64_t>(-15));
   EXPECT_EQ(global("d").low, 0x3ff8000000000000u);
@@ -159,7 +160,8 @@ TEST_P(StoreTest, ActiveSegmentsRunInOrderAndTrapsKeepWhatHappenedBefore) {
     (func $f)
     (elem (i32.const 1) $f $f)
     (data (i32.const 3) "abc")
-    (data (i32.const 65535) "xy")))", {memory, table});
+    (data (i32.const 65535) "xy")))",
+                                      {memory, table});
   EXPECT_EQ(outcome.kind, OutcomeKind::kTrapped);
   EXPECT_EQ(outcome.trap, TrapKind::kMemoryOutOfBounds);
   EXPECT_EQ(instance, 0u);
@@ -175,7 +177,8 @@ TEST_P(StoreTest, TablesOfReferencesAreRootsAndKeepInitialisers) {
     (type $s (struct (field i64)))
     (table (export "t") 3 (ref null $s) (struct.new $s (i64.const 11)))
     (table (export "u") 3 anyref)
-    (elem (table 1) (i32.const 1) anyref (struct.new $s (i64.const 22)) (ref.i31 (i32.const 3)))))").returned());
+    (elem (table 1) (i32.const 1) anyref (struct.new $s (i64.const 22)) (ref.i31 (i32.const 3)))))")
+                  .returned());
   store->collect();
   store->collect();
   EXPECT_EQ(store->field(store->table_get(exported("t"), 2).values[0], 0)->low, 11u);
@@ -253,10 +256,15 @@ TEST_P(StoreTest, WrongArgumentsAreMisuse) {
   const Extern f = store->make_func(types->intern_func({wasm::kI32, ValType::ref(wasm::HeapKind::kStruct, false)}, {}),
                                     [](auto&, auto) { return Outcome::ok(); });
   const Value one = Value::i32(1);
-  const std::vector<std::vector<Value>> wrong = {
-      {}, {one}, {one, one}, {one, Value::null()}, {Value::i64(1), Value::null()},
-      {one, Value::reference({RefKind::kI31, 5})}, {one, store->make_host_ref(1)},
-      {one, store->func_ref(f)}, {one, Value::reference({RefKind::kStruct, 0x12345678})}};
+  const std::vector<std::vector<Value>> wrong = {{},
+                                                 {one},
+                                                 {one, one},
+                                                 {one, Value::null()},
+                                                 {Value::i64(1), Value::null()},
+                                                 {one, Value::reference({RefKind::kI31, 5})},
+                                                 {one, store->make_host_ref(1)},
+                                                 {one, store->func_ref(f)},
+                                                 {one, Value::reference({RefKind::kStruct, 0x12345678})}};
   for (const auto& args : wrong) EXPECT_EQ(store->call(f, args).kind, OutcomeKind::kMisuse);
 }
 
@@ -360,7 +368,8 @@ TEST_P(StoreTest, ArrayBuiltinsTrapAtTheirBounds) {
       {TrapKind::kArrayOutOfBounds, [](VmContext* c, gc::Ref a) { builtin::array_init_data(c, 0, a, 5, 99, 0); }},
       {TrapKind::kMemoryOutOfBounds, [](VmContext* c, gc::Ref a) { builtin::array_init_data(c, 0, a, 0, 8, 2); }},
       {TrapKind::kNullArrayReference, [](VmContext* c, gc::Ref) { builtin::array_fill(c, gc::kNullRef, 0, 0, 0); }},
-      {TrapKind::kAllocationSizeTooLarge, [](VmContext* c, gc::Ref) { builtin::alloc_array(c, c->types[3], (1u << 24) + 1); }},
+      {TrapKind::kAllocationSizeTooLarge,
+       [](VmContext* c, gc::Ref) { builtin::alloc_array(c, c->types[3], (1u << 24) + 1); }},
       {TrapKind::kTableOutOfBounds, [](VmContext* c, gc::Ref) { builtin::table_get_func(c, 0, 2); }},
       {TrapKind::kTableOutOfBounds, [](VmContext* c, gc::Ref) { builtin::table_fill(c, 0, 1, 0, 2); }},
       {TrapKind::kTableOutOfBounds, [](VmContext* c, gc::Ref) { builtin::table_copy(c, 0, 0, 0, 1, 2); }},
@@ -369,9 +378,11 @@ TEST_P(StoreTest, ArrayBuiltinsTrapAtTheirBounds) {
       {TrapKind::kMemoryOutOfBounds, [](VmContext* c, gc::Ref) { builtin::memory_copy(c, 0, 0, 1, 0, 65536); }},
       {TrapKind::kMemoryOutOfBounds, [](VmContext* c, gc::Ref) { builtin::memory_init(c, 0, 0, 0, 9, 1); }},
       {TrapKind::kUndefinedElement, [](VmContext* c, gc::Ref) { builtin::func_lookup(c, 0, 2, c->funcs[0]->type); }},
-      {TrapKind::kUninitializedElement, [](VmContext* c, gc::Ref) { builtin::func_lookup(c, 0, 1, c->funcs[0]->type); }},
+      {TrapKind::kUninitializedElement,
+       [](VmContext* c, gc::Ref) { builtin::func_lookup(c, 0, 1, c->funcs[0]->type); }},
       {TrapKind::kNullFunctionReference, [](VmContext* c, gc::Ref) { builtin::func_deref(c, 0, 0); }},
-      {TrapKind::kCastFailure, [](VmContext* c, gc::Ref a) { builtin::ref_cast(c, a, ValType::ref(wasm::HeapKind::kStruct, true).bits()); }},
+      {TrapKind::kCastFailure,
+       [](VmContext* c, gc::Ref a) { builtin::ref_cast(c, a, ValType::ref(wasm::HeapKind::kStruct, true).bits()); }},
   };
   for (const Row& row : rows) {
     const Outcome outcome = run([&](VmContext* c, Slot*) { row.body(c, builtin::alloc_array(c, c->types[2], 4)); });
@@ -456,7 +467,8 @@ TEST_P(StoreTest, FrameSlotsAreRootsAndThrownExceptionsCarryTagAndPayload) {
   EXPECT_EQ(outcome.tag, tag);
   EXPECT_EQ(outcome.values[0].low, 5u);
   EXPECT_EQ(store->field(outcome.values[1], 0)->low, 77u);
-  if (GetParam() != GcKind::kNever) EXPECT_GT(store->armed_counts()[static_cast<size_t>(ArmedCheck::kFrameSlot)].evaluated, 0u);
+  if (GetParam() != GcKind::kNever)
+    EXPECT_GT(store->armed_counts()[static_cast<size_t>(ArmedCheck::kFrameSlot)].evaluated, 0u);
   expect_sound();
 }
 
@@ -464,27 +476,32 @@ TEST_P(StoreTest, HostFunctionsCalledByCodeSeeCollectedArgumentsAndMayReenter) {
   EngineOptions options;
   options.zeal = {.mode = ZealMode::kEverySafepoint, .poison = true};
   reset(options);
-  const Extern h = store->make_func(types->intern_func({wasm::kAnyRef}, {wasm::kAnyRef}), [&](wasm::Embedding& e, auto args) {
-    const wasm::RootId root = e.root(args[0]);
-    e.collect();
-    const Outcome nested = e.call(exported("g"), {});
-    EXPECT_EQ(nested.kind, OutcomeKind::kTrapped);
-    const Value value = *e.rooted(root);
-    EXPECT_TRUE(e.unroot(root));
-    return Outcome::ok({value});
-  });
+  const Extern h =
+      store->make_func(types->intern_func({wasm::kAnyRef}, {wasm::kAnyRef}), [&](wasm::Embedding& e, auto args) {
+        const wasm::RootId root = e.root(args[0]);
+        e.collect();
+        const Outcome nested = e.call(exported("g"), {});
+        EXPECT_EQ(nested.kind, OutcomeKind::kTrapped);
+        const Value value = *e.rooted(root);
+        EXPECT_TRUE(e.unroot(root));
+        return Outcome::ok({value});
+      });
   ASSERT_TRUE(instantiate(R"((module
     (type $s (struct (field (mut i32))))
     (import "a" "h" (func (param anyref) (result anyref)))
     (func (export "f") (result anyref) (ref.null any))
-    (func (export "g"))))", {h}).returned());
+    (func (export "g"))))",
+                          {h})
+                  .returned());
   fake->bodies[2] = [](VmContext* c, Slot*) { builtin::trap(c, static_cast<uint32_t>(TrapKind::kUnreachable), 5); };
-  const Outcome outcome = run([&](VmContext* c, Slot* slots) {
-    const gc::Ref s = builtin::alloc_struct(c, c->types[0]);
-    store->heap().store(s, 8, uint32_t{123});
-    slots[0] = Slot{s.bits, 0};
-    builtin::host_call(c, c->funcs[0], slots);
-  }, 1);
+  const Outcome outcome = run(
+      [&](VmContext* c, Slot* slots) {
+        const gc::Ref s = builtin::alloc_struct(c, c->types[0]);
+        store->heap().store(s, 8, uint32_t{123});
+        slots[0] = Slot{s.bits, 0};
+        builtin::host_call(c, c->funcs[0], slots);
+      },
+      1);
   ASSERT_TRUE(outcome.returned()) << outcome.error.message;
   EXPECT_EQ(store->field(outcome.values[0], 0)->low, 123u);
 }
@@ -495,8 +512,10 @@ TEST_P(StoreTest, ArmedChecksSeeWrongNamesAndWrongTypes) {
   const auto check = [&](std::function<void(VmContext*)> body) {
     return run([&](VmContext* c, Slot*) { body(c); }).error.message;
   };
-  EXPECT_EQ(check([&](VmContext* c) { builtin::check_ref(c, builtin::alloc_struct(c, c->types[0]), struct_bits, 9); }), "");
-  EXPECT_TRUE(check([&](VmContext* c) { builtin::check_ref(c, gc::Ref{0x77777770}, struct_bits, 9); }).starts_with("I1: "));
+  EXPECT_EQ(check([&](VmContext* c) { builtin::check_ref(c, builtin::alloc_struct(c, c->types[0]), struct_bits, 9); }),
+            "");
+  EXPECT_TRUE(
+      check([&](VmContext* c) { builtin::check_ref(c, gc::Ref{0x77777770}, struct_bits, 9); }).starts_with("I1: "));
   EXPECT_TRUE(check([&](VmContext* c) { builtin::check_ref(c, gc::kNullRef, struct_bits, 9); }).starts_with("I3: "));
   EXPECT_TRUE(check([&](VmContext* c) { builtin::check_ref(c, gc::Ref::i31(1), struct_bits, 9); }).starts_with("I3: "));
   EXPECT_TRUE(check([&](VmContext* c) { builtin::check_func(c, 5, wasm::kFuncRef.bits(), 9); }).starts_with("I1: "));
@@ -508,7 +527,8 @@ TEST_P(StoreTest, ArmedChecksSeeWrongNamesAndWrongTypes) {
 TEST_P(StoreTest, VerifySeesAValueOfTheWrongTypeInAFieldAndAGlobal) {
   ASSERT_TRUE(instantiate(R"((module
     (type $s (struct (field (mut (ref i31)))))
-    (global (export "g") (ref null $s) (struct.new $s (ref.i31 (i32.const 1))))))").returned());
+    (global (export "g") (ref null $s) (struct.new $s (ref.i31 (i32.const 1))))))")
+                  .returned());
   expect_sound();
   const wasm::RootId root = store->root(global("g"));
   const gc::Ref ref{static_cast<uint32_t>(store->rooted(root)->ref.name)};
@@ -532,7 +552,10 @@ TEST_P(StoreTest, PlantedFaultSL1MakesReferencesThatTheirUseFindsOut) {
 TEST_P(StoreTest, StartFunctionsRunAndTheirTrapsKeepTheInstanceOut) {
   bool ran = false;
   const TypeId nothing = types->intern_func({}, {});
-  const Extern good = store->make_func(nothing, [&](auto&, auto) { ran = true; return Outcome::ok(); });
+  const Extern good = store->make_func(nothing, [&](auto&, auto) {
+    ran = true;
+    return Outcome::ok();
+  });
   const Extern bad = store->make_func(nothing, [&](auto&, auto) { return Outcome::trapped(TrapKind::kHostTrap); });
   EXPECT_TRUE(instantiate(R"((module (import "a" "b" (func $s)) (start $s)))", {good}).returned());
   EXPECT_TRUE(ran);

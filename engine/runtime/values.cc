@@ -5,9 +5,9 @@
 namespace parallax::runtime {
 
 using wasm::RefKind;
-using wasm::Value;
 using wasm::ValKind;
 using wasm::ValType;
+using wasm::Value;
 
 namespace {
 
@@ -39,13 +39,15 @@ Result<uint64_t> Store::unname(const wasm::Ref& ref, const char* site) {
   const slab::SlabId name{ref.name};
   if (name.tag() != heap_names_.tag()) return misuse(heap_names_.explain(ref.name, site));
   if (name.generation() != epoch_of(heap_)) {
-    return misuse(text::format("I1: stale reference: the {} {:#x} of store {} was named {} collections in, now there were {}; "
-                               "root what is kept over calls that may collect; used at {}",
-                               to_string(ref.kind), name.index(), number_, name.generation(), epoch_of(heap_), site));
+    return misuse(
+        text::format("I1: stale reference: the {} {:#x} of store {} was named {} collections in, now there were {}; "
+                     "root what is kept over calls that may collect; used at {}",
+                     to_string(ref.kind), name.index(), number_, name.generation(), epoch_of(heap_), site));
   }
   const gc::Ref bits{name.index()};
   if (!bits.is_object() || !heap_.plausible(bits)) {
-    return misuse(text::format("I1: {:#x} is not the name of an object of store {}, used at {}", bits.bits, number_, site));
+    return misuse(
+        text::format("I1: {:#x} is not the name of an object of store {}, used at {}", bits.bits, number_, site));
   }
   return bits.bits;
 }
@@ -90,12 +92,13 @@ Result<Slot> Store::to_slot(const Value& value, ValType type, const char* site) 
   }
   const uint64_t bits = TRY(unname(value.ref, site));
   const bool is_func = is_func_type(type);
-  const bool fits = bits == 0                 ? type.nullable()
-                    : is_func                 ? value.ref.kind == RefKind::kFunc && func_matches(bits, type)
+  const bool fits = bits == 0                          ? type.nullable()
+                    : is_func                          ? value.ref.kind == RefKind::kFunc && func_matches(bits, type)
                     : value.ref.kind == RefKind::kFunc ? false
-                                              : ref_matches(gc::Ref{static_cast<uint32_t>(bits)}, type);
+                                                       : ref_matches(gc::Ref{static_cast<uint32_t>(bits)}, type);
   if (!fits) {
-    return misuse(text::format("a {} reference does not match {}, at {}", to_string(value.ref.kind), types_->print(type), site));
+    return misuse(
+        text::format("a {} reference does not match {}, at {}", to_string(value.ref.kind), types_->print(type), site));
   }
   return Slot{bits, 0};
 }
@@ -156,7 +159,9 @@ bool Store::ref_matches(gc::Ref ref, ValType type) const {
   if (!heap_.plausible(ref)) return false;
   const gc::LayoutId layout = heap_.header(ref).layout();
   const bool is_box = layout == gc::kHostBoxLayout;
-  const auto kind_is = [&](wasm::CompositeKind kind) { return !is_box && types_->get(wasm::TypeId(layout)).kind == kind; };
+  const auto kind_is = [&](wasm::CompositeKind kind) {
+    return !is_box && types_->get(wasm::TypeId(layout)).kind == kind;
+  };
   const auto is_exn = [&] { return kind_is(wasm::CompositeKind::kFunc); };
   switch (heap.kind()) {
     case HeapKind::kAny:

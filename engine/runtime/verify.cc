@@ -34,9 +34,10 @@ struct HeapTypes {
     }
     const gc::Ref ref{static_cast<uint32_t>(slot.low)};
     if (store.ref_matches(ref, type)) return;
-    problem = text::format("I3: {} holds {:#x}{}, which is not a {}", describe(), ref.bits,
-                           ref.is_object() ? text::format(" of layout {}", store.heap_.header(ref).layout()) : std::string(),
-                           store.types_->print(type));
+    problem =
+        text::format("I3: {} holds {:#x}{}, which is not a {}", describe(), ref.bits,
+                     ref.is_object() ? text::format(" of layout {}", store.heap_.header(ref).layout()) : std::string(),
+                     store.types_->print(type));
   }
 
   void object(gc::Ref ref, const gc::ObjectHeader& header) {
@@ -45,13 +46,17 @@ struct HeapTypes {
     const wasm::SubType& type = store.types_->get(id);
     const TypeLayout& layout = store.layouts_.of(id);
     const auto name = [&](size_t i) {
-      return [&, i] { return text::format("{} {} of object {:#x} (type {})", type.kind == wasm::CompositeKind::kArray ? "element" : "field", i, ref.bits, id.raw); };
+      return [&, i] {
+        return text::format("{} {} of object {:#x} (type {})",
+                            type.kind == wasm::CompositeKind::kArray ? "element" : "field", i, ref.bits, id.raw);
+      };
     };
     if (type.kind == wasm::CompositeKind::kArray) {
       if (layout.element != FieldRep::kRef && layout.element != FieldRep::kFuncRef) return;
       const uint64_t step = kFieldBytes[static_cast<size_t>(layout.element)];
       for (uint64_t i = 0; i < header.length && problem.empty(); ++i) {
-        value(type.fields[0].storage.unpacked, layout.element, store.load_field(ref, kArrayDataOffset + i * step, layout.element), name(i));
+        value(type.fields[0].storage.unpacked, layout.element,
+              store.load_field(ref, kArrayDataOffset + i * step, layout.element), name(i));
       }
       return;
     }
@@ -67,7 +72,8 @@ struct HeapTypes {
     if (found == nullptr) {
       problem = store.tags_.explain(tag, "heap verification");
     } else if (found->type != id) {
-      problem = text::format("I3: exception {:#x} has layout {}, its tag's type is {}", ref.bits, id.raw, found->type.raw);
+      problem =
+          text::format("I3: exception {:#x} has layout {}, its tag's type is {}", ref.bits, id.raw, found->type.raw);
     }
   }
 
@@ -85,7 +91,8 @@ struct HeapTypes {
       for (uint64_t i = 0; i < table.size && problem.empty(); ++i) {
         const uint64_t bits = table.get(i);
         if (bits == 0 && table.type.element.nullable()) continue;
-        value(table.type.element, rep, Slot{bits, 0}, [&] { return text::format("element {} of table {}", i, table.number); });
+        value(table.type.element, rep, Slot{bits, 0},
+              [&] { return text::format("element {} of table {}", i, table.number); });
       }
     }
   }
@@ -99,7 +106,8 @@ Result<> Store::verify() {
     if (std::string text = core->verify(); !text.empty()) return violation(std::move(text));
   }
   if (host_objects_.core().live() != heap_.box_count()) {
-    return violation(text::format("I1: {} host objects are live, {} boxes carry them", host_objects_.core().live(), heap_.box_count()));
+    return violation(text::format("I1: {} host objects are live, {} boxes carry them", host_objects_.core().live(),
+                                  heap_.box_count()));
   }
   HeapTypes typing{*this, {}};
   heap_.for_each_object([&](gc::Ref ref, const gc::ObjectHeader& header) {

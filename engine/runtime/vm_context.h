@@ -19,8 +19,8 @@
 
 namespace parallax::runtime {
 
-class Store;         // store.h
-struct Instance;     // instance.h
+class Store;          // store.h
+struct Instance;      // instance.h
 struct HostFunction;  // store.cc
 
 struct alignas(16) Slot {
@@ -69,12 +69,12 @@ struct TableDef {
 //     index = low 32 bits of id;  index < func_count  &&  funcs[index].id == id
 // in plain and armed mode alike. A failed comparison goes to builtin FuncDeref, which says what is wrong (I1).
 struct alignas(64) FuncEntry {
-  uint64_t id = 0;               // slab id {tag:16, generation:16, index:32}, high to low; never 0 in a live entry
-  const void* code = nullptr;    // where a call in the internal convention jumps; at first Compiler::initial_code
-  VmContext* ctx = nullptr;      // the callee's context; for host functions the store's root context; never null
-  uint32_t type = 0;             // TypeId (raw)
-  uint32_t func_index = ~0u;     // FuncIndex (raw) in its instance's module; ~0 for host functions
-  HostFunction* host = nullptr;  // non-null exactly for host functions
+  uint64_t id = 0;                // slab id {tag:16, generation:16, index:32}, high to low; never 0 in a live entry
+  const void* code = nullptr;     // where a call in the internal convention jumps; at first Compiler::initial_code
+  VmContext* ctx = nullptr;       // the callee's context; for host functions the store's root context; never null
+  uint32_t type = 0;              // TypeId (raw)
+  uint32_t func_index = ~0u;      // FuncIndex (raw) in its instance's module; ~0 for host functions
+  HostFunction* host = nullptr;   // non-null exactly for host functions
   void* compiler_data = nullptr;  // for the compiler's own use
   uint64_t reserved[2] = {};
 };
@@ -107,22 +107,22 @@ struct StoreContext {
   uint64_t allocated_objects = 0;
 
   // --- Budgets (compiled code counts; limits.h has the rules).
-  uint64_t fuel = 0;        // left; 0 at an entry or loop head: kFuelExhausted
-  uint64_t depth_left = 0;  // nested calls left; 0 at an entry: kStackExhausted, before fuel is looked at
+  uint64_t fuel = 0;                   // left; 0 at an entry or loop head: kFuelExhausted
+  uint64_t depth_left = 0;             // nested calls left; 0 at an entry: kStackExhausted, before fuel is looked at
   void* native_stack_limit = nullptr;  // rsp below this at an entry: kNativeStack
 
   // --- Ending a run. exit_kind is an OutcomeKind: 0 (kReturned) means go on. Whoever sets it sets the rest first.
   uint32_t exit_kind = 0;
-  uint32_t exit_trap = 0;            // TrapKind, for kTrapped
-  uint32_t exit_func = ~0u;          // FuncIndex, if known; compiled code fills in what a builtin left at ~0
-  uint32_t exit_offset = ~0u;        // WasmOffset, likewise
-  gc::Ref pending_exception;         // in flight: thrown and not caught yet (a root)
+  uint32_t exit_trap = 0;      // TrapKind, for kTrapped
+  uint32_t exit_func = ~0u;    // FuncIndex, if known; compiled code fills in what a builtin left at ~0
+  uint32_t exit_offset = ~0u;  // WasmOffset, likewise
+  gc::Ref pending_exception;   // in flight: thrown and not caught yet (a root)
   uint32_t reserved0 = 0;
 
   // --- Names.
-  FuncEntry* funcs = nullptr;        // function slab; entry 0 is never valid
-  uint64_t func_count = 0;           // entries [0, func_count) may be read
-  const TypeRow* types = nullptr;    // by TypeId; both may change when an instance is made: reload, do not cache
+  FuncEntry* funcs = nullptr;      // function slab; entry 0 is never valid
+  uint64_t func_count = 0;         // entries [0, func_count) may be read
+  const TypeRow* types = nullptr;  // by TypeId; both may change when an instance is made: reload, do not cache
   uint64_t type_count = 0;
 
   // --- Frames (compiled code and its stubs write; the compiler's frame walker reads).
@@ -133,8 +133,8 @@ struct StoreContext {
   uint64_t jit_words[8] = {};   // for the compiler's own use
 
   Store* store = nullptr;
-  uint32_t armed = 0;  // 1: checks are on
-  uint32_t zeal_polls = 0;  // 1: compiled code calls SafepointPoll at loop heads and entries
+  uint32_t armed = 0;                              // 1: checks are on
+  uint32_t zeal_polls = 0;                         // 1: compiled code calls SafepointPoll at loop heads and entries
   uint64_t armed_counts[kArmedCounterSlots] = {};  // by ArmedCheck; evaluated, not failed
 
   Slot arg_area[kArgSlots];

@@ -65,7 +65,8 @@ void SlabCore::release(SlabId id) {
 
 bool SlabCore::check(uint64_t bits) const {
   const SlabId id{bits};
-  if (id.tag() != tag_ || id.index() >= slots_.size()) [[unlikely]] return false;
+  if (id.tag() != tag_ || id.index() >= slots_.size()) [[unlikely]]
+    return false;
   const Slot& slot = slots_[id.index()];
   if (!slot.live) return false;
   return slot.generation == id.generation() || fault_fires(Fault::kSL2);
@@ -74,23 +75,26 @@ bool SlabCore::check(uint64_t bits) const {
 std::string SlabCore::explain(uint64_t bits, const char* site) const {
   const SlabId id{bits};
   const std::string what = text::format("{{tag {}, generation {}, index {}}}", id.tag(), id.generation(), id.index());
-  if (bits == 0) return text::format("I1: null id looked up in slab '{}' of store {} at {}", name_, store_number_, site);
+  if (bits == 0)
+    return text::format("I1: null id looked up in slab '{}' of store {} at {}", name_, store_number_, site);
   if (id.tag() != tag_) {
     const TagOwner& owner = g_tag_owners[id.tag()];
     const char* name = owner.name.load(std::memory_order_relaxed);
     const std::string origin = name == nullptr ? std::string("no slab of this process")
                                                : text::format("slab '{}' of store {}", name, owner.store.load());
-    return text::format("I1: id from different slab: {} was made by {}, looked up in slab '{}' (tag {}) of store {} at {}",
-                        what, origin, name_, tag_, store_number_, site);
+    return text::format(
+        "I1: id from different slab: {} was made by {}, looked up in slab '{}' (tag {}) of store {} at {}", what,
+        origin, name_, tag_, store_number_, site);
   }
   if (id.index() >= slots_.size() || id.index() == 0) {
     return text::format("I1: id out of range: {} in slab '{}' of store {} with {} slots, looked up at {}", what, name_,
                         store_number_, slots_.size(), site);
   }
   const Slot& slot = slots_[id.index()];
-  return text::format("I1: stale id: {} in slab '{}' of store {}; the slot is {} in generation {} (allocated at {}), looked up at {}",
-                      what, name_, store_number_, slot.live ? "live" : "free", slot.generation,
-                      slot.site == nullptr ? "-" : slot.site, site);
+  return text::format(
+      "I1: stale id: {} in slab '{}' of store {}; the slot is {} in generation {} (allocated at {}), looked up at {}",
+      what, name_, store_number_, slot.live ? "live" : "free", slot.generation, slot.site == nullptr ? "-" : slot.site,
+      site);
 }
 
 std::string SlabCore::verify() const {
@@ -104,7 +108,8 @@ std::string SlabCore::verify() const {
   if (live != live_) return text::format("I1: slab '{}': {} slots are live, {} are counted", name_, live, live_);
   uint32_t listed = 0;
   for (uint32_t i = free_; i != 0; i = slots_[i].next_free) {
-    if (i >= slots_.size() || slots_[i].live) return text::format("I1: slab '{}': free list holds live slot {}", name_, i);
+    if (i >= slots_.size() || slots_[i].live)
+      return text::format("I1: slab '{}': free list holds live slot {}", name_, i);
     if (++listed > unused) return text::format("I1: slab '{}': free list is cyclic", name_);
   }
   if (listed != unused) return text::format("I1: slab '{}': {} slots are free, {} are listed", name_, unused, listed);
