@@ -90,6 +90,8 @@ struct Case {
   std::string origin;
   // Accepted by its maker as valid: a rejection by the front end is then a finding.
   bool claims_valid = false;
+  // Made by its maker to break exactly one rule of validation: accepting it is a finding.
+  bool claims_invalid = false;
   friend bool operator==(const Case&, const Case&) = default;
 };
 

@@ -22,6 +22,7 @@ Case rich_case() {
   subject.configuration.fuel = 77;
   subject.origin = "test";
   subject.claims_valid = true;
+  subject.claims_invalid = true;
   return subject;
 }
 

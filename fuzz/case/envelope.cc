@@ -137,6 +137,7 @@ json to_json(const Case& subject) {
   if (!configuration.executors.empty()) out["executors"] = configuration.executors;
   if (!subject.origin.empty()) out["origin"] = subject.origin;
   if (subject.claims_valid) out["claims_valid"] = true;
+  if (subject.claims_invalid) out["claims_invalid"] = true;
   for (const Step& step : subject.plan) out["plan"].push_back(step_json(step));
   for (size_t i = 1; i < subject.modules.size(); ++i) out["modules"].push_back(to_hex(subject.modules[i]));
   return out;
@@ -155,6 +156,7 @@ Result<> from_json(const json& from, Case& subject) {
   }
   subject.origin = string(from, "origin");
   subject.claims_valid = flag(from, "claims_valid");
+  subject.claims_invalid = flag(from, "claims_invalid");
   for (const json& item : list(from, "plan")) {
     auto step = read_step(item);
     if (!step || subject.plan.size() >= kMaxSteps) return fail(ErrorCode::kMalformed, 0, "case section: a step is not one");

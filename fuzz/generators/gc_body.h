@@ -14,12 +14,15 @@ namespace parallax::fuzz {
 
 // What bodies of one program share. Numbers are those of the module.
 struct GcProgram {
-  explicit GcProgram(ChoiceStream& choices, wasm::ModuleBuilder& module) : module(module), types(choices, module) {}
+  GcProgram(ChoiceStream& choices, wasm::ModuleBuilder& module) : module(module), types(choices, module) {}
+  GcProgram(const GcProgram& primary, ChoiceStream& choices, wasm::ModuleBuilder& module)
+      : module(module), types(primary.types, choices, module) {}
 
   struct Function {
     uint32_t number = 0;
     uint32_t signature = 0;  // type
-    bool leaf = false;       // calls nothing; may be referred to
+    bool leaf = false;       // calls nothing that could call back; may be referred to
+    bool imported = false;
   };
   struct GlobalSlot {
     uint32_t number;
@@ -50,15 +53,17 @@ struct GcProgram {
   std::vector<ElemSlot> elems;       // passive
   uint32_t data = 0, data_size = 0;  // passive
   uint32_t memory_bytes = 0;
-  uint32_t log_i32 = 0, log_i64 = 0, log_any = 0, collect = 0, call_ref_host = 0;
+  uint32_t log_i32 = 0, log_i64 = 0, log_any = 0, collect = 0, call_ref_host = 0, echo = 0, expect = 0;
+  uint32_t drop_data = 0, drop_elem = 0;  // passive segments that bodies may drop
 };
 
 class GcBody {
  public:
   GcBody(ChoiceStream& choices, GcProgram& program, const GcProgram::Function& self, uint32_t budget);
 
-  // Makes the body; `trapping` puts a dropped trapping operation somewhere.
-  void make(bool trapping);
+  // Makes the body; `special` says what stands somewhere in it besides.
+  enum class Special : uint8_t { kNone, kTrappingDrop, kExhaust, kInvalid };
+  void make(Special special);
   std::vector<wasm::ValType> take_locals() { return std::move(declared_); }
   std::vector<uint8_t> take_code() { return code_.take(); }
 
@@ -133,8 +138,23 @@ class GcBody {
   void hoist_bait(int depth);
   void packed_fields(int depth);
   void fill_array(int depth);
+  void bulk_edges(int depth);
+  void branch_table(int depth);
+  void memory_bulk(int depth);
+  void dropped_segments(int depth);
+  void host_echo(int depth);
+  void type_identity(int depth);
+  void big_array(int depth);
+  void uncaught(int depth);
+  void trap_past_catch(int depth);
+  void early_exit(int depth);
+  void exhaust();
   void trapping_drop();
+  void trapping_operation();
   void unguarded(int depth);
+
+  // One instruction sequence that breaks exactly one rule of validation.
+  void invalid();
 
   // --- Locals -----------------------------------------------------------------------------------------------------
   uint32_t scratch(ValType type);

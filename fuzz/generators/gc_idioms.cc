@@ -15,7 +15,7 @@ using wasm::SubType;
 using wasm::ValKind;
 using wasm::ValType;
 
-void GcBody::make(bool trapping) {
+void GcBody::make(Special special) {
   digest_ = add_local(wasm::kI64, true);
   locals_.back().is_set = false;  // written by fold() alone, read at the end
   for (const ValType type : {wasm::kI32, wasm::kI32, wasm::kI64, wasm::kAnyRef, wasm::kEqRef, wasm::kExternRef, wasm::kI31Ref}) {
@@ -38,9 +38,11 @@ void GcBody::make(bool trapping) {
     locals_.back().is_set = true;
   }
   const uint32_t count = self_.leaf ? choices_.below(2) : 3 + choices_.below(6);
-  const uint32_t trap_at = trapping ? choices_.below(count + 1) : ~0u;
+  const uint32_t special_at = choices_.below(count + 1);
   for (uint32_t i = 0; i <= count; ++i) {
-    if (i == trap_at) trapping_drop();
+    if (i == special_at && special == Special::kTrappingDrop) trapping_drop();
+    if (i == special_at && special == Special::kExhaust) exhaust();
+    if (i == special_at && special == Special::kInvalid) invalid();
     if (i < count && budget_ > 0) statement(3);
   }
   const SubType& signature = program_.types[self_.signature];
@@ -91,13 +93,23 @@ void GcBody::statement(int depth) {
       &GcBody::call_dynamic, &GcBody::exceptions, &GcBody::overwrite_under_stack, &GcBody::overwrite_under_stack,
       &GcBody::join_null, &GcBody::join_null, &GcBody::tables, &GcBody::globals, &GcBody::identity,
       &GcBody::memory_roundtrip, &GcBody::host, &GcBody::conditional, &GcBody::hoist_bait, &GcBody::packed_fields,
-      &GcBody::fill_array};
+      &GcBody::fill_array, &GcBody::bulk_edges, &GcBody::branch_table, &GcBody::memory_bulk, &GcBody::host_echo,
+      &GcBody::type_identity, &GcBody::early_exit};
   const uint32_t pick = choices_.below(static_cast<uint32_t>(std::size(kIdioms)) + 3);
   if (depth <= 0) return disturb();
   if (pick < std::size(kIdioms)) return (this->*kIdioms[pick])(depth);
   if (pick == std::size(kIdioms)) return null_casts();
   if (pick == std::size(kIdioms) + 1) return i31_everywhere();
-  if (choices_.chance(1, 6)) return unguarded(depth);
+  switch (choices_.below(24)) {
+    case 0:
+    case 1:
+    case 2: return unguarded(depth);
+    case 3: return big_array(depth);
+    case 4: return uncaught(depth);
+    case 5: return trap_past_catch(depth);
+    case 6: return dropped_segments(depth);
+    default: break;
+  }
   // An assignment to one of the locals.
   std::vector<const Local*> targets;
   for (const Local& local : locals_) {
@@ -118,8 +130,8 @@ void GcBody::disturb() {
       new_array(pick_array(), 1);
       return op(Opcode::Drop);
     case 2:
-      if (!self_.leaf && !program_.functions.empty()) {
-        const auto& callee = program_.functions.back();
+      for (const auto& callee : program_.functions) {
+        if (self_.leaf || !callee.leaf || !choices_.chance(1, 2)) continue;
         for (const ValType param : program_.types[callee.signature].params) minimal(param);
         code_.op(Opcode::Call, callee.number);
         for (size_t i = program_.types[callee.signature].results.size(); i > 0; --i) op(Opcode::Drop);
@@ -969,45 +981,455 @@ void GcBody::fill_array(int depth) {
   release(array);
 }
 
-// An operation that traps, whose result nobody uses.
-void GcBody::trapping_drop() {
-  switch (choices_.below(7)) {
+// Bulk operations at the very end of an array: nothing there is allowed, one more is not; zero lengths everywhere.
+void GcBody::bulk_edges(int depth) {
+  const uint32_t type = pick_array();
+  const wasm::FieldType& field = program_.types[type].fields[0];
+  if (!field.is_mutable) return;
+  const uint32_t array = scratch(GcTypes::ref(type, choices_.chance(1, 2)));
+  const uint32_t length = choices_.below(4);
+  for (uint32_t i = 0; i < length; ++i) expr(field.storage.unpacked, depth - 1);
+  code_.op(Opcode::ArrayNewFixed, type, length);
+  set(array);
+  const auto end = static_cast<int32_t>(length);
+  const int32_t excess = choices_.chance(1, 24) ? 1 : 0;
+  switch (choices_.below(4)) {
     case 0:
-      code_.ref_null(HeapKind::kI31);
-      op(Opcode::I31GetS);
+      get(array);
+      code_.i32_const(end);
+      expr(field.storage.unpacked, 1);
+      code_.i32_const(excess);
+      code_.op(Opcode::ArrayFill, type);
       break;
     case 1:
-      code_.i32_const(choices_.chance(1, 2) ? -1 : 100'000);
-      code_.op(Opcode::TableGet, choices_.pick(program_.tables).number);
+      get(array);
+      code_.i32_const(end);
+      get(array);
+      code_.i32_const(end);
+      code_.i32_const(excess);
+      code_.op(Opcode::ArrayCopy, type, type);
       break;
+    case 2:
+      if (field.storage.unpacked.is_ref()) break;
+      get(array);
+      code_.i32_const(end);
+      code_.i32_const(static_cast<int32_t>(program_.data_size));
+      code_.i32_const(excess);
+      code_.op(Opcode::ArrayInitData, type, program_.data);
+      break;
+    default:
+      for (const auto& elem : program_.elems) {
+        if (!program_.types.matches(elem.type, field.storage.unpacked)) continue;
+        get(array);
+        code_.i32_const(end);
+        code_.i32_const(static_cast<int32_t>(elem.size));
+        code_.i32_const(excess);
+        code_.op(Opcode::ArrayInitElem, type, elem.number);
+        break;
+      }
+  }
+  for (uint32_t i = 0; i < length; ++i) {
+    get(array);
+    code_.i32_const(static_cast<int32_t>(i));
+    get_element(type);
+    fold(field.storage.unpacked);
+  }
+  if (choices_.chance(1, 2)) disturb();
+  release(array);
+}
+
+// br_table with a reference and a number as values of its labels.
+void GcBody::branch_table(int depth) {
+  const ValType type = choices_.chance(1, 2) ? GcTypes::ref(pick_struct(), true) : wasm::kAnyRef;
+  const wasm::TypeIndex label = program_.module.add_func_type({}, {type, wasm::kI32});
+  const uint32_t count = 1 + choices_.below(3);
+  const uint32_t value = scratch(type), outcome = scratch(wasm::kI32);
+  for (uint32_t i = 0; i <= count; ++i) code_.block_of_type(Opcode::Block, label);
+  expr(type, depth - 1);
+  i32(depth - 1);
+  i32(depth - 1);
+  if (choices_.chance(1, 2)) {
+    code_.i32_const(static_cast<int32_t>(count + 1));
+    op(Opcode::I32RemU);
+  }
+  std::vector<uint32_t> labels;
+  for (uint32_t i = 0; i <= count; ++i) labels.push_back(choices_.below(count + 1));
+  code_.br_table(labels);
+  for (uint32_t i = 0; i <= count; ++i) {
+    code_.end();
+    // Each landing changes what travels on.
+    set(outcome);
+    set(value);
+    if (choices_.chance(1, 2)) disturb();
+    get(outcome);
+    fold(wasm::kI32);
+    get(value);
+    code_.i32_const(static_cast<int32_t>(i));
+  }
+  op(Opcode::Drop);
+  fold(type);
+  release(outcome);
+  release(value);
+}
+
+// memory.fill, copy, init, grow, size, between stores and loads.
+void GcBody::memory_bulk(int depth) {
+  const auto at = [&](uint32_t below) { code_.i32_const(static_cast<int32_t>(choices_.below(below))); };
+  at(program_.memory_bytes - 8);
+  i32(depth - 1);
+  code_.mem(Opcode::I32Store16, {.align_log2 = 0, .offset = choices_.below(4)});
+  switch (choices_.below(5)) {
+    case 0:
+      at(40);
+      at(256);
+      at(20);
+      code_.op(Opcode::MemoryFill, 0);
+      break;
+    case 1:
+      at(40);
+      at(40);
+      at(20);
+      code_.op(Opcode::MemoryCopy, 0, 0);
+      break;
+    case 2:
+      at(40);
+      at(40);
+      at(20);
+      code_.op(Opcode::MemoryInit, program_.data, 0);
+      break;
+    case 3:
+      at(2);
+      code_.op(Opcode::MemoryGrow, 0);
+      fold(wasm::kI32);
+      break;
+    default: disturb(); break;
+  }
+  at(program_.memory_bytes - 8);
+  code_.mem(choices_.chance(1, 2) ? Opcode::I32Load8S : Opcode::I32Load16U, {.align_log2 = 0, .offset = choices_.below(4)});
+  fold(wasm::kI32);
+  code_.op(Opcode::MemorySize, 0);
+  fold(wasm::kI32);
+}
+
+// Segments after their drop: empty, so that length zero is allowed and one traps.
+void GcBody::dropped_segments(int) {
+  const int32_t excess = choices_.chance(1, 8) ? 1 : 0;
+  const bool data = choices_.chance(1, 2);
+  if (choices_.chance(2, 3)) {
+    if (data) code_.op(Opcode::DataDrop, program_.drop_data);
+    else code_.op(Opcode::ElemDrop, program_.drop_elem);
+    if (choices_.chance(1, 2)) disturb();
+  }
+  for (const uint32_t type : program_.types.arrays()) {
+    const wasm::FieldType& field = program_.types[type].fields[0];
+    const bool fits = data ? !field.storage.unpacked.is_ref() : field.storage.unpacked == wasm::kAnyRef;
+    if (!fits) continue;
+    code_.i32_const(0);
+    code_.i32_const(excess);
+    code_.op(data ? Opcode::ArrayNewData : Opcode::ArrayNewElem, type, data ? program_.drop_data : program_.drop_elem);
+    op(Opcode::ArrayLen);
+    return fold(wasm::kI32);
+  }
+}
+
+// Several references through the host, which collects before it gives them back in another order.
+void GcBody::host_echo(int depth) {
+  if (self_.leaf) return write_call_read(depth);
+  const uint32_t type = pick_struct();
+  const uint32_t object = scratch(GcTypes::ref(type, true)), any = scratch(wasm::kAnyRef);
+  expr(GcTypes::ref(type, false), depth - 1);
+  code_.op(Opcode::LocalTee, object);
+  expr(wasm::kAnyRef, 2);
+  expr(wasm::kExternRef, 1);
+  expr(wasm::kEqRef, 1);
+  code_.op(Opcode::Call, program_.echo);  // (any, any, extern, eq) -> (eq, extern, any, any)
+  code_.op(Opcode::LocalTee, any);
+  code_.ref_cast(wasm::kEqRef);
+  get(object);
+  op(Opcode::RefEq);
+  fold(wasm::kI32);
+  set(any);
+  fold_null_or(any, wasm::kAnyRef);
+  op(Opcode::RefIsNull);
+  fold(wasm::kI32);
+  fold(wasm::kEqRef);
+  fold_object(object, type);
+  release(any);
+  release(object);
+}
+
+// Types that are the same although written twice, and types that differ in one bit: the program knows the answer.
+void GcBody::type_identity(int depth) {
+  const auto& twins = program_.types.twins();
+  if (twins.empty() || self_.leaf) return write_call_read(depth);
+  const auto& twin = choices_.pick(twins);
+  const bool swap = choices_.chance(1, 2);
+  const uint32_t made = swap ? twin.second : twin.first, tested = swap ? twin.first : twin.second;
+  if (choices_.chance(1, 2)) {
+    code_.op(Opcode::StructNewDefault, made);
+    const uint32_t any = scratch(wasm::kAnyRef);
+    set(any);
+    get(any);
+    code_.ref_test(GcTypes::ref(tested, choices_.chance(1, 2)));
+    release(any);
+  } else {
+    code_.op(Opcode::StructNewDefault, made);
+    const uint32_t seen = scratch(wasm::kAnyRef);
+    set(seen);
+    code_.block(Opcode::Block, wasm::kI32);
+    code_.block(Opcode::Block, GcTypes::ref(tested, false));
+    get(seen);
+    code_.br_on_cast(Opcode::BrOnCast, 0, wasm::kAnyRef, GcTypes::ref(tested, false));
+    op(Opcode::Drop);
+    code_.i32_const(0);
+    code_.op(Opcode::Br, 1);
+    code_.end();
+    op(Opcode::Drop);
+    code_.i32_const(1);
+    code_.end();
+    release(seen);
+  }
+  code_.i32_const(twin.same ? 1 : 0);
+  code_.op(Opcode::Call, program_.expect);
+}
+
+// Arrays of some thousand elements: more than a block, shared, copied by the collector.
+void GcBody::big_array(int depth) {
+  const uint32_t type = pick_array();
+  const wasm::FieldType& field = program_.types[type].fields[0];
+  const uint32_t array = scratch(GcTypes::ref(type, true));
+  const auto length = static_cast<int32_t>(500 + choices_.below(4000));
+  expr(field.storage.unpacked, depth - 1);
+  code_.i32_const(length);
+  code_.op(Opcode::ArrayNew, type);
+  set(array);
+  if (field.is_mutable) {
+    get(array);
+    code_.i32_const(length - 1);
+    expr(field.storage.unpacked, 1);
+    code_.op(Opcode::ArraySet, type);
+  }
+  disturb();
+  for (const int32_t index : {0, length / 2, length - 1}) {
+    get(array);
+    code_.i32_const(index);
+    get_element(type);
+    fold(field.storage.unpacked);
+  }
+  release(array);
+}
+
+// An exception that nobody catches here.
+void GcBody::uncaught(int depth) {
+  const auto& tag = choices_.pick(program_.tags);
+  i32(2);
+  code_.i32_const(3);
+  op(Opcode::I32And);
+  op(Opcode::I32Eqz);
+  code_.block(Opcode::If, BlockType{});
+  for (const ValType param : tag.params) expr(param, depth - 1);
+  code_.op(Opcode::Throw, tag.number);
+  code_.end();
+}
+
+// catch_all catches exceptions, not traps.
+void GcBody::trap_past_catch(int depth) {
+  i32(2);
+  code_.i32_const(3);
+  op(Opcode::I32And);
+  op(Opcode::I32Eqz);
+  code_.block(Opcode::If, BlockType{});
+  code_.block(Opcode::Block, BlockType{});
+  const wasm::Catch clause[] = {{wasm::CatchKind::kCatchAll, wasm::TagIndex(0), 0}};
+  code_.try_table(BlockType{}, clause);
+  statement(depth - 1);
+  trapping_operation();
+  op(Opcode::Drop);
+  code_.end();
+  code_.end();
+  code_.i64_const(99);
+  fold(wasm::kI64);
+  code_.end();
+}
+
+// A conditional return from somewhere inside, with references on the stack below.
+void GcBody::early_exit(int depth) {
+  const SubType& signature = program_.types[self_.signature];
+  expr(GcTypes::ref(pick_struct(), false), depth - 1);
+  i32(2);
+  code_.i32_const(7);
+  op(Opcode::I32And);
+  code_.i32_const(5);
+  op(Opcode::I32Eq);
+  code_.block(Opcode::If, BlockType{});
+  for (const ValType result : signature.results) {
+    if (result == wasm::kI64) get(digest_);
+    else expr(result, 1);
+  }
+  op(Opcode::Return);
+  code_.end();
+  fold(wasm::kAnyRef);
+}
+
+// Runs out of fuel, stack or heap: each is an outcome that all executors share.
+void GcBody::exhaust() {
+  switch (choices_.below(3)) {
+    case 0:
+      code_.block(Opcode::Loop, BlockType{});
+      if (choices_.chance(1, 2)) disturb();
+      code_.op(Opcode::Br, 0);
+      code_.end();
+      return;
+    case 1:
+      for (const ValType param : params_) minimal(param);
+      code_.op(Opcode::Call, self_.number);
+      for (size_t i = program_.types[self_.signature].results.size(); i > 0; --i) op(Opcode::Drop);
+      return;
+    default:
+      code_.block(Opcode::Loop, BlockType{});
+      code_.i32_const(100'000);
+      code_.op(Opcode::ArrayNewDefault, program_.types.arrays().back());
+      op(Opcode::Drop);
+      code_.op(Opcode::Br, 0);
+      code_.end();
+      return;
+  }
+}
+
+// An operation that traps, whose result nobody uses.
+void GcBody::trapping_drop() {
+  trapping_operation();
+  op(Opcode::Drop);
+}
+
+void GcBody::trapping_operation() {
+  switch (choices_.below(12)) {
+    case 0:
+      code_.ref_null(HeapKind::kI31);
+      return op(Opcode::I31GetS);
+    case 1:
+      code_.i32_const(choices_.chance(1, 2) ? -1 : 100'000);
+      return void(code_.op(Opcode::TableGet, choices_.pick(program_.tables).number));
     case 2: {
       const uint32_t type = pick_array();
       new_array(type, 1);
       code_.i32_const(choices_.chance(1, 2) ? -1 : 1000);
-      get_element(type);
-      break;
+      return get_element(type);
     }
     case 3: {
       const uint32_t type = pick_struct();
       code_.ref_null(HeapType::concrete(type));
-      get_field(type, choices_.below(static_cast<uint32_t>(program_.types[type].fields.size())));
-      break;
+      return get_field(type, choices_.below(static_cast<uint32_t>(program_.types[type].fields.size())));
     }
     case 4:
       some_i31(0);
-      code_.ref_cast(GcTypes::ref(pick_struct(), false));
-      break;
+      return void(code_.ref_cast(GcTypes::ref(pick_struct(), false)));
     case 5:
-      code_.i32_const(7);
-      code_.i32_const(0);
+      code_.i32_const(choices_.chance(1, 2) ? 7 : INT32_MIN);
+      code_.i32_const(choices_.chance(1, 2) ? 0 : -1);
       op(choices_.chance(1, 2) ? Opcode::I32DivS : Opcode::I32RemU);
-      break;
+      return;
+    case 6:
+      // Sizes whose product with the element size overflows 32 bits, or all of them.
+      code_.i32_const(choices_.chance(1, 3) ? -1 : static_cast<int32_t>(0x80000000u >> choices_.below(4)));
+      return void(code_.op(Opcode::ArrayNewDefault, program_.types.arrays()[program_.types.arrays().size() - 1 - choices_.below(2)]));
+    case 7:
+      code_.i32_const(choices_.chance(1, 2) ? -4 : 10'000'000);
+      return void(code_.mem(Opcode::I64Load, {.align_log2 = 0, .offset = choices_.chance(1, 2) ? 0xffffffffu : 0u}));
+    case 8:
+      code_.f64_const(choices_.chance(1, 2) ? 0x7ff8000000000000ull : 0x47e0000000000000ull);
+      return op(choices_.chance(1, 2) ? Opcode::I32TruncF64S : Opcode::I64TruncF64U);
+    case 9:
+      code_.ref_null(HeapType::concrete(pick_array()));
+      return op(Opcode::ArrayLen);
+    case 10: {
+      // A null element, or one beyond the end, or of another signature.
+      const uint32_t signature = program_.types.run_signature();
+      code_.i32_const(choices_.chance(1, 3) ? 0 : choices_.chance(1, 2) ? 1000 : 1);
+      return void(code_.op(Opcode::CallIndirect, signature, program_.tables.front().number));
+    }
     default:
       code_.ref_null(HeapType::concrete(pick_struct()));
-      op(Opcode::RefAsNonNull);
-      break;
+      return op(Opcode::RefAsNonNull);
   }
-  op(Opcode::Drop);
+}
+
+// One rule broken, everything else in order: the validator must say no. Each sequence leaves the stack as it was.
+void GcBody::invalid() {
+  const uint32_t type = choices_.pick(program_.types.structs());
+  const auto& fields = program_.types[type].fields;
+  switch (choices_.below(14)) {
+    case 0:  // an i32 where an i64 is wanted
+      code_.i32_const(1);
+      op(Opcode::I64Eqz);
+      return op(Opcode::Drop);
+    case 1:  // nothing on the stack
+      return op(Opcode::Drop);
+    case 2:  // something left at the end of a block
+      code_.block(Opcode::Block, BlockType{});
+      code_.i32_const(1);
+      return void(code_.end());
+    case 3:  // a non-null local before it is set
+      get(add_local(GcTypes::ref(type, false), false));
+      return op(Opcode::Drop);
+    case 4:  // a non-null local set in a block that has ended
+    {
+      const uint32_t local = add_local(GcTypes::ref(type, false), false);
+      code_.block(Opcode::Block, BlockType{});
+      make_new(HeapType::concrete(type), 1);
+      set(local);
+      code_.end();
+      get(local);
+      return op(Opcode::Drop);
+    }
+    case 5:  // null where null is not allowed
+      code_.ref_null(HeapType::concrete(type));
+      set(scratch(GcTypes::ref(type, false)));
+      return;
+    case 6:  // a supertype where the subtype is wanted
+      code_.ref_null(HeapKind::kAny);
+      set(scratch(wasm::kEqRef));
+      return;
+    case 7:  // a field that is not there
+      make_new(HeapType::concrete(type), 1);
+      code_.op(Opcode::StructGet, type, static_cast<uint32_t>(fields.size()));
+      return op(Opcode::Drop);
+    case 8:  // a packed field read without extension, or one that is not packed with it
+      make_new(HeapType::concrete(type), 1);
+      code_.op(fields[0].storage.packed == wasm::Packed::kNone ? Opcode::StructGetU : Opcode::StructGet, type, 0);
+      return op(Opcode::Drop);
+    case 9:  // a cast between hierarchies
+      code_.ref_null(HeapKind::kExtern);
+      code_.ref_test(wasm::kI31Ref);
+      return op(Opcode::Drop);
+    case 10:  // write to an immutable field, or to a global that is none
+      for (uint32_t i = 0; i < fields.size(); ++i) {
+        if (fields[i].is_mutable) continue;
+        make_new(HeapType::concrete(type), 1);
+        expr(fields[i].storage.unpacked, 1);
+        return void(code_.op(Opcode::StructSet, type, i));
+      }
+      code_.i32_const(0);
+      return void(code_.op(Opcode::GlobalSet, 100'000));
+    case 11:  // a branch with the wrong type
+      code_.block(Opcode::Block, wasm::kI64);
+      code_.i32_const(1);
+      code_.op(Opcode::Br, 0);
+      code_.end();
+      return op(Opcode::Drop);
+    case 12:  // br_on_cast to what is no subtype
+      code_.block(Opcode::Block, wasm::kAnyRef);
+      code_.ref_null(HeapKind::kEq);
+      code_.br_on_cast(Opcode::BrOnCast, 0, wasm::kEqRef, wasm::kAnyRef);
+      code_.end();
+      return op(Opcode::Drop);
+    default:  // select without a type on references
+      code_.ref_null(HeapKind::kAny);
+      code_.ref_null(HeapKind::kAny);
+      code_.i32_const(0);
+      op(Opcode::Select);
+      return op(Opcode::Drop);
+  }
 }
 
 // Reads that nothing guards.

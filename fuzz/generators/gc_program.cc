@@ -23,19 +23,22 @@ namespace {
 class Assembly {
  public:
   explicit Assembly(ChoiceStream& choices) : choices_(choices), program_(choices, module_) {}
+  // A second module that imports what the first one exports: functions, globals, tables, tags, memory.
+  Assembly(ChoiceStream& choices, const Assembly& primary)
+      : choices_(choices), program_(primary.program_, choices, module_), primary_(&primary.program_) {}
 
   Case make() {
-    imports();
-    declare_functions();
-    tags();
-    tables();
-    globals();
-    segments();
-    bodies();
+    // Swarm: most programs are middling, some small and quick, some large; a few are invalid by one rule.
+    static constexpr uint32_t kSizes[] = {50, 100, 100, 160, 160, 320};
+    size_ = choices_.pick(kSizes);
+    invalid_ = choices_.chance(1, 24);
+    build();
     Case subject;
     subject.modules.push_back(module_.encode());
     subject.plan = plan();
-    subject.claims_valid = true;
+    if (!invalid_ && choices_.chance(1, 5)) add_second(subject);
+    subject.claims_valid = !invalid_;
+    subject.claims_invalid = invalid_;
     return subject;
   }
 
@@ -49,7 +52,70 @@ class Assembly {
     program_.log_i64 = import_func("fuzzing-support", "log-i64", {wasm::kI64});
     program_.log_any = import_func("fuzzing-support", "log-anyref", {wasm::kAnyRef});
     program_.call_ref_host = import_func("fuzzing-support", "call-ref", {wasm::kFuncRef, wasm::kI32});
+    program_.echo = import_func("parallax", "echo", {wasm::kAnyRef, wasm::kAnyRef, wasm::kExternRef, wasm::kEqRef},
+                                {wasm::kEqRef, wasm::kExternRef, wasm::kAnyRef, wasm::kAnyRef});
+    program_.expect = import_func("parallax", "expect", {wasm::kI32, wasm::kI32});
     program_.collect = import_func("parallax", "collect", {});
+  }
+
+  void build() {
+    imports();
+    if (primary_ != nullptr) import_primary();
+    declare_functions();
+    if (primary_ == nullptr) {
+      tags();
+      tables();
+      globals();
+    }
+    segments();
+    bodies();
+  }
+
+  void add_second(Case& subject) {
+    Assembly second(choices_, *this);
+    second.build();
+    subject.modules.push_back(second.module_.encode());
+    uint32_t instance = 0;
+    for (const Step& step : subject.plan) instance += step.kind == StepKind::kInstantiate;
+    const uint32_t from = instance - 1;
+    subject.plan.push_back({.kind = StepKind::kInstantiate, .module = 1, .links = {from}});
+    const bool drop_first = choices_.chance(1, 3);
+    for (const auto& function : second.program_.functions) {
+      if (function.leaf) continue;
+      subject.plan.push_back({.kind = StepKind::kCall, .instance = instance, .name = second.name_of(function), .args = second.arguments(function, 0)});
+      if (drop_first) subject.plan.push_back({.kind = StepKind::kDropInstance, .instance = from});
+    }
+    if (!drop_first) {
+      subject.plan.push_back({.kind = StepKind::kCall, .instance = from, .name = name_of(program_.functions.front())});
+    }
+  }
+
+  void import_primary() {
+    const GcTypes& types = program_.types;
+    for (const auto& function : primary_->functions) {
+      if (!function.leaf && function.number != primary_->functions.front().number) continue;
+      const uint32_t signature = function.signature + types.shift();
+      const wasm::FuncIndex func = module_.import_func("primary", text::format("{}{}", function.leaf ? "leaf" : "f", function.number), wasm::TypeIndex(signature));
+      module_.add_export(text::format("imported{}", func.raw), ExternKind::kFunc, func.raw);
+      program_.functions.push_back({func.raw, signature, true, true});
+    }
+    for (const auto& global : primary_->globals) {
+      const ValType type = types.shifted(global.type);
+      const wasm::GlobalIndex number = module_.import_global("primary", text::format("g{}", global.number), {type, global.is_mutable});
+      program_.globals.push_back({number.raw, type, global.is_mutable});
+    }
+    for (const auto& table : primary_->tables) {
+      const ValType type = types.shifted(table.type);
+      const wasm::TableIndex number = module_.import_table("primary", text::format("table{}", table.number), {type, {.min = table.size, .max = table.size + 20}});
+      program_.tables.push_back({number.raw, type, table.size});
+    }
+    for (const auto& tag : primary_->tags) {
+      std::vector<ValType> params = tag.params;
+      for (ValType& param : params) param = types.shifted(param);
+      const wasm::TagIndex number = module_.import_tag("primary", text::format("tag{}", tag.number), module_.add_func_type(params, {}));
+      program_.tags.push_back({number.raw, std::move(params)});
+    }
+    module_.import_memory("primary", "memory", {{.min = 1, .max = 2}});
   }
 
   void declare(uint32_t signature, bool leaf) {
@@ -63,6 +129,7 @@ class Assembly {
     for (uint32_t i = 0; i < runs; ++i) declare(program_.types.run_signature(), false);
     const uint32_t others = 1 + choices_.below(3);
     for (uint32_t i = 0; i < others; ++i) declare(choices_.pick(program_.types.signatures()), false);
+    if (primary_ != nullptr) return;  // its leaves are imported
     for (const uint32_t signature : program_.types.signatures()) declare(signature, true);
   }
 
@@ -99,6 +166,33 @@ class Assembly {
     }
     return true;
   }
+  // Nested allocations: the outer object's parts wait on the constant expression's stack.
+  void constant_struct(CodeWriter& code, uint32_t type, int depth) {
+    if (depth == 0 || choices_.chance(1, 3)) return void(code.op(Opcode::StructNewDefault, type));
+    for (const wasm::FieldType& field : program_.types[type].fields) {
+      const ValType value = field.storage.unpacked;
+      switch (value.kind()) {
+        case ValKind::kI32: code.i32_const(static_cast<int32_t>(choices_.below(300))); continue;
+        case ValKind::kI64: code.i64_const(static_cast<int64_t>(choices_.below(300))); continue;
+        case ValKind::kF32: code.f32_const(0x3f800000); continue;
+        case ValKind::kF64: code.f64_const(0x4000000000000000); continue;
+        default: break;
+      }
+      bool done = false;
+      for (const uint32_t inner : program_.types.structs()) {
+        if (!program_.types.matches(GcTypes::ref(inner, false), value) || !defaultable(inner) || choices_.chance(1, 2)) continue;
+        constant_struct(code, inner, depth - 1);
+        done = true;
+        break;
+      }
+      if (!done && program_.types.matches(HeapKind::kI31, value.heap())) {
+        code.i32_const(static_cast<int32_t>(choices_.below(1000))).op(Opcode::RefI31);
+      } else if (!done) {
+        code.ref_null(value.heap());
+      }
+    }
+    code.op(Opcode::StructNew, type);
+  }
   std::vector<uint8_t> constant(ValType type) {
     CodeWriter code;
     if (type == wasm::kI32) return code.i32_const(static_cast<int32_t>(choices_.below(100))).end().take();
@@ -114,8 +208,9 @@ class Assembly {
       }
     }
     for (const uint32_t candidate : program_.types.structs()) {
-      if (!program_.types.matches(HeapType::concrete(candidate), heap) || !defaultable(candidate)) continue;
-      return code.op(Opcode::StructNewDefault, candidate).end().take();
+      if (!program_.types.matches(HeapType::concrete(candidate), heap) || !defaultable(candidate) || choices_.chance(1, 3)) continue;
+      constant_struct(code, candidate, 3);
+      return code.end().take();
     }
     if (program_.types.matches(HeapKind::kI31, heap)) return code.i32_const(-5).op(Opcode::RefI31).end().take();
     if (top == HeapKind::kExtern) return code.i32_const(77).op(Opcode::RefI31).op(Opcode::ExternConvertAny).end().take();
@@ -151,12 +246,18 @@ class Assembly {
     for (uint8_t& byte : bytes) byte = choices_.byte();
     program_.data_size = static_cast<uint32_t>(bytes.size());
     program_.data = module_.add_data({.bytes = std::move(bytes)}).raw;
-    module_.add_memory({{.min = 1, .max = 2}});
+    program_.drop_data = module_.add_data({.bytes = {1, 2, 3, 4, 5, 6, 7, 8}}).raw;
+    if (primary_ == nullptr) {
+      module_.add_memory({{.min = 1, .max = 2}});
+      module_.add_export("memory", ExternKind::kMemory, 0);
+    }
     program_.memory_bytes = 64;
-    module_.add_export("memory", ExternKind::kMemory, 0);
     for (const ValType type : {wasm::kAnyRef, wasm::kFuncRef, wasm::kEqRef, some_struct()}) {
       add_elem(type, {constant(type), constant(type), constant(type)});
     }
+    add_elem(wasm::kAnyRef, {constant(wasm::kAnyRef)});
+    program_.drop_elem = program_.elems.back().number;
+    program_.elems.pop_back();
     // Some functions stand in the table from the beginning.
     std::vector<wasm::FuncIndex> funcs;
     for (const auto& function : program_.functions) {
@@ -166,12 +267,17 @@ class Assembly {
   }
 
   void bodies() {
-    const bool with_trap = choices_.chance(1, 3);
-    const size_t trapping = choices_.below(2);
-    for (size_t i = 0; i < program_.functions.size(); ++i) {
-      const GcProgram::Function function = program_.functions[i];
-      GcBody body(choices_, program_, function, function.leaf ? 25 : 160);
-      body.make(with_trap && i == trapping);
+    using Special = GcBody::Special;
+    static constexpr Special kSpecials[] = {Special::kTrappingDrop, Special::kTrappingDrop, Special::kTrappingDrop, Special::kExhaust,
+                                            Special::kNone, Special::kNone, Special::kNone, Special::kNone, Special::kNone};
+    const Special special = invalid_ ? Special::kInvalid : choices_.pick(kSpecials);
+    const size_t special_at = choices_.below(2);
+    size_t defined = 0;
+    for (const GcProgram::Function function : program_.functions) {
+      if (function.imported) continue;
+      const size_t i = defined++;
+      GcBody body(choices_, program_, function, function.leaf ? 25 : size_);
+      body.make(i == special_at ? special : Special::kNone);
       module_.set_body(wasm::FuncIndex(function.number), body.take_locals(), body.take_code());
     }
   }
@@ -251,6 +357,9 @@ class Assembly {
   ChoiceStream& choices_;
   wasm::ModuleBuilder module_;
   GcProgram program_;
+  const GcProgram* primary_ = nullptr;
+  uint32_t size_ = 100;   // budget of one body
+  bool invalid_ = false;
 };
 
 }  // namespace

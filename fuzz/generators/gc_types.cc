@@ -56,8 +56,87 @@ GcTypes::GcTypes(ChoiceStream& choices, wasm::ModuleBuilder& module) : choices_(
       signatures_.push_back(last - 2);
       run_signature_ = last - 1;
     }
-    module.add_rec_group({types_.begin() + begin, types_.end()});
+    add_group(module, begin);
   }
+  draw_twins(module);
+}
+
+// The types from `begin` on are a rec group.
+void GcTypes::add_group(wasm::ModuleBuilder& module, uint32_t begin) {
+  groups_.emplace_back(begin, static_cast<uint32_t>(types_.size()));
+  module.add_rec_group({types_.begin() + begin, types_.end()});
+}
+
+ValType GcTypes::shifted(ValType type) const {
+  if (!type.is_ref() || !type.heap().is_concrete()) return type;
+  return ref(type.heap().number() + shift_, type.nullable());
+}
+
+GcTypes::GcTypes(const GcTypes& other, ChoiceStream& choices, wasm::ModuleBuilder& module) : choices_(choices) {
+  const uint32_t own = 1 + choices.below(3);
+  for (uint32_t i = 0; i < own; ++i) {
+    types_.push_back({.kind = CompositeKind::kStruct, .fields = {{{wasm::kF64, Packed::kNone}, i % 2 == 0}, {{wasm::kI64, Packed::kNone}, true}}});
+    add_group(module, i);
+  }
+  shift_ = own;
+  for (const auto& [begin, end] : other.groups_) {
+    for (uint32_t i = begin; i < end; ++i) {
+      SubType type = other.types_[i];
+      if (type.has_super) type.super += shift_;
+      for (ValType& param : type.params) param = shifted(param);
+      for (ValType& result : type.results) result = shifted(result);
+      for (FieldType& field : type.fields) field.storage.unpacked = shifted(field.storage.unpacked);
+      types_.push_back(std::move(type));
+    }
+    add_group(module, begin + shift_);
+  }
+  const auto renumber = [&](std::vector<uint32_t> numbers) {
+    for (uint32_t& number : numbers) number += shift_;
+    return numbers;
+  };
+  structs_ = renumber(other.structs_);
+  arrays_ = renumber(other.arrays_);
+  signatures_ = renumber(other.signatures_);
+  twins_ = other.twins_;
+  for (Twins& twin : twins_) {
+    twin.first += shift_;
+    twin.second += shift_;
+  }
+  run_signature_ = other.run_signature_ + shift_;
+}
+
+// A small rec group written again, word for word or with one property changed. Its members take no part in anything but
+// type_identity: neither is a declared subtype of the other.
+void GcTypes::draw_twins(wasm::ModuleBuilder& module) {
+  const auto first = static_cast<uint32_t>(types_.size());
+  const auto group = [&](uint32_t self) {
+    std::vector<SubType> members = {
+        {.kind = CompositeKind::kStruct, .is_final = false,
+         .fields = {{{wasm::kI32, Packed::kI8}, true}, {{ref(self + 1), Packed::kNone}, true}, {{wasm::kAnyRef, Packed::kNone}, false}}},
+        {.kind = CompositeKind::kStruct, .is_final = true,
+         .fields = {{{ref(self), Packed::kNone}, false}, {{ref(structs_[0]), Packed::kNone}, true}}}};
+    return members;
+  };
+  const auto add = [&](const std::vector<SubType>& members) {
+    const auto begin = static_cast<uint32_t>(types_.size());
+    types_.insert(types_.end(), members.begin(), members.end());
+    add_group(module, begin);
+  };
+  add(group(first));
+  const uint32_t second = first + 2;
+  std::vector<SubType> again = group(second);
+  const uint32_t change = choices_.below(8);
+  switch (change) {
+    case 0: again[0].is_final = true; break;
+    case 1: again[0].fields[1].is_mutable = false; break;
+    case 2: again[0].fields[0].storage.packed = Packed::kI16; break;
+    case 3: again[0].fields[2].storage.unpacked = wasm::kEqRef; break;
+    case 4: again[1].fields[0].storage.unpacked = ref(first); break;  // out of the group instead of into it
+    default: break;
+  }
+  add(again);
+  twins_.push_back({first, second, change > 4});
+  twins_.push_back({first + 1, second + 1, change > 4});
 }
 
 ValType GcTypes::draw_ref(uint32_t below, uint32_t group_end) {

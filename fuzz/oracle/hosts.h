@@ -9,7 +9,8 @@
 //   call-*-catch              the same; 1 if an exception came out, else 0
 //   sleep(ms, id)             id, at once
 //   wasmtag (i32), jstag (externref)
-// "parallax" "collect" collects garbage. Any other function answers with default values, or traps where its type has
+// Module "parallax" is for programs of our own: "collect" collects garbage; "echo" collects and gives its arguments back in
+// reverse order; "expect" compares what a program computed with what it knows to be right, a difference is a finding. Any other function answers with default values, or traps where its type has
 // none; other globals hold the value that Binaryen's hosts give them (externref) or a default.
 #pragma once
 

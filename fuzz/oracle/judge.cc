@@ -28,6 +28,7 @@ FindingClass class_of(FaultClass fault) {
     case FaultClass::kInvariant: return FindingClass::kInvariant;
     case FaultClass::kMisuse: return FindingClass::kMisuse;
     case FaultClass::kVerify: return FindingClass::kVerify;
+    case FaultClass::kExpectation: return FindingClass::kExpectation;
     case FaultClass::kNone: break;
   }
   return FindingClass::kInvariant;
@@ -42,6 +43,7 @@ Verdict found(FindingClass kind, std::string signature, std::string difference) 
 }
 
 Verdict judge_rejection(const Case& subject, const Error& error) {
+  if (subject.claims_invalid) return {};  // as it must be
   const bool limit = error.code == ErrorCode::kUnsupported || error.code == ErrorCode::kLimit;
   if (!subject.claims_valid || limit) {
     return {.kind = VerdictKind::kRejected, .reason = text::format("{}: {}", to_string(error.code), normalise(error.message))};
@@ -141,6 +143,9 @@ Verdict judge(const Case& subject, const JudgeOptions& options) {
   options.progress.at(Stage::kLoad);
   const auto loaded = load_case(subject);
   if (!loaded) return judge_rejection(subject, loaded.error());
+  if (subject.claims_invalid) {
+    return found(FindingClass::kAccepted, "validation", "the front end accepts a module that was made to break one rule of validation");
+  }
   return Judgement(*loaded, options).all();
 }
 

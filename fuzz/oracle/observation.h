@@ -31,7 +31,7 @@ struct Token {
 };
 
 // Something that is wrong with one executor alone, whatever the others did.
-enum class FaultClass : uint8_t { kNone, kInvariant, kMisuse, kVerify };
+enum class FaultClass : uint8_t { kNone, kInvariant, kMisuse, kVerify, kExpectation };
 
 struct Observation {
   std::vector<Token> tokens;

@@ -38,6 +38,7 @@ Result<LoadedCase> load_case(const Case& subject, const wasm::Features& features
   LoadedCase loaded;
   loaded.types = std::make_shared<wasm::TypeStore>();
   loaded.configuration = subject.configuration;
+  loaded.claims_valid = subject.claims_valid;
   for (const std::vector<uint8_t>& bytes : subject.modules) {
     loaded.modules.push_back(std::make_shared<const wasm::Module>(TRY(wasm::load(bytes, loaded.types, features))));
   }
@@ -139,6 +140,9 @@ class Run {
     }
     wasm::InstanceId id = 0;
     const Outcome outcome = store_.instantiate(module, imports, id);
+    if (outcome.kind == OutcomeKind::kUnlinkable && subject_.claims_valid) {
+      out_.fail(FaultClass::kExpectation, text::format("I3: imports of equal types do not match: {}", outcome.error.message));
+    }
     finish(outcome);
     if (!outcome.returned()) return;
     instances_[number].id = id;

@@ -16,6 +16,7 @@ struct LoadedCase {
   std::vector<std::shared_ptr<const wasm::Module>> modules;
   std::vector<Step> plan;
   Configuration configuration;
+  bool claims_valid = false;  // modules, and how they are linked
 };
 // Decodes and validates all modules of the case in one new TypeStore.
 Result<LoadedCase> load_case(const Case& subject, const wasm::Features& features = {});
