@@ -33,9 +33,15 @@ bool is_plain_id(std::string_view name) {
 class Ids {
  public:
   void add(uint32_t index, const std::string& name) {
-    if (!is_utf8(name)) return;
-    names_.emplace(index, name);
-    if (!name.empty() && used_.insert(name).second) unique_.insert(index);
+    if (is_utf8(name)) names_.emplace(index, name);
+  }
+  // Forgets names of indices that do not exist, which a name section may well contain. Required before any use.
+  void settle(size_t count) {
+    names_.erase(names_.lower_bound(static_cast<uint32_t>(std::min<size_t>(count, UINT32_MAX))), names_.end());
+    std::set<std::string_view> used;
+    for (const auto& [index, name] : names_) {
+      if (!name.empty() && used.insert(name).second) unique_.insert(index);
+    }
   }
   // "$name", or the number.
   std::string use(uint32_t index) const {
@@ -53,7 +59,6 @@ class Ids {
 
  private:
   std::map<uint32_t, std::string> names_;
-  std::set<std::string> used_;
   std::set<uint32_t> unique_;
 };
 
@@ -70,15 +75,22 @@ class Printer {
   Printer(const Module& module, const PrintOptions& options) : module_(module), options_(options) {
     const ModuleNames names = read_names(module);
     module_name_ = names.module;
-    const std::pair<Ids*, const std::vector<NameEntry>*> spaces[] = {
-        {&funcs_, &names.funcs},       {&types_, &names.types},     {&tables_, &names.tables},
-        {&memories_, &names.memories}, {&globals_, &names.globals}, {&elems_, &names.elems},
-        {&datas_, &names.datas},       {&tags_, &names.tags}};
-    for (const auto& [ids, entries] : spaces) {
-      for (const NameEntry& entry : *entries) ids->add(entry.index, entry.name);
-    }
+    const auto fill = [](Ids& ids, const std::vector<NameEntry>& entries, size_t count) {
+      for (const NameEntry& entry : entries) ids.add(entry.index, entry.name);
+      ids.settle(count);
+    };
+    fill(funcs_, names.funcs, module.funcs.size());
+    fill(types_, names.types, module.types.size());
+    fill(tables_, names.tables, module.tables.size());
+    fill(memories_, names.memories, module.memories.size());
+    fill(globals_, names.globals, module.globals.size());
+    fill(elems_, names.elems, module.elems.size());
+    fill(datas_, names.datas, module.datas.size());
+    fill(tags_, names.tags, module.tags.size());
     for (const IndirectNameEntry& entry : names.locals) locals_[entry.outer].add(entry.index, entry.name);
+    for (auto& [func, ids] : locals_) ids.settle(local_count(func));
     for (const IndirectNameEntry& entry : names.fields) fields_[entry.outer].add(entry.index, entry.name);
+    for (auto& [type, ids] : fields_) ids.settle(field_count(type));
     for (const IndirectNameEntry& entry : names.labels) labels_[entry.outer][entry.index] = entry.name;
   }
 
@@ -106,6 +118,29 @@ class Printer {
     out_ += '\n';
     out_.append(2 * indent, ' ');
     out_ += text;
+  }
+
+  // How many locals, parameters included, and fields there are to be named; 0 where there is no such function or type.
+  size_t local_count(uint32_t func) const {
+    if (func >= module_.funcs.size()) return 0;
+    const Func& row = module_.funcs[func];
+    size_t count = param_count(row.type);
+    if (row.imported) return count;
+    Reader in(module_.bytes, row.body);
+    const TypeScope scope = TypeScope::of(module_, options_.features);
+    for (uint32_t groups = in.u32(); groups > 0 && in.ok(); --groups) {
+      count += in.u32();
+      read_val_type(in, scope);
+    }
+    return count;
+  }
+  size_t param_count(uint32_t type) const {
+    if (type >= module_.types.size() || module_.types[type].kind != CompositeKind::kFunc) return 0;
+    return module_.types[type].params.size();
+  }
+  size_t field_count(uint32_t type) const {
+    if (type >= module_.types.size() || module_.types[type].kind != CompositeKind::kStruct) return 0;
+    return module_.types[type].fields.size();
   }
 
   // --- Types -------------------------------------------------------------------------------------------------------
@@ -314,28 +349,69 @@ class Printer {
 
   // --- Code ------------------------------------------------------------------------------------------------------------
 
+  // What may still come inside an open construct.
+  enum class Part : uint8_t {
+    kLast,     // end
+    kIf,       // else, end
+    kTry,      // catch, catch_all, delegate, end
+    kCatch,    // catch, catch_all, end
+  };
+  struct Open {
+    std::string name;  // "" without
+    Part part = Part::kLast;
+  };
+  // Where in a body the printer is.
+  struct CodeState {
+    const Ids* locals = nullptr;
+    const std::map<uint32_t, std::string>* label_names = nullptr;
+    std::vector<Open> open;  // innermost last
+    uint32_t opened = 0;
+    bool done = false;       // the end of the body was seen
+  };
+
+  // Follows the structure of a body. Text can only say what is nested well: anything else is an error, as it is for
+  // a validator.
+  static Result<> follow(const Instr& instr, CodeState& state) {
+    const auto fail_structure = [&] {
+      return fail(ErrorCode::kMalformed, instr.offset, format("misplaced {}", info(instr.op).text));
+    };
+    if (state.done) return fail_structure();
+    Open* const top = state.open.empty() ? nullptr : &state.open.back();
+    const bool in_try = top != nullptr && (top->part == Part::kTry || top->part == Part::kCatch);
+    switch (instr.op) {
+      case Opcode::End:
+        state.done = top == nullptr;
+        return {};
+      case Opcode::Else:
+        if (top == nullptr || top->part != Part::kIf) return fail_structure();
+        top->part = Part::kLast;
+        return {};
+      case Opcode::Catch:
+      case Opcode::CatchAll:
+        if (!in_try) return fail_structure();
+        top->part = instr.op == Opcode::Catch ? Part::kCatch : Part::kLast;
+        return {};
+      case Opcode::Delegate:
+        if (top == nullptr || top->part != Part::kTry) return fail_structure();
+        return {};
+      default: return {};
+    }
+  }
+
   // A constant expression's instructions on one line, folded if there is only one.
   Result<std::string> expression(ConstExpr expr) {
     CodeState state;
     std::vector<std::string> parts;
     TRY(scan_instrs(module_, expr, options_.features, [&](const Instr& instr) -> Result<> {
-      parts.push_back(instruction(instr, state));
+      TRY(follow(instr, state));
+      if (!state.done) parts.push_back(instruction(instr, state));
       return {};
     }));
-    if (!parts.empty()) parts.pop_back();  // the final end
     if (parts.size() == 1) return format("({})", parts[0]);
     std::string out;
     for (const std::string& part : parts) out += (out.empty() ? "" : " ") + part;
     return out;
   }
-
-  // Where in a body the printer is: open blocks with their names.
-  struct CodeState {
-    const Ids* locals = nullptr;
-    const std::map<uint32_t, std::string>* label_names = nullptr;
-    std::vector<std::string> open;  // innermost last; "" without name
-    uint32_t opened = 0;
-  };
 
   Result<> print_func(uint32_t index) {
     const Func& func = module_.funcs[index];
@@ -345,13 +421,12 @@ class Printer {
     state.locals = local_names(index);
     if (const auto found = labels_.find(index); found != labels_.end()) state.label_names = &found->second;
     const Range code = TRY(print_locals(func, state));
-    bool done = false;
     TRY(scan_instrs(module_, code, options_.features, [&](const Instr& instr) -> Result<> {
-      done = instr.op == Opcode::End && state.open.empty();
-      if (!done) print_instruction(instr, state);
+      TRY(follow(instr, state));
+      if (!state.done) print_instruction(instr, state);
       return {};
     }));
-    if (!done) return fail(ErrorCode::kMalformed, func.body.end, "function body without end");
+    if (!state.done) return fail(ErrorCode::kMalformed, func.body.end, "function body without end");
     out_ += ')';
     return {};
   }
@@ -360,8 +435,7 @@ class Printer {
   Result<Range> print_locals(const Func& func, const CodeState& state) {
     Reader in(module_.bytes, func.body);
     TypeScope scope = TypeScope::of(module_, options_.features);
-    uint32_t next = 0;
-    if (func.type < module_.types.size()) next = static_cast<uint32_t>(module_.types[func.type].params.size());
+    auto next = static_cast<uint32_t>(param_count(func.type));
     const uint32_t groups = in.u32();
     for (uint32_t g = 0; g < groups && in.ok(); ++g) {
       const uint32_t count = in.u32();
@@ -404,10 +478,10 @@ class Printer {
 
   std::string label(uint32_t depth, const CodeState& state) const {
     if (depth >= state.open.size()) return std::to_string(depth);
-    const std::string& name = state.open[state.open.size() - 1 - depth];
+    const std::string& name = state.open[state.open.size() - 1 - depth].name;
     if (name.empty()) return std::to_string(depth);
     for (uint32_t inner = 0; inner < depth; ++inner) {
-      if (state.open[state.open.size() - 1 - inner] == name) return std::to_string(depth);
+      if (state.open[state.open.size() - 1 - inner].name == name) return std::to_string(depth);
     }
     return Ids::id(name);
   }
@@ -419,7 +493,7 @@ class Printer {
       case ImmKind::None:
         if (instr.op == Opcode::End && !state.open.empty()) state.open.pop_back();
         return out;
-      case ImmKind::Block: return out + open_block(state) + block_type(instr.block);
+      case ImmKind::Block: return out + open_block(instr.op, state) + block_type(instr.block);
       case ImmKind::TryTable: return try_table(instr, state);
       case ImmKind::Label:
         if (instr.op == Opcode::Delegate && !state.open.empty()) state.open.pop_back();
@@ -466,14 +540,14 @@ class Printer {
     return out;
   }
 
-  std::string open_block(CodeState& state) {
+  std::string open_block(Opcode op, CodeState& state) {
     std::string name;
     if (state.label_names != nullptr) {
       const auto found = state.label_names->find(state.opened);
       if (found != state.label_names->end() && is_utf8(found->second)) name = found->second;
     }
     ++state.opened;
-    state.open.push_back(name);
+    state.open.push_back({name, op == Opcode::If ? Part::kIf : op == Opcode::Try ? Part::kTry : Part::kLast});
     return name.empty() ? "" : " " + Ids::id(name);
   }
 
@@ -501,7 +575,7 @@ class Printer {
         case CatchKind::kCatchAllRef: clauses += format(" (catch_all_ref {})", label(clause.label, state)); break;
       }
     }
-    return format("try_table{}{}{}", open_block(state), block_type(instr.block), clauses);
+    return format("try_table{}{}{}", open_block(instr.op, state), block_type(instr.block), clauses);
   }
 
   // An index that is left out when it is 0.

@@ -3,7 +3,7 @@
 // Readable, and exact: the printed text parses back to the same bytes, custom sections aside, if the module's binary
 // uses the shortest encodings (as our own encoders do) and has a data count section only where one is needed. Names come from the name section; a name that the text format
 // cannot say as an identifier (a duplicate) is kept as an annotation. Other custom sections become @custom annotations.
-// The module need not be valid.
+// The module need not be valid, but its bodies must be nested well.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ struct PrintOptions {
   bool customs = true;
 };
 
-// Requires TypeNaming::kModule. Fails where a body cannot be read.
+// Requires TypeNaming::kModule. Fails where a body cannot be read or is not nested well.
 Result<std::string> print_module(const Module& module, const PrintOptions& options = {});
 // Decodes first.
 Result<std::string> print_binary(std::vector<uint8_t> bytes, const PrintOptions& options = {});

@@ -131,5 +131,14 @@ TEST(Printer, AnUnreadableBodyIsAnError) {
   EXPECT_FALSE(print_binary(bytes).has_value());
 }
 
+TEST(Printer, ABodyThatIsNotNestedIsAnError) {
+  const auto bytes = *parse_module("(func nop)", {.names = NameSection::kOmit});
+  for (const uint8_t op : {0x05 /* else */, 0x0b /* end */, 0x19 /* catch_all */, 0x02 /* block */}) {
+    auto broken = bytes;
+    broken[0x17] = op;
+    EXPECT_FALSE(print_binary(broken, {.features = {.bits = ~0u}}).has_value()) << int{op};
+  }
+}
+
 }  // namespace
 }  // namespace parallax::wasm::text
