@@ -238,6 +238,13 @@ TEST(Rules, ReferencesOfUnreachableCodeAreNoNumbers) {
   EXPECT_THAT(verdict("(func (result i32) unreachable i64.const 0 i32.const 0 select)"), StartsWith("type mismatch"));
 }
 
+TEST(Rules, SelectWithoutATypeIsForNumbersAndVectors) {
+  const std::string choose = "(local.get 0) (local.get 0) (i32.const 1)))";
+  EXPECT_EQ(verdict("(func (param v128) (drop (select " + choose + ")"), "");
+  EXPECT_THAT(verdict("(func (param funcref) (drop (select " + choose + ")"), StartsWith("type mismatch"));
+  EXPECT_EQ(verdict("(func (param funcref) (drop (select (result funcref) " + choose + ")"), "");
+}
+
 TEST(Rules, BranchTablesCompareEveryTarget) {
   EXPECT_EQ(verdict("(func (result i32) block (result i32) i32.const 0 i32.const 1 br_table 0 1 0 end)"), "");
   EXPECT_THAT(
@@ -274,7 +281,7 @@ TEST(Rules, CastsStayInsideTheirHierarchy) {
   EXPECT_THAT(verdict("(func (param funcref) local.get 0 ref.test (ref any) drop)"), StartsWith("type mismatch"));
   EXPECT_EQ(verdict("(func (param externref) local.get 0 ref.test (ref noextern) drop)"), "");
   EXPECT_THAT(
-      verdict("(func (param anyref) (result (ref i31)) local.get 0 br_on_cast 0 structref (ref i31) unreachable)"),
+      verdict("(func (param structref) (result (ref i31)) local.get 0 br_on_cast 0 structref (ref i31) unreachable)"),
       StartsWith("type mismatch"));
 }
 

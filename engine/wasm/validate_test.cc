@@ -65,6 +65,23 @@ TEST(Validate, ModuleFieldsAreChecked) {
   EXPECT_THAT(verdict("(elem func 3)"), StartsWith("unknown function 3"));
 }
 
+TEST(Validate, ErrorsPointToWhatIsWrong) {
+  for (const char* source :
+       {"(func) (export \"a\" (func 0)) (export \"a\" (func 0))", "(export \"a\" (memory 0))",
+        "(start 0) (func (param i32))", "(memory 65537)", "(import \"m\" \"n\" (table 2 1 funcref))",
+        "(tag (result i32))", "(table 1 (ref func))", "(table 1 externref) (func $f) (elem (i32.const 0) $f)",
+        "(data (i32.const 0))", "(elem func 3)", "(global i32 (i64.const 0))", "(type (struct (field (ref 1))))",
+        "(type (func)) (type (sub 0 (func)))", "(func (type 3))", "(func drop)"}) {
+    const auto module = load_wat(source);
+    ASSERT_FALSE(module.has_value()) << source;
+    EXPECT_EQ(module.error().code, ErrorCode::kInvalid) << source;
+    EXPECT_GE(module.error().offset, 10u) << source << ": " << module.error().message;
+  }
+  // The second export of a name is the wrong one.
+  const std::vector<uint8_t> bytes = wat("(func) (export \"a\" (func 0)) (export \"a\" (func 0))");
+  EXPECT_THAT(verdict_of(bytes), HasSubstr("invalid at 0x19: duplicate export name"));
+}
+
 TEST(Validate, DataSegmentsInCodeNeedTheirCount) {
   ModuleBuilder m;
   CodeWriter code;
