@@ -37,6 +37,9 @@ class Assembly {
     subject.modules.push_back(module_.encode());
     subject.plan = plan();
     if (!invalid_ && choices_.chance(1, 5)) add_second(subject);
+    // Programs are short; those that run for ever should notice soon, since some executors collect at every safepoint.
+    subject.configuration.fuel = 2'000;
+    subject.configuration.allocated_bytes = 1 << 20;
     subject.claims_valid = !invalid_;
     subject.claims_invalid = invalid_;
     return subject;
@@ -208,7 +211,8 @@ class Assembly {
       }
     }
     for (const uint32_t candidate : program_.types.structs()) {
-      if (!program_.types.matches(HeapType::concrete(candidate), heap) || !defaultable(candidate) || choices_.chance(1, 3)) continue;
+      if (!program_.types.matches(HeapType::concrete(candidate), heap) || !defaultable(candidate)) continue;
+      if (type.nullable() && choices_.chance(1, 3)) continue;
       constant_struct(code, candidate, 3);
       return code.end().take();
     }
