@@ -104,8 +104,7 @@ Result<ChildResult> run_child(const std::vector<std::string>& command, const Chi
   ::close(out.read);
   ::close(err.read);
   int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
+  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
   if (WIFSIGNALED(status)) result.signal = WTERMSIG(status);
   if (WIFEXITED(status)) result.exit_code = WEXITSTATUS(status);
   result.seconds = seconds();
@@ -116,7 +115,8 @@ Death explain_death(int signal, int exit_code, std::string_view output, std::str
   constexpr std::string_view kAssertion = "ASSERTION FAILED: ";
   if (const size_t at = output.find(kAssertion); at != std::string_view::npos) {
     const std::string text(line_at(output, at + kAssertion.size()));
-    return {fuzz::FindingClass::kAssertion, "assertion|" + fuzz::normalise(text), text::format("ASSERTION FAILED: {} ({})", text, where)};
+    return {fuzz::FindingClass::kAssertion, "assertion|" + fuzz::normalise(text),
+            text::format("ASSERTION FAILED: {} ({})", text, where)};
   }
   if (const size_t at = output.find("SUMMARY: "); at != std::string_view::npos) {
     std::string text(line_at(output, at + 9));
@@ -127,7 +127,8 @@ Death explain_death(int signal, int exit_code, std::string_view output, std::str
       const size_t to = std::min(text.find(' ', from), text.size());
       const std::string_view word = std::string_view(text).substr(from, to - from);
       const size_t slash = word.rfind('/');
-      kept += text::format("{}{}", kept.empty() ? "" : " ", slash == std::string_view::npos ? word : word.substr(slash + 1));
+      kept += text::format("{}{}", kept.empty() ? "" : " ",
+                           slash == std::string_view::npos ? word : word.substr(slash + 1));
       from = to + 1;
     }
     return {fuzz::FindingClass::kSanitizer, "sanitizer|" + fuzz::normalise(kept), text::format("{} ({})", kept, where)};
@@ -135,7 +136,8 @@ Death explain_death(int signal, int exit_code, std::string_view output, std::str
   if (signal != 0) {
     const char* name = ::sigabbrev_np(signal);
     const std::string text = text::format("SIG{}", name != nullptr ? name : "?");
-    return {fuzz::FindingClass::kCrash, text::format("crash|{}|{}", text, where), text::format("the process died by {} ({})", text, where)};
+    return {fuzz::FindingClass::kCrash, text::format("crash|{}|{}", text, where),
+            text::format("the process died by {} ({})", text, where)};
   }
   return {fuzz::FindingClass::kCrash, text::format("crash|exit {}|{}", exit_code, where),
           text::format("the process ended with exit code {} ({})", exit_code, where)};

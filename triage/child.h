@@ -16,11 +16,11 @@ struct ChildLimits {
 };
 
 struct ChildResult {
-  int exit_code = -1;    // when it ended by itself
-  int signal = 0;        // when a signal ended it
+  int exit_code = -1;  // when it ended by itself
+  int signal = 0;      // when a signal ended it
   bool timed_out = false;
   bool over_memory = false;
-  std::string out;       // standard output and error, the last 256 KiB of each
+  std::string out;  // standard output and error, the last 256 KiB of each
   std::string err;
   double seconds = 0;
   bool ended_well() const { return signal == 0 && !timed_out && !over_memory; }

@@ -36,9 +36,12 @@ Result<> write_all(const std::string& path, const void* data, size_t size) {
 Result<> write_all(const std::string& path, std::string_view text) { return write_all(path, text.data(), text.size()); }
 
 std::string readme(const Record& record, const std::string& name) {
-  std::string out = text::format("# {}: {}\n\n{}\n\n", to_string(record.kind), summary_of(record.kind), record.difference);
-  out += text::format("Again: `parallax replay{} {}`\n\n", record.fault.empty() ? "" : " --fault " + record.fault, name);
-  if (!record.symptom.empty() && record.symptom != record.signature) out += text::format("- symptom: `{}`\n", record.symptom);
+  std::string out =
+      text::format("# {}: {}\n\n{}\n\n", to_string(record.kind), summary_of(record.kind), record.difference);
+  out +=
+      text::format("Again: `parallax replay{} {}`\n\n", record.fault.empty() ? "" : " --fault " + record.fault, name);
+  if (!record.symptom.empty() && record.symptom != record.signature)
+    out += text::format("- symptom: `{}`\n", record.symptom);
   out += text::format("- signature: `{}`\n- origin: {}\n- executors:", record.signature, record.origin);
   for (const std::string& spec : record.executors) out += text::format(" `{}`", spec);
   out += text::format("\n- version: parallax {}\n", record.version);
@@ -66,8 +69,8 @@ Result<> append(const std::string& path, const std::string& line) {
   return {};
 }
 
-Result<> fill(const std::string& folder, const Record& record, std::span<const uint8_t> envelope, const std::string& log,
-              const std::string& name) {
+Result<> fill(const std::string& folder, const Record& record, std::span<const uint8_t> envelope,
+              const std::string& log, const std::string& name) {
   TRY(write_all(folder + "/case.wasm", envelope.data(), envelope.size()));
   TRY(write_all(folder + "/finding.json", to_json(record)));
   TRY(write_all(folder + "/log.txt", log));
@@ -88,9 +91,9 @@ uint64_t number_at(const json& from, const char* key) {
 }  // namespace
 
 std::string to_json(const Record& record) {
-  json out = {{"class", to_string(record.kind)},   {"signature", record.signature}, {"difference", record.difference},
-              {"executors", record.executors},     {"origin", record.origin},       {"seed", record.seed},
-              {"index", record.index},             {"version", record.version}};
+  json out = {{"class", to_string(record.kind)}, {"signature", record.signature}, {"difference", record.difference},
+              {"executors", record.executors},   {"origin", record.origin},       {"seed", record.seed},
+              {"index", record.index},           {"version", record.version}};
   if (!record.symptom.empty() && record.symptom != record.signature) out["symptom"] = record.symptom;
   if (!record.fault.empty()) out["fault"] = record.fault;
   if (!record.stage.empty()) out["stage"] = record.stage;

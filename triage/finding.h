@@ -22,16 +22,16 @@ namespace parallax::triage {
 
 struct Record {
   fuzz::FindingClass kind = fuzz::FindingClass::kDivergence;
-  std::string signature;   // what it is bucketed by: the cause if an armed run named one, else the symptom
-  std::string symptom;     // signature of what was seen first
+  std::string signature;  // what it is bucketed by: the cause if an armed run named one, else the symptom
+  std::string symptom;    // signature of what was seen first
   std::string difference;
   std::vector<std::string> executors;
-  std::string origin;      // "gc seed 7 index 1234"
+  std::string origin;  // "gc seed 7 index 1234"
   uint64_t seed = 0;
   uint64_t index = 0;
-  std::string fault;       // planted fault that was on, as given; empty: none
-  std::string version;     // of parallax
-  std::string stage;       // where the process died; empty when it did not
+  std::string fault;         // planted fault that was on, as given; empty: none
+  std::string version;       // of parallax
+  std::string stage;         // where the process died; empty when it did not
   uint64_t occurrences = 1;  // read only: lines of occurrences.jsonl and the first one
 };
 

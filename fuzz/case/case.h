@@ -55,12 +55,12 @@ const char* to_string(StepKind kind);
 struct Step {
   StepKind kind = StepKind::kCall;
   uint32_t module = 0;
-  uint32_t instance = 0;          // number of the kInstantiate step that made it, counted from 0
-  uint32_t kept = 0;              // number of the kept result, counted from 0 over the whole plan
+  uint32_t instance = 0;  // number of the kInstantiate step that made it, counted from 0
+  uint32_t kept = 0;      // number of the kept result, counted from 0 over the whole plan
   bool keep = false;
   std::string name;
   std::vector<Argument> args;
-  std::vector<uint32_t> links;    // instances
+  std::vector<uint32_t> links;  // instances
   friend bool operator==(const Step&, const Step&) = default;
 };
 
@@ -68,15 +68,18 @@ struct Step {
 struct Configuration {
   // Specs as in executors.h, the first is the reference; empty: chosen by whoever runs the case.
   std::vector<std::string> executors;
-  uint64_t fuel = 20'000;              // per step
+  uint64_t fuel = 20'000;  // per step
   uint32_t call_depth = 200;
   uint64_t allocated_bytes = 1 << 22;  // per step
   uint64_t memory_pages = 64;
   uint64_t table_elements = 10'000;
-  uint32_t max_calls = 64;             // of the default plan
+  uint32_t max_calls = 64;  // of the default plan
 
   wasm::Budget budget() const {
-    return {.fuel = fuel, .call_depth = call_depth, .allocated_bytes = allocated_bytes, .memory_pages = memory_pages,
+    return {.fuel = fuel,
+            .call_depth = call_depth,
+            .allocated_bytes = allocated_bytes,
+            .memory_pages = memory_pages,
             .table_elements = table_elements};
   }
   friend bool operator==(const Configuration&, const Configuration&) = default;

@@ -13,7 +13,10 @@ Case rich_case() {
   subject.plan = {
       {.kind = StepKind::kInstantiate, .module = 1},
       {.kind = StepKind::kInstantiate, .links = {0}},
-      {.kind = StepKind::kCall, .instance = 1, .keep = true, .name = std::string("odd \" \xc3\xa9 name"),
+      {.kind = StepKind::kCall,
+       .instance = 1,
+       .keep = true,
+       .name = std::string("odd \" \xc3\xa9 name"),
        .args = {{ArgKind::kI31, 5}, {ArgKind::kNumber, ~0ull, 7}, {ArgKind::kKept, 0}}},
       {.kind = StepKind::kRelease, .kept = 0},
       {.kind = StepKind::kProbeRoot, .kept = 0},
@@ -60,7 +63,8 @@ TEST(Envelope, IsTotalOnDamagedBytes) {
 
 TEST(DefaultPlan, InstantiatesAndCallsEveryFunctionInOrder) {
   wasm::Module module;
-  module.exports = {{"a", wasm::ExternKind::kFunc, 0}, {"m", wasm::ExternKind::kMemory, 0}, {"b", wasm::ExternKind::kFunc, 1}};
+  module.exports = {
+      {"a", wasm::ExternKind::kFunc, 0}, {"m", wasm::ExternKind::kMemory, 0}, {"b", wasm::ExternKind::kFunc, 1}};
   const auto plan = default_plan(module, {});
   ASSERT_EQ(plan.size(), 3u);
   EXPECT_EQ(plan[0].kind, StepKind::kInstantiate);

@@ -159,7 +159,8 @@ Result<> from_json(const json& from, Case& subject) {
   subject.claims_invalid = flag(from, "claims_invalid");
   for (const json& item : list(from, "plan")) {
     auto step = read_step(item);
-    if (!step || subject.plan.size() >= kMaxSteps) return fail(ErrorCode::kMalformed, 0, "case section: a step is not one");
+    if (!step || subject.plan.size() >= kMaxSteps)
+      return fail(ErrorCode::kMalformed, 0, "case section: a step is not one");
     subject.plan.push_back(std::move(*step));
   }
   for (const json& item : list(from, "modules")) {

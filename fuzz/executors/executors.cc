@@ -14,7 +14,8 @@ namespace {
 // ORDER: matches ExecutorKind.
 constexpr ExecutorInfo kExecutors[] = {
     {ExecutorKind::kInterp, "interp", "reference interpreter: objects of its own, non-moving collector"},
-    {ExecutorKind::kJit, "jit", "optimizing x86-64 compiler, O0 to O2, moving, non-moving or no collection, armed or plain"},
+    {ExecutorKind::kJit, "jit",
+     "optimizing x86-64 compiler, O0 to O2, moving, non-moving or no collection, armed or plain"},
 };
 // ORDER: matches Collector.
 constexpr const char* kCollectors[] = {"moving", "nonmoving", "never"};
@@ -84,10 +85,11 @@ Result<ExecutorSpec> parse_spec(std::string_view text) {
       known = apply_part(part, spec);
     }
     if (!known) {
-      return fail(ErrorCode::kUsage, 0,
-                  text::format("'{}' in executor '{}' is unknown; expected interp[:zeal=none|every|N] or "
-                               "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|N|onlyN][:armed|plain][:chaos=N]",
-                               part, whole));
+      return fail(
+          ErrorCode::kUsage, 0,
+          text::format("'{}' in executor '{}' is unknown; expected interp[:zeal=none|every|N] or "
+                       "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|N|onlyN][:armed|plain][:chaos=N]",
+                       part, whole));
     }
     first = false;
   }
@@ -118,9 +120,11 @@ bool available(ExecutorKind kind, std::string* why) {
   return false;
 }
 
-Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types) {
+Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec,
+                                                       std::shared_ptr<wasm::TypeStore> types) {
   std::string why;
-  if (!available(spec.kind, &why)) return fail(ErrorCode::kUnsupported, 0, text::format("{}: {}", to_string(spec), why));
+  if (!available(spec.kind, &why))
+    return fail(ErrorCode::kUnsupported, 0, text::format("{}: {}", to_string(spec), why));
   switch (spec.kind) {
     case ExecutorKind::kInterp: return make_interp(spec, std::move(types));
     case ExecutorKind::kJit: return make_jit(spec, std::move(types));
@@ -133,9 +137,7 @@ namespace {
 Zeal draw_zeal(ChoiceStream& choices, uint32_t& n) {
   switch (choices.below(4)) {
     case 0: return Zeal::kNone;
-    case 1:
-      n = 2 + choices.below(30);
-      return Zeal::kNth;
+    case 1: n = 2 + choices.below(30); return Zeal::kNth;
     default: return Zeal::kEvery;
   }
 }
@@ -173,7 +175,8 @@ std::vector<ExecutorSpec> standard_executors() {
     specs.push_back({.kind = ExecutorKind::kJit, .opt_level = level, .armed = true});
     specs.push_back({.kind = ExecutorKind::kJit, .opt_level = level, .zeal = Zeal::kEvery, .armed = true});
   }
-  specs.push_back({.kind = ExecutorKind::kJit, .collector = Collector::kNonMoving, .zeal = Zeal::kEvery, .armed = true});
+  specs.push_back(
+      {.kind = ExecutorKind::kJit, .collector = Collector::kNonMoving, .zeal = Zeal::kEvery, .armed = true});
   specs.push_back({.kind = ExecutorKind::kJit, .collector = Collector::kNever});
   specs.push_back({.kind = ExecutorKind::kJit, .zeal = Zeal::kEvery});
   return specs;

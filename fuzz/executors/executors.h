@@ -27,12 +27,12 @@ enum class Zeal : uint8_t { kNone, kEvery, kNth, kOnly };
 
 struct ExecutorSpec {
   ExecutorKind kind = ExecutorKind::kInterp;
-  uint8_t opt_level = 2;                      // jit
-  Collector collector = Collector::kMoving;   // jit
+  uint8_t opt_level = 2;                     // jit
+  Collector collector = Collector::kMoving;  // jit
   Zeal zeal = Zeal::kNone;
-  uint32_t zeal_n = 0;                        // kNth, kOnly
-  bool armed = false;                         // jit
-  uint64_t chaos = 0;                         // jit
+  uint32_t zeal_n = 0;  // kNth, kOnly
+  bool armed = false;   // jit
+  uint64_t chaos = 0;   // jit
   friend bool operator==(const ExecutorSpec&, const ExecutorSpec&) = default;
 };
 
@@ -43,7 +43,8 @@ std::string to_string(const ExecutorSpec& spec);
 bool available(ExecutorKind kind, std::string* why = nullptr);
 
 // A fresh store. Error kUnsupported when the build has no such executor.
-Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types);
+Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec,
+                                                       std::shared_ptr<wasm::TypeStore> types);
 
 // The executors of one case when none are asked for: the reference first, then one or two others drawn from all axes by
 // `seed`, with emphasis on settings that collect often.

@@ -35,8 +35,10 @@ namespace {
 }  // namespace
 
 Result<Case> make_binaryen(std::span<const uint8_t> bytes) {
-  static const bool single_threaded = ::setenv("BINARYEN_CORES", "1", 1) == 0 && ::unsetenv("BINARYEN_FUZZER_MAX_BYTES") == 0;
-  if (!single_threaded || bytes.size() < 16) return fail(ErrorCode::kLimit, 0, "too few bytes for Binaryen's generator");
+  static const bool single_threaded =
+      ::setenv("BINARYEN_CORES", "1", 1) == 0 && ::unsetenv("BINARYEN_FUZZER_MAX_BYTES") == 0;
+  if (!single_threaded || bytes.size() < 16)
+    return fail(ErrorCode::kLimit, 0, "too few bytes for Binaryen's generator");
   // Two bits of the input choose the swarm: how heavy on accesses and casts, and whether accesses may be out of bounds.
   ::wasm::parallaxGCWeight = bytes[0] % 4 == 0 ? 1 : 8;
   ::wasm::Module module;

@@ -21,8 +21,9 @@ using wasm::ValType;
 
 namespace {
 
-constexpr int32_t kInteresting32[] = {0, 1, -1, 2, 7, 127, 128, -128, 255, 256, 32767, 32768, -32768, 65535, 65536,
-                                      (1 << 30) - 1, 1 << 30, -(1 << 30), INT32_MAX, INT32_MIN};
+constexpr int32_t kInteresting32[] = {0,       1,          -1,        2,        7,      127,   128,   -128,
+                                      255,     256,        32767,     32768,    -32768, 65535, 65536, (1 << 30) - 1,
+                                      1 << 30, -(1 << 30), INT32_MAX, INT32_MIN};
 constexpr int64_t kInteresting64[] = {0, 1, -1, 0x100000000, INT64_MAX, INT64_MIN, 0x80000000, -2147483648ll};
 
 }  // namespace
@@ -55,9 +56,7 @@ uint32_t GcBody::scratch(ValType type) {
   return number;
 }
 
-void GcBody::release(uint32_t local) {
-  free_scratch_.push_back({local, declared_[local - params_.size()], false});
-}
+void GcBody::release(uint32_t local) { free_scratch_.push_back({local, declared_[local - params_.size()], false}); }
 
 uint32_t GcBody::pick_struct() { return choices_.pick(program_.types.structs()); }
 uint32_t GcBody::pick_array() { return choices_.pick(program_.types.arrays()); }
@@ -105,7 +104,7 @@ void GcBody::i32(int depth) {
     code_.i32_const(choices_.chance(1, 2) ? choices_.pick(kInteresting32) : static_cast<int32_t>(choices_.below(100)));
     return;
   }
-  static constexpr Opcode kBinary[] = {Opcode::I32Add, Opcode::I32Sub, Opcode::I32Mul, Opcode::I32Xor, Opcode::I32And,
+  static constexpr Opcode kBinary[] = {Opcode::I32Add, Opcode::I32Sub, Opcode::I32Mul,  Opcode::I32Xor,  Opcode::I32And,
                                        Opcode::I32Or,  Opcode::I32Shl, Opcode::I32ShrS, Opcode::I32ShrU, Opcode::I32LtS,
                                        Opcode::I32GtU, Opcode::I32Eq,  Opcode::I32Rotl};
   switch (choices_.below(14)) {
@@ -115,27 +114,20 @@ void GcBody::i32(int depth) {
       i32(depth - 1);
       i32(depth - 1);
       return op(choices_.pick(kBinary));
-    case 3:
-      i64(depth - 1);
-      return op(Opcode::I32WrapI64);
+    case 3: i64(depth - 1); return op(Opcode::I32WrapI64);
     case 4:
       expr(wasm::kAnyRef, depth - 1);
-      code_.ref_test(choices_.chance(1, 2) ? GcTypes::ref(pick_struct(), choices_.chance(1, 2))
-                                           : ValType::ref(choices_.chance(1, 2) ? HeapKind::kI31 : HeapKind::kEq, choices_.chance(1, 2)));
+      code_.ref_test(choices_.chance(1, 2)
+                         ? GcTypes::ref(pick_struct(), choices_.chance(1, 2))
+                         : ValType::ref(choices_.chance(1, 2) ? HeapKind::kI31 : HeapKind::kEq, choices_.chance(1, 2)));
       return;
-    case 5:
-      expr(choices_.chance(1, 2) ? wasm::kAnyRef : wasm::kExternRef, depth - 1);
-      return op(Opcode::RefIsNull);
+    case 5: expr(choices_.chance(1, 2) ? wasm::kAnyRef : wasm::kExternRef, depth - 1); return op(Opcode::RefIsNull);
     case 6:
       expr(wasm::kEqRef, depth - 1);
       expr(wasm::kEqRef, depth - 1);
       return op(Opcode::RefEq);
-    case 7:
-      some_i31(depth - 1);
-      return op(choices_.chance(1, 2) ? Opcode::I31GetS : Opcode::I31GetU);
-    case 8:
-      expr(GcTypes::ref(pick_array(), false), depth - 1);
-      return op(Opcode::ArrayLen);
+    case 7: some_i31(depth - 1); return op(choices_.chance(1, 2) ? Opcode::I31GetS : Opcode::I31GetU);
+    case 8: expr(GcTypes::ref(pick_array(), false), depth - 1); return op(Opcode::ArrayLen);
     case 9:
       if (from_field(wasm::kI32, depth)) return;
       break;
@@ -145,9 +137,7 @@ void GcBody::i32(int depth) {
     case 11:
       if (from_call(wasm::kI32, depth)) return;
       break;
-    case 12:
-      code_.op(Opcode::TableSize, choices_.pick(program_.tables).number);
-      return;
+    case 12: code_.op(Opcode::TableSize, choices_.pick(program_.tables).number); return;
     default: break;
   }
   from_choice(wasm::kI32, depth);
@@ -159,7 +149,7 @@ void GcBody::i64(int depth) {
     code_.i64_const(choices_.chance(1, 2) ? choices_.pick(kInteresting64) : static_cast<int64_t>(choices_.below(1000)));
     return;
   }
-  static constexpr Opcode kBinary[] = {Opcode::I64Add, Opcode::I64Sub, Opcode::I64Mul, Opcode::I64Xor,
+  static constexpr Opcode kBinary[] = {Opcode::I64Add, Opcode::I64Sub, Opcode::I64Mul,  Opcode::I64Xor,
                                        Opcode::I64And, Opcode::I64Shl, Opcode::I64ShrU, Opcode::I64Rotl};
   switch (choices_.below(8)) {
     case 0:
@@ -168,9 +158,7 @@ void GcBody::i64(int depth) {
       i64(depth - 1);
       return op(choices_.pick(kBinary));
     case 2:
-    case 3:
-      i32(depth - 1);
-      return op(choices_.chance(1, 2) ? Opcode::I64ExtendI32S : Opcode::I64ExtendI32U);
+    case 3: i32(depth - 1); return op(choices_.chance(1, 2) ? Opcode::I64ExtendI32S : Opcode::I64ExtendI32U);
     case 4:
       if (from_field(wasm::kI64, depth)) return;
       break;
@@ -237,12 +225,8 @@ bool GcBody::try_reference(ValType type, int depth) {
       if (type.heap() == HeapKind::kExn || type.heap() == HeapKind::kNoExn) return false;
       coalesce(type.heap(), depth);
       return true;
-    case 12:
-      from_choice(type, depth);
-      return true;
-    default:
-      make_new(type.heap(), depth);
-      return true;
+    case 12: from_choice(type, depth); return true;
+    default: make_new(type.heap(), depth); return true;
   }
 }
 
@@ -299,7 +283,8 @@ void GcBody::some_i31(int depth) {
 bool GcBody::new_func(HeapType type) {
   std::vector<uint32_t> fitting;
   for (const auto& function : program_.functions) {
-    if (function.leaf && program_.types.matches(HeapType::concrete(function.signature), type)) fitting.push_back(function.number);
+    if (function.leaf && program_.types.matches(HeapType::concrete(function.signature), type))
+      fitting.push_back(function.number);
   }
   if (fitting.empty()) return false;
   code_.op(Opcode::RefFunc, choices_.pick(fitting));
@@ -326,9 +311,7 @@ void GcBody::make_new(HeapType type, int depth) {
     case HeapKind::kStruct: return new_struct(pick_struct(), depth);
     case HeapKind::kArray: return new_array(pick_array(), depth);
     case HeapKind::kI31: return some_i31(depth - 1);
-    case HeapKind::kFunc:
-      CHECK(new_func(type), "gc_program: no function to refer to");
-      return;
+    case HeapKind::kFunc: CHECK(new_func(type), "gc_program: no function to refer to"); return;
     case HeapKind::kExtern:
       if (choices_.chance(1, 3)) {
         some_i31(depth - 1);
@@ -349,7 +332,8 @@ void GcBody::make_new(HeapType type, int depth) {
 
 void GcBody::new_struct(uint32_t type, int depth) {
   const auto& fields = program_.types[type].fields;
-  const bool defaultable = std::all_of(fields.begin(), fields.end(), [](const FieldType& f) { return f.storage.unpacked.is_defaultable(); });
+  const bool defaultable =
+      std::all_of(fields.begin(), fields.end(), [](const FieldType& f) { return f.storage.unpacked.is_defaultable(); });
   if (defaultable && choices_.chance(1, depth <= 0 ? 2 : 8)) {
     code_.op(Opcode::StructNewDefault, type);
     return;
@@ -446,7 +430,10 @@ bool GcBody::from_cast(ValType type, int depth) {
 void GcBody::get_field(uint32_t type, uint32_t field) {
   const Packed packed = program_.types[type].fields[field].storage.packed;
   const Opcode plain = Opcode::StructGet;
-  code_.op(packed == Packed::kNone ? plain : choices_.chance(1, 2) ? Opcode::StructGetS : Opcode::StructGetU, type, field);
+  code_.op(packed == Packed::kNone ? plain
+           : choices_.chance(1, 2) ? Opcode::StructGetS
+                                   : Opcode::StructGetU,
+           type, field);
 }
 
 void GcBody::get_element(uint32_t type) {
@@ -546,8 +533,9 @@ void GcBody::fold(ValType type) {
     case ValKind::kF64: op(Opcode::I64ReinterpretF64); break;
     case ValKind::kRef:
       if (program_.types.top(type.heap()) == HeapKind::kAny && choices_.chance(2, 3)) {
-        code_.ref_test(choices_.chance(2, 3) ? GcTypes::ref(choices_.chance(2, 3) ? pick_struct() : pick_array(), choices_.chance(1, 3))
-                                             : ValType::ref(HeapKind::kI31, choices_.chance(1, 2)));
+        code_.ref_test(choices_.chance(2, 3)
+                           ? GcTypes::ref(choices_.chance(2, 3) ? pick_struct() : pick_array(), choices_.chance(1, 3))
+                           : ValType::ref(HeapKind::kI31, choices_.chance(1, 2)));
       } else {
         op(Opcode::RefIsNull);
       }

@@ -46,7 +46,7 @@ struct GcProgram {
 
   wasm::ModuleBuilder& module;
   GcTypes types;
-  std::vector<Function> functions;   // defined ones
+  std::vector<Function> functions;  // defined ones
   std::vector<GlobalSlot> globals;
   std::vector<TableSlot> tables;
   std::vector<TagSlot> tags;
@@ -166,7 +166,9 @@ class GcBody {
   void get(uint32_t local) { code_.local_get(local); }
   void set(uint32_t local) { code_.local_set(local); }
   void op(Opcode opcode) { code_.op(opcode); }
-  ValType field_type(uint32_t type, uint32_t field) const { return program_.types[type].fields[field].storage.unpacked; }
+  ValType field_type(uint32_t type, uint32_t field) const {
+    return program_.types[type].fields[field].storage.unpacked;
+  }
 
   ChoiceStream& choices_;
   GcProgram& program_;

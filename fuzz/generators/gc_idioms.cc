@@ -19,7 +19,8 @@ using wasm::ValType;
 void GcBody::make(Special special) {
   digest_ = add_local(wasm::kI64, true);
   locals_.back().is_set = false;  // written by fold() alone, read at the end
-  for (const ValType type : {wasm::kI32, wasm::kI32, wasm::kI64, wasm::kAnyRef, wasm::kEqRef, wasm::kExternRef, wasm::kI31Ref}) {
+  for (const ValType type :
+       {wasm::kI32, wasm::kI32, wasm::kI64, wasm::kAnyRef, wasm::kEqRef, wasm::kExternRef, wasm::kI31Ref}) {
     add_local(type, true);
   }
   add_local(GcTypes::ref(choices_.pick(program_.types.signatures())), true);
@@ -87,15 +88,42 @@ void GcBody::statements(uint32_t count, int depth) {
 
 void GcBody::statement(int depth) {
   using Idiom = void (GcBody::*)(int);
-  static constexpr Idiom kIdioms[] = {
-      &GcBody::write_call_read, &GcBody::write_call_read, &GcBody::alias, &GcBody::alias, &GcBody::through_super,
-      &GcBody::through_super, &GcBody::nested_loops, &GcBody::nested_loops, &GcBody::loop_retypes, &GcBody::loop_retypes,
-      &GcBody::downcast_after_store, &GcBody::select_refs, &GcBody::copy_overlap, &GcBody::segments, &GcBody::call_dynamic,
-      &GcBody::call_dynamic, &GcBody::exceptions, &GcBody::overwrite_under_stack, &GcBody::overwrite_under_stack,
-      &GcBody::join_null, &GcBody::join_null, &GcBody::tables, &GcBody::globals, &GcBody::identity,
-      &GcBody::memory_roundtrip, &GcBody::host, &GcBody::conditional, &GcBody::hoist_bait, &GcBody::packed_fields,
-      &GcBody::fill_array, &GcBody::bulk_edges, &GcBody::branch_table, &GcBody::memory_bulk, &GcBody::host_echo,
-      &GcBody::type_identity, &GcBody::early_exit};
+  static constexpr Idiom kIdioms[] = {&GcBody::write_call_read,
+                                      &GcBody::write_call_read,
+                                      &GcBody::alias,
+                                      &GcBody::alias,
+                                      &GcBody::through_super,
+                                      &GcBody::through_super,
+                                      &GcBody::nested_loops,
+                                      &GcBody::nested_loops,
+                                      &GcBody::loop_retypes,
+                                      &GcBody::loop_retypes,
+                                      &GcBody::downcast_after_store,
+                                      &GcBody::select_refs,
+                                      &GcBody::copy_overlap,
+                                      &GcBody::segments,
+                                      &GcBody::call_dynamic,
+                                      &GcBody::call_dynamic,
+                                      &GcBody::exceptions,
+                                      &GcBody::overwrite_under_stack,
+                                      &GcBody::overwrite_under_stack,
+                                      &GcBody::join_null,
+                                      &GcBody::join_null,
+                                      &GcBody::tables,
+                                      &GcBody::globals,
+                                      &GcBody::identity,
+                                      &GcBody::memory_roundtrip,
+                                      &GcBody::host,
+                                      &GcBody::conditional,
+                                      &GcBody::hoist_bait,
+                                      &GcBody::packed_fields,
+                                      &GcBody::fill_array,
+                                      &GcBody::bulk_edges,
+                                      &GcBody::branch_table,
+                                      &GcBody::memory_bulk,
+                                      &GcBody::host_echo,
+                                      &GcBody::type_identity,
+                                      &GcBody::early_exit};
   const uint32_t pick = choices_.below(static_cast<uint32_t>(std::size(kIdioms)) + 3);
   if (depth <= 0) return disturb();
   if (pick < std::size(kIdioms)) return (this->*kIdioms[pick])(depth);
@@ -124,12 +152,8 @@ void GcBody::statement(int depth) {
 // Something that may allocate, collect or write: it stands between definitions and uses.
 void GcBody::disturb() {
   switch (choices_.below(5)) {
-    case 0:
-      make_new(HeapType::concrete(pick_struct()), 1);
-      return op(Opcode::Drop);
-    case 1:
-      new_array(pick_array(), 1);
-      return op(Opcode::Drop);
+    case 0: make_new(HeapType::concrete(pick_struct()), 1); return op(Opcode::Drop);
+    case 1: new_array(pick_array(), 1); return op(Opcode::Drop);
     case 2:
       for (const auto& callee : program_.functions) {
         if (self_.leaf || !callee.leaf || !choices_.chance(1, 2)) continue;
@@ -178,7 +202,8 @@ void GcBody::alias(int depth) {
   code_.op(Opcode::LocalTee, first);
   const auto* wide = [&]() -> const GcProgram::GlobalSlot* {
     for (const auto& global : program_.globals) {
-      if (global.is_mutable && program_.types.matches(GcTypes::ref(type, false), global.type) && choices_.chance(1, 2)) return &global;
+      if (global.is_mutable && program_.types.matches(GcTypes::ref(type, false), global.type) && choices_.chance(1, 2))
+        return &global;
     }
     return nullptr;
   }();
@@ -226,7 +251,8 @@ void GcBody::through_super(int depth) {
   for (uint32_t i = 0; i < fields.size(); ++i) {
     const ValType field = fields[i].storage.unpacked;
     // A function read through the supertype is called: a wrong one gives another answer.
-    if (field.is_ref() && field.heap().is_concrete() && program_.types[field.heap().number()].kind == CompositeKind::kFunc && !self_.leaf) {
+    if (field.is_ref() && field.heap().is_concrete() &&
+        program_.types[field.heap().number()].kind == CompositeKind::kFunc && !self_.leaf) {
       const SubType& signature = program_.types[field.heap().number()];
       const uint32_t function = scratch(field.as_nullable());
       get(object);

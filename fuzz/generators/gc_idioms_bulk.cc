@@ -70,9 +70,11 @@ void GcBody::segments(int depth) {
     code_.block(Opcode::If, BlockType{});
     get(array);
     code_.i32_const(0);
-    code_.i32_const(static_cast<int32_t>(element.is_ref() ? choices_.below(elem->size) : choices_.below(program_.data_size - 16)));
+    code_.i32_const(
+        static_cast<int32_t>(element.is_ref() ? choices_.below(elem->size) : choices_.below(program_.data_size - 16)));
     code_.i32_const(1);
-    code_.op(element.is_ref() ? Opcode::ArrayInitElem : Opcode::ArrayInitData, type, element.is_ref() ? elem->number : program_.data);
+    code_.op(element.is_ref() ? Opcode::ArrayInitElem : Opcode::ArrayInitData, type,
+             element.is_ref() ? elem->number : program_.data);
     get(array);
     code_.i32_const(0);
     get_element(type);
@@ -309,7 +311,8 @@ void GcBody::memory_bulk(int depth) {
     default: disturb(); break;
   }
   at(program_.memory_bytes - 8);
-  code_.mem(choices_.chance(1, 2) ? Opcode::I32Load8S : Opcode::I32Load16U, {.align_log2 = 0, .offset = choices_.below(4)});
+  code_.mem(choices_.chance(1, 2) ? Opcode::I32Load8S : Opcode::I32Load16U,
+            {.align_log2 = 0, .offset = choices_.below(4)});
   fold(wasm::kI32);
   code_.op(Opcode::MemorySize, 0);
   fold(wasm::kI32);

@@ -89,7 +89,9 @@ void GcBody::nested_loops(int depth) {
 // A loop variable that enters with one type and comes around with another; casts and tests in the loop see both.
 void GcBody::loop_retypes(int depth) {
   const uint32_t narrow = pick_struct();
-  const ValType type = choices_.chance(1, 2) ? wasm::kAnyRef : choices_.chance(1, 2) ? wasm::kEqRef : ValType::ref(HeapKind::kStruct, true);
+  const ValType type = choices_.chance(1, 2)   ? wasm::kAnyRef
+                       : choices_.chance(1, 2) ? wasm::kEqRef
+                                               : ValType::ref(HeapKind::kStruct, true);
   const uint32_t value = scratch(type), i = scratch(wasm::kI32);
   const bool by_parameter = choices_.chance(1, 2);
   code_.i32_const(static_cast<int32_t>(2 + choices_.below(3)));

@@ -67,9 +67,7 @@ void GcBody::trapping_drop() {
 
 void GcBody::trapping_operation() {
   switch (choices_.below(12)) {
-    case 0:
-      code_.ref_null(HeapKind::kI31);
-      return op(Opcode::I31GetS);
+    case 0: code_.ref_null(HeapKind::kI31); return op(Opcode::I31GetS);
     case 1:
       code_.i32_const(choices_.chance(1, 2) ? -1 : 100'000);
       return void(code_.op(Opcode::TableGet, choices_.pick(program_.tables).number));
@@ -84,9 +82,7 @@ void GcBody::trapping_operation() {
       code_.ref_null(HeapType::concrete(type));
       return get_field(type, choices_.below(static_cast<uint32_t>(program_.types[type].fields.size())));
     }
-    case 4:
-      some_i31(0);
-      return void(code_.ref_cast(GcTypes::ref(pick_struct(), false)));
+    case 4: some_i31(0); return void(code_.ref_cast(GcTypes::ref(pick_struct(), false)));
     case 5:
       code_.i32_const(choices_.chance(1, 2) ? 7 : INT32_MIN);
       code_.i32_const(choices_.chance(1, 2) ? 0 : -1);
@@ -95,25 +91,22 @@ void GcBody::trapping_operation() {
     case 6:
       // Sizes whose product with the element size overflows 32 bits, or all of them.
       code_.i32_const(choices_.chance(1, 3) ? -1 : static_cast<int32_t>(0x80000000u >> choices_.below(4)));
-      return void(code_.op(Opcode::ArrayNewDefault, program_.types.arrays()[program_.types.arrays().size() - 1 - choices_.below(2)]));
+      return void(code_.op(Opcode::ArrayNewDefault,
+                           program_.types.arrays()[program_.types.arrays().size() - 1 - choices_.below(2)]));
     case 7:
       code_.i32_const(choices_.chance(1, 2) ? -4 : 10'000'000);
       return void(code_.mem(Opcode::I64Load, {.align_log2 = 0, .offset = choices_.chance(1, 2) ? 0xffffffffu : 0u}));
     case 8:
       code_.f64_const(choices_.chance(1, 2) ? 0x7ff8000000000000ull : 0x47e0000000000000ull);
       return op(choices_.chance(1, 2) ? Opcode::I32TruncF64S : Opcode::I64TruncF64U);
-    case 9:
-      code_.ref_null(HeapType::concrete(pick_array()));
-      return op(Opcode::ArrayLen);
+    case 9: code_.ref_null(HeapType::concrete(pick_array())); return op(Opcode::ArrayLen);
     case 10: {
       // A null element, or one beyond the end, or of another signature.
       const uint32_t signature = program_.types.run_signature();
       code_.i32_const(choices_.chance(1, 3) ? 0 : choices_.chance(1, 2) ? 1000 : 1);
       return void(code_.op(Opcode::CallIndirect, signature, program_.tables.front().number));
     }
-    default:
-      code_.ref_null(HeapType::concrete(pick_struct()));
-      return op(Opcode::RefAsNonNull);
+    default: code_.ref_null(HeapType::concrete(pick_struct())); return op(Opcode::RefAsNonNull);
   }
 }
 

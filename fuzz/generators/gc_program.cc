@@ -46,7 +46,8 @@ class Assembly {
   }
 
  private:
-  uint32_t import_func(const char* module, const char* name, std::vector<ValType> params, std::vector<ValType> results = {}) {
+  uint32_t import_func(const char* module, const char* name, std::vector<ValType> params,
+                       std::vector<ValType> results = {}) {
     return module_.import_func(module, name, module_.add_func_type(std::move(params), std::move(results))).raw;
   }
 
@@ -85,7 +86,10 @@ class Assembly {
     const bool drop_first = choices_.chance(1, 3);
     for (const auto& function : second.program_.functions) {
       if (function.leaf) continue;
-      subject.plan.push_back({.kind = StepKind::kCall, .instance = instance, .name = second.name_of(function), .args = second.arguments(function, 0)});
+      subject.plan.push_back({.kind = StepKind::kCall,
+                              .instance = instance,
+                              .name = second.name_of(function),
+                              .args = second.arguments(function, 0)});
       if (drop_first) subject.plan.push_back({.kind = StepKind::kDropInstance, .instance = from});
     }
     if (!drop_first) {
@@ -98,24 +102,28 @@ class Assembly {
     for (const auto& function : primary_->functions) {
       if (!function.leaf && function.number != primary_->functions.front().number) continue;
       const uint32_t signature = function.signature + types.shift();
-      const wasm::FuncIndex func = module_.import_func("primary", text::format("{}{}", function.leaf ? "leaf" : "f", function.number), wasm::TypeIndex(signature));
+      const wasm::FuncIndex func = module_.import_func(
+          "primary", text::format("{}{}", function.leaf ? "leaf" : "f", function.number), wasm::TypeIndex(signature));
       module_.add_export(text::format("imported{}", func.raw), ExternKind::kFunc, func.raw);
       program_.functions.push_back({func.raw, signature, true, true});
     }
     for (const auto& global : primary_->globals) {
       const ValType type = types.shifted(global.type);
-      const wasm::GlobalIndex number = module_.import_global("primary", text::format("g{}", global.number), {type, global.is_mutable});
+      const wasm::GlobalIndex number =
+          module_.import_global("primary", text::format("g{}", global.number), {type, global.is_mutable});
       program_.globals.push_back({number.raw, type, global.is_mutable});
     }
     for (const auto& table : primary_->tables) {
       const ValType type = types.shifted(table.type);
-      const wasm::TableIndex number = module_.import_table("primary", text::format("table{}", table.number), {type, {.min = table.size, .max = table.size + 20}});
+      const wasm::TableIndex number = module_.import_table("primary", text::format("table{}", table.number),
+                                                           {type, {.min = table.size, .max = table.size + 20}});
       program_.tables.push_back({number.raw, type, table.size});
     }
     for (const auto& tag : primary_->tags) {
       std::vector<ValType> params = tag.params;
       for (ValType& param : params) param = types.shifted(param);
-      const wasm::TagIndex number = module_.import_tag("primary", text::format("tag{}", tag.number), module_.add_func_type(params, {}));
+      const wasm::TagIndex number =
+          module_.import_tag("primary", text::format("tag{}", tag.number), module_.add_func_type(params, {}));
       program_.tags.push_back({number.raw, std::move(params)});
     }
     module_.import_memory("primary", "memory", {{.min = 1, .max = 2}});
@@ -183,7 +191,8 @@ class Assembly {
       }
       bool done = false;
       for (const uint32_t inner : program_.types.structs()) {
-        if (!program_.types.matches(GcTypes::ref(inner, false), value) || !defaultable(inner) || choices_.chance(1, 2)) continue;
+        if (!program_.types.matches(GcTypes::ref(inner, false), value) || !defaultable(inner) || choices_.chance(1, 2))
+          continue;
         constant_struct(code, inner, depth - 1);
         done = true;
         break;
@@ -217,7 +226,8 @@ class Assembly {
       return code.end().take();
     }
     if (program_.types.matches(HeapKind::kI31, heap)) return code.i32_const(-5).op(Opcode::RefI31).end().take();
-    if (top == HeapKind::kExtern) return code.i32_const(77).op(Opcode::RefI31).op(Opcode::ExternConvertAny).end().take();
+    if (top == HeapKind::kExtern)
+      return code.i32_const(77).op(Opcode::RefI31).op(Opcode::ExternConvertAny).end().take();
     return code.ref_null(heap).end().take();
   }
 
@@ -227,7 +237,8 @@ class Assembly {
     program_.globals.push_back({global.raw, type, is_mutable});
   }
   void globals() {
-    for (const ValType type : {wasm::kAnyRef, wasm::kEqRef, wasm::kI31Ref, wasm::kExternRef, wasm::kFuncRef, wasm::kI64}) {
+    for (const ValType type :
+         {wasm::kAnyRef, wasm::kEqRef, wasm::kI31Ref, wasm::kExternRef, wasm::kFuncRef, wasm::kI64}) {
       add_global(type, true);
     }
     add_global(some_struct(), true);
@@ -267,13 +278,16 @@ class Assembly {
     for (const auto& function : program_.functions) {
       if (function.leaf && funcs.size() < 4) funcs.push_back(wasm::FuncIndex(function.number));
     }
-    module_.add_elem({.mode = wasm::SegmentMode::kActive, .offset = CodeWriter().i32_const(1).end().take(), .funcs = std::move(funcs)});
+    module_.add_elem({.mode = wasm::SegmentMode::kActive,
+                      .offset = CodeWriter().i32_const(1).end().take(),
+                      .funcs = std::move(funcs)});
   }
 
   void bodies() {
     using Special = GcBody::Special;
-    static constexpr Special kSpecials[] = {Special::kTrappingDrop, Special::kTrappingDrop, Special::kTrappingDrop, Special::kExhaust,
-                                            Special::kNone, Special::kNone, Special::kNone, Special::kNone, Special::kNone};
+    static constexpr Special kSpecials[] = {Special::kTrappingDrop, Special::kTrappingDrop, Special::kTrappingDrop,
+                                            Special::kExhaust,      Special::kNone,         Special::kNone,
+                                            Special::kNone,         Special::kNone,         Special::kNone};
     const Special special = invalid_ ? Special::kInvalid : choices_.pick(kSpecials);
     const size_t special_at = choices_.below(2);
     size_t defined = 0;
@@ -302,7 +316,9 @@ class Assembly {
         case 0: args.push_back({ArgKind::kI31, choices_.below(1u << 20)}); break;
         case 1: args.push_back({ArgKind::kHost, choices_.below(1000)}); break;
         case 2: args.push_back({}); break;
-        default: args.push_back({kept > 0 ? ArgKind::kKept : ArgKind::kDefault, kept > 0 ? choices_.below(kept) : 0}); break;
+        default:
+          args.push_back({kept > 0 ? ArgKind::kKept : ArgKind::kDefault, kept > 0 ? choices_.below(kept) : 0});
+          break;
       }
     }
     return args;
@@ -312,8 +328,10 @@ class Assembly {
     std::vector<Step> steps = {{.kind = StepKind::kInstantiate}};
     uint32_t kept = 0;
     const auto call = [&](const GcProgram::Function& function) {
-      const bool keep = !program_.types[function.signature].results.empty() && program_.types[function.signature].results[0].is_ref();
-      steps.push_back({.kind = StepKind::kCall, .keep = keep, .name = name_of(function), .args = arguments(function, kept)});
+      const bool keep =
+          !program_.types[function.signature].results.empty() && program_.types[function.signature].results[0].is_ref();
+      steps.push_back(
+          {.kind = StepKind::kCall, .keep = keep, .name = name_of(function), .args = arguments(function, kept)});
       kept += keep;
     };
     for (const auto& function : program_.functions) {
@@ -362,7 +380,7 @@ class Assembly {
   wasm::ModuleBuilder module_;
   GcProgram program_;
   const GcProgram* primary_ = nullptr;
-  uint32_t size_ = 100;   // budget of one body
+  uint32_t size_ = 100;  // budget of one body
   bool invalid_ = false;
 };
 

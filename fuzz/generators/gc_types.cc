@@ -14,7 +14,7 @@ using wasm::ValType;
 
 namespace {
 
-constexpr HeapKind kAbstract[] = {HeapKind::kAny, HeapKind::kEq, HeapKind::kI31, HeapKind::kStruct,
+constexpr HeapKind kAbstract[] = {HeapKind::kAny,   HeapKind::kEq,     HeapKind::kI31,  HeapKind::kStruct,
                                   HeapKind::kArray, HeapKind::kExtern, HeapKind::kFunc, HeapKind::kAny};
 
 bool is_any_hierarchy(HeapKind kind) {
@@ -49,7 +49,8 @@ GcTypes::GcTypes(ChoiceStream& choices, wasm::ModuleBuilder& module) : choices_(
       // Every program has arrays of references and of bytes, and something to call through.
       types_.push_back({.kind = CompositeKind::kArray, .fields = {{{wasm::kAnyRef, Packed::kNone}, true}}});
       types_.push_back({.kind = CompositeKind::kArray, .fields = {{{wasm::kI32, Packed::kI8}, true}}});
-      types_.push_back({.kind = CompositeKind::kFunc, .params = {wasm::kI32, ref(structs_[0])}, .results = {wasm::kI64}});
+      types_.push_back(
+          {.kind = CompositeKind::kFunc, .params = {wasm::kI32, ref(structs_[0])}, .results = {wasm::kI64}});
       types_.push_back({.kind = CompositeKind::kFunc, .results = {wasm::kI64}});
       const auto last = static_cast<uint32_t>(types_.size());
       arrays_.insert(arrays_.end(), {last - 4, last - 3});
@@ -75,7 +76,8 @@ ValType GcTypes::shifted(ValType type) const {
 GcTypes::GcTypes(const GcTypes& other, ChoiceStream& choices, wasm::ModuleBuilder& module) : choices_(choices) {
   const uint32_t own = 1 + choices.below(3);
   for (uint32_t i = 0; i < own; ++i) {
-    types_.push_back({.kind = CompositeKind::kStruct, .fields = {{{wasm::kF64, Packed::kNone}, i % 2 == 0}, {{wasm::kI64, Packed::kNone}, true}}});
+    types_.push_back({.kind = CompositeKind::kStruct,
+                      .fields = {{{wasm::kF64, Packed::kNone}, i % 2 == 0}, {{wasm::kI64, Packed::kNone}, true}}});
     add_group(module, i);
   }
   shift_ = own;
@@ -111,9 +113,13 @@ void GcTypes::draw_twins(wasm::ModuleBuilder& module) {
   const auto first = static_cast<uint32_t>(types_.size());
   const auto group = [&](uint32_t self) {
     std::vector<SubType> members = {
-        {.kind = CompositeKind::kStruct, .is_final = false,
-         .fields = {{{wasm::kI32, Packed::kI8}, true}, {{ref(self + 1), Packed::kNone}, true}, {{wasm::kAnyRef, Packed::kNone}, false}}},
-        {.kind = CompositeKind::kStruct, .is_final = true,
+        {.kind = CompositeKind::kStruct,
+         .is_final = false,
+         .fields = {{{wasm::kI32, Packed::kI8}, true},
+                    {{ref(self + 1), Packed::kNone}, true},
+                    {{wasm::kAnyRef, Packed::kNone}, false}}},
+        {.kind = CompositeKind::kStruct,
+         .is_final = true,
          .fields = {{{ref(self), Packed::kNone}, false}, {{ref(structs_[0]), Packed::kNone}, true}}}};
     return members;
   };
@@ -191,7 +197,8 @@ void GcTypes::draw_struct(uint32_t group_end) {
 void GcTypes::draw_array(uint32_t group_end) {
   const auto number = static_cast<uint32_t>(types_.size());
   arrays_.push_back(number);
-  types_.push_back({.kind = CompositeKind::kArray, .is_final = choices_.chance(1, 2),
+  types_.push_back({.kind = CompositeKind::kArray,
+                    .is_final = choices_.chance(1, 2),
                     .fields = {{draw_storage(number, group_end), choices_.chance(9, 10)}}});
 }
 
@@ -249,16 +256,19 @@ bool GcTypes::matches(HeapType sub, HeapType super) const {
     if (sub.number() >= types_.size()) return false;  // a later member of a group being drawn
     switch (types_[sub.number()].kind) {
       case CompositeKind::kFunc: return super == HeapKind::kFunc;
-      case CompositeKind::kStruct: return super == HeapKind::kStruct || super == HeapKind::kEq || super == HeapKind::kAny;
+      case CompositeKind::kStruct:
+        return super == HeapKind::kStruct || super == HeapKind::kEq || super == HeapKind::kAny;
       case CompositeKind::kArray: return super == HeapKind::kArray || super == HeapKind::kEq || super == HeapKind::kAny;
     }
   }
   switch (sub.kind()) {
     case HeapKind::kNone:
-      if (super.is_concrete()) return super.number() < types_.size() && types_[super.number()].kind != CompositeKind::kFunc;
+      if (super.is_concrete())
+        return super.number() < types_.size() && types_[super.number()].kind != CompositeKind::kFunc;
       return is_any_hierarchy(super.kind());
     case HeapKind::kNoFunc:
-      if (super.is_concrete()) return super.number() < types_.size() && types_[super.number()].kind == CompositeKind::kFunc;
+      if (super.is_concrete())
+        return super.number() < types_.size() && types_[super.number()].kind == CompositeKind::kFunc;
       return super == HeapKind::kFunc;
     case HeapKind::kNoExtern: return super == HeapKind::kExtern;
     case HeapKind::kNoExn: return super == HeapKind::kExn;

@@ -55,7 +55,8 @@ Result<Case> generate(GeneratorKind kind, std::span<const uint8_t> bytes) {
     case GeneratorKind::kBinaryen: return make_binaryen(bytes);
     case GeneratorKind::kMix: {
       const bool binaryen = have_binaryen() && !bytes.empty() && bytes[0] % 2 == 1;
-      return generate(binaryen ? GeneratorKind::kBinaryen : GeneratorKind::kGc, bytes.empty() ? bytes : bytes.subspan(1));
+      return generate(binaryen ? GeneratorKind::kBinaryen : GeneratorKind::kGc,
+                      bytes.empty() ? bytes : bytes.subspan(1));
     }
   }
   return fail(ErrorCode::kUnsupported, 0, "unknown generator");

@@ -25,7 +25,8 @@ class Reader {
 
   std::string type(uint64_t id) const {
     if (id >= subject_.types->size()) return text::format("type {}", id);
-    return text::format("type {} {}", id, subject_.types->print(subject_.types->get(wasm::TypeId(static_cast<uint32_t>(id)))));
+    return text::format("type {} {}", id,
+                        subject_.types->print(subject_.types->get(wasm::TypeId(static_cast<uint32_t>(id)))));
   }
 
   // The name of an export: instance k was made by the k-th instantiate step.
@@ -36,7 +37,8 @@ class Reader {
       if (seen++ != instance) continue;
       if (step.module >= subject_.modules.size()) break;
       const auto& exports = subject_.modules[step.module]->exports;
-      if (number < exports.size()) return text::format("{} of instance {}", text::quoted(exports[number].name), instance);
+      if (number < exports.size())
+        return text::format("{} of instance {}", text::quoted(exports[number].name), instance);
     }
     return text::format("export {} of instance {}", number, instance);
   }
@@ -56,7 +58,9 @@ class Reader {
   // One token as words, without its place.
   std::string token(const Token& t) const {
     switch (t.tok) {
-      case Tok::kStep: return text::format("step {}: {}", t.value, t.value < subject_.plan.size() ? describe(subject_.plan[t.value]) : "?");
+      case Tok::kStep:
+        return text::format("step {}: {}", t.value,
+                            t.value < subject_.plan.size() ? describe(subject_.plan[t.value]) : "?");
       case Tok::kSkipped: return "skipped";
       case Tok::kOutcome: return wasm::to_string(static_cast<wasm::OutcomeKind>(t.value));
       case Tok::kTrap: return text::format("trap \"{}\"", wasm::to_string(static_cast<wasm::TrapKind>(t.value)));
@@ -73,11 +77,13 @@ class Reader {
       case Tok::kTableElement: return text::format("element {}", t.value);
       case Tok::kMemory: return text::format("memory {}", export_name(t.aux, t.value));
       case Tok::kMemorySize: return text::format("{} bytes", t.value);
-      case Tok::kMemoryChunk: return text::format("bytes {} to {} with hash {:#x}", t.aux * 4096u, t.aux * 4096u + 4095u, t.value);
+      case Tok::kMemoryChunk:
+        return text::format("bytes {} to {} with hash {:#x}", t.aux * 4096u, t.aux * 4096u + 4095u, t.value);
       case Tok::kRoot: return text::format("kept result {}", t.value);
       case Tok::kI32: return text::format("i32 {}", static_cast<int32_t>(t.value));
       case Tok::kI64: return text::format("i64 {}", static_cast<int64_t>(t.value));
-      case Tok::kF32: return text::format("f32 {} (bits {:#x})", std::bit_cast<float>(static_cast<uint32_t>(t.value)), t.value);
+      case Tok::kF32:
+        return text::format("f32 {} (bits {:#x})", std::bit_cast<float>(static_cast<uint32_t>(t.value)), t.value);
       case Tok::kF64: return text::format("f64 {} (bits {:#x})", std::bit_cast<double>(t.value), t.value);
       case Tok::kV128Low: return text::format("v128 low half {:#x}", t.value);
       case Tok::kV128High: return text::format("v128 high half {:#x}", t.value);
@@ -86,13 +92,16 @@ class Reader {
       case Tok::kHost: return text::format("host reference {}", t.value);
       case Tok::kFunc: return text::format("function {}", export_name(t.aux, t.value));
       case Tok::kHostFunc: return text::format("host function {}", t.value);
-      case Tok::kObject: return text::format("object {} ({}), not met before", t.value, name_of(static_cast<RefKind>(t.aux)));
+      case Tok::kObject:
+        return text::format("object {} ({}), not met before", t.value, name_of(static_cast<RefKind>(t.aux)));
       case Tok::kSeen: return text::format("object {} ({}), met before", t.value, name_of(static_cast<RefKind>(t.aux)));
       case Tok::kShallow: return text::format("{} of {}", name_of(static_cast<RefKind>(t.aux)), type(t.value));
       case Tok::kBroken: return "a reference that is not live";
-      case Tok::kContents: return text::format("contents of object {} ({})", t.value, name_of(static_cast<RefKind>(t.aux)));
+      case Tok::kContents:
+        return text::format("contents of object {} ({})", t.value, name_of(static_cast<RefKind>(t.aux)));
       case Tok::kType: return type(t.value);
-      case Tok::kExnTag: return t.aux == 1 ? text::format("tag of {}", type(t.value)) : text::format("tag #{:#x}", t.value);
+      case Tok::kExnTag:
+        return t.aux == 1 ? text::format("tag of {}", type(t.value)) : text::format("tag #{:#x}", t.value);
       case Tok::kLength: return text::format("length {}", t.value);
       case Tok::kField: return text::format("field {}", t.value);
       case Tok::kTruncated: return "end of the recorded graph";
@@ -174,7 +183,9 @@ std::optional<Difference> find_difference(const LoadedCase& subject, const Obser
                                           const std::string& left_name, const std::string& right_name) {
   const size_t left_size = usable(left), right_size = usable(right);
   const size_t common = std::min(left_size, right_size);
-  const bool equal_prefix = common == 0 || std::equal(left.tokens.begin(), left.tokens.begin() + static_cast<std::ptrdiff_t>(common), right.tokens.begin());
+  const bool equal_prefix =
+      common == 0 ||
+      std::equal(left.tokens.begin(), left.tokens.begin() + static_cast<std::ptrdiff_t>(common), right.tokens.begin());
   if (equal_prefix && (left_size == right_size || left.inconclusive || right.inconclusive)) return {};
   size_t at = 0;
   while (at < common && left.tokens[at] == right.tokens[at]) ++at;
@@ -205,8 +216,9 @@ std::optional<Difference> find_difference(const LoadedCase& subject, const Obser
     difference.kind = text::format("outcome: {} / {}", short_side(left, a), short_side(right, b));
   }
   const bool left_longer = left_size >= right_size;
-  difference.text = text::format("{}: {} has {}, {} has {}", left_longer ? reader.place(at) : right_reader.place(at),
-                                 left_name, with_detail(reader, left, a), right_name, with_detail(right_reader, right, b));
+  difference.text =
+      text::format("{}: {} has {}, {} has {}", left_longer ? reader.place(at) : right_reader.place(at), left_name,
+                   with_detail(reader, left, a), right_name, with_detail(right_reader, right, b));
   return difference;
 }
 
@@ -219,8 +231,8 @@ std::string print_observation(const LoadedCase& subject, const Observation& obse
       out += "...\n";
       break;
     }
-    const bool heading = t.tok == Tok::kStep || t.tok == Tok::kGlobal || t.tok == Tok::kTable || t.tok == Tok::kMemory ||
-                         t.tok == Tok::kRoot || t.tok == Tok::kContents;
+    const bool heading = t.tok == Tok::kStep || t.tok == Tok::kGlobal || t.tok == Tok::kTable ||
+                         t.tok == Tok::kMemory || t.tok == Tok::kRoot || t.tok == Tok::kContents;
     out += text::format("{}{}\n", heading ? "" : "  ", reader.token(t));
   }
   if (observation.inconclusive) out += text::format("ended: {}\n", observation.inconclusive_reason);

@@ -15,8 +15,8 @@ namespace parallax::fuzz {
 class GraphWalk {
  public:
   static constexpr uint64_t kMaxObjects = 20'000;
-  static constexpr uint64_t kMaxValues = 100'000;    // fields and elements read
-  static constexpr uint64_t kMaxElements = 1'000;    // of one object
+  static constexpr uint64_t kMaxValues = 100'000;  // fields and elements read
+  static constexpr uint64_t kMaxElements = 1'000;  // of one object
 
   GraphWalk(wasm::Embedding& store, Hosts& hosts, Observation& out);
 
@@ -39,7 +39,7 @@ class GraphWalk {
     wasm::Ref ref;
     uint32_t number = 0;  // + 1; 0 is free
   };
-  std::vector<Slot> slots_;      // open addressing
+  std::vector<Slot> slots_;         // open addressing
   std::vector<wasm::Value> queue_;  // by number
   size_t drained_ = 0;
   uint64_t values_ = 0;

@@ -13,8 +13,8 @@ using wasm::Outcome;
 using wasm::OutcomeKind;
 using wasm::RefKind;
 using wasm::ValKind;
-using wasm::Value;
 using wasm::ValType;
+using wasm::Value;
 
 namespace {
 
@@ -202,7 +202,8 @@ Outcome Hosts::State::answer(const wasm::Import& import, const wasm::SubType& ty
     if (name == "collect") store.collect();
     if (name == "echo" && args.size() == type.results.size()) return echo(args);
     if (name == "expect" && args.size() == 2 && args[0].low != args[1].low) {
-      out.fail(FaultClass::kExpectation, text::format("I3: the program computed {} and knows that it is {}", args[0].low, args[1].low));
+      out.fail(FaultClass::kExpectation,
+               text::format("I3: the program computed {} and knows that it is {}", args[0].low, args[1].low));
     }
   }
   std::vector<Value> results;
@@ -228,7 +229,8 @@ Result<Extern> Hosts::make_import(const wasm::Module& module, const wasm::Import
             for (const Value& arg : args) put_shallow(arg);
             const auto count = static_cast<uint32_t>(host.out.tokens.size() - begin);
             if (host.trace_tokens + count > kMaxTraceTokens) {
-              host.trace_hash = XXH3_64bits_withSeed(host.out.tokens.data() + begin, count * sizeof(Token), host.trace_hash);
+              host.trace_hash =
+                  XXH3_64bits_withSeed(host.out.tokens.data() + begin, count * sizeof(Token), host.trace_hash);
               host.hashed_tokens += count;
               host.out.tokens.resize(begin);
             }
@@ -262,8 +264,9 @@ Result<Extern> Hosts::make_import(const wasm::Module& module, const wasm::Import
     }
     case ExternKind::kMemory: return state.store.make_memory(module.memories[import.index].type);
   }
-  return fail(ErrorCode::kUnlinkable, import.offset,
-              text::format("the host has no value for import {} {}", text::quoted(import.module), text::quoted(import.name)));
+  return fail(
+      ErrorCode::kUnlinkable, import.offset,
+      text::format("the host has no value for import {} {}", text::quoted(import.module), text::quoted(import.name)));
 }
 
 void Hosts::publish(uint32_t instance_number, wasm::InstanceId instance, std::shared_ptr<const wasm::Module> module) {
@@ -307,9 +310,7 @@ void Hosts::put_shallow(const Value& value) {
     case ValKind::kI64: return out.put(Tok::kI64, value.low);
     case ValKind::kF32: return out.put(Tok::kF32, value.low & 0xffffffffu);
     case ValKind::kF64: return out.put(Tok::kF64, value.low);
-    case ValKind::kV128:
-      out.put(Tok::kV128Low, value.low);
-      return out.put(Tok::kV128High, value.high);
+    case ValKind::kV128: out.put(Tok::kV128Low, value.low); return out.put(Tok::kV128High, value.high);
     case ValKind::kRef: break;
     case ValKind::kBottom: return out.put(Tok::kBroken);
   }

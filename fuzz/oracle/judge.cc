@@ -46,7 +46,8 @@ Verdict judge_rejection(const Case& subject, const Error& error) {
   if (subject.claims_invalid) return {};  // as it must be
   const bool limit = error.code == ErrorCode::kUnsupported || error.code == ErrorCode::kLimit;
   if (!subject.claims_valid || limit) {
-    return {.kind = VerdictKind::kRejected, .reason = text::format("{}: {}", to_string(error.code), normalise(error.message))};
+    return {.kind = VerdictKind::kRejected,
+            .reason = text::format("{}: {}", to_string(error.code), normalise(error.message))};
   }
   return found(FindingClass::kRejected, normalise(error.to_string()),
                text::format("the front end rejects a module that its generator made as valid: {}", error.to_string()));
@@ -92,11 +93,13 @@ class Judgement {
     {
       auto store = other();
       if (!store) return {.kind = VerdictKind::kInconclusive, .reason = store.error().message};
-      if (options_.decorate_last && i + 1 == options_.executors.size()) *store = options_.decorate_last(std::move(*store));
+      if (options_.decorate_last && i + 1 == options_.executors.size())
+        *store = options_.decorate_last(std::move(*store));
       observe(loaded_, **store, other, seen);
     }
     if (seen.fault != FaultClass::kNone) {
-      return found(class_of(seen.fault), normalise(seen.fault_text), text::format("{}: {}", to_string(spec), seen.fault_text));
+      return found(class_of(seen.fault), normalise(seen.fault_text),
+                   text::format("{}: {}", to_string(spec), seen.fault_text));
     }
     if (i > 0) {
       options_.progress.at(Stage::kCompare);
@@ -112,7 +115,8 @@ class Judgement {
     if (guilty != 0) verdict.finding.executors.push_back(to_string(options_.executors[guilty]));
     if (options_.with_log) {
       for (const size_t i : {size_t{0}, guilty}) {
-        verdict.finding.log += text::format("== {} ==\n{}", to_string(options_.executors[i]), print_observation(loaded_, buffer(i)));
+        verdict.finding.log +=
+            text::format("== {} ==\n{}", to_string(options_.executors[i]), print_observation(loaded_, buffer(i)));
         if (guilty == 0) break;
       }
     }
@@ -144,7 +148,8 @@ Verdict judge(const Case& subject, const JudgeOptions& options) {
   const auto loaded = load_case(subject);
   if (!loaded) return judge_rejection(subject, loaded.error());
   if (subject.claims_invalid) {
-    return found(FindingClass::kAccepted, "validation", "the front end accepts a module that was made to break one rule of validation");
+    return found(FindingClass::kAccepted, "validation",
+                 "the front end accepts a module that was made to break one rule of validation");
   }
   return Judgement(*loaded, options).all();
 }
@@ -165,7 +170,8 @@ std::string one_line(std::string text) {
 
 std::string normalise(std::string_view text) {
   // Words whose digits name something; in all others (v17, s3, 0x1f, 12) they count.
-  static constexpr std::string_view kKept[] = {"i8", "i16", "i31", "i32", "i64", "f32", "f64", "v128", "I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8"};
+  static constexpr std::string_view kKept[] = {"i8", "i16", "i31", "i32", "i64", "f32", "f64", "v128",
+                                               "I1", "I2",  "I3",  "I4",  "I5",  "I6",  "I7",  "I8"};
   const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; };
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   text = text.substr(0, text.find('\n'));

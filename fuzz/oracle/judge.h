@@ -28,7 +28,7 @@ struct Finding {
   std::string signature;   // class, component and enumerators: equal for equal causes as far as symptoms tell
   std::string difference;  // one sentence, with values
   std::vector<std::string> executors;  // specs, the reference first
-  std::string log;         // the observations, or the output of a child
+  std::string log;                     // the observations, or the output of a child
 };
 
 enum class VerdictKind : uint8_t { kAgreed, kInconclusive, kRejected, kFinding };
@@ -60,8 +60,8 @@ using Decorate = std::function<std::unique_ptr<wasm::Embedding>(std::unique_ptr<
 struct JudgeOptions {
   std::vector<ExecutorSpec> executors;  // the first is the reference; required
   Progress progress;
-  bool with_log = true;        // print the observations into a finding's log
-  Decorate decorate_last;      // applied to the last executor
+  bool with_log = true;    // print the observations into a finding's log
+  Decorate decorate_last;  // applied to the last executor
 };
 
 // Never throws. Requires: at least one executor and one module.

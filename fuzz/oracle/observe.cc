@@ -15,8 +15,8 @@ using wasm::Outcome;
 using wasm::OutcomeKind;
 using wasm::RefKind;
 using wasm::ValKind;
-using wasm::Value;
 using wasm::ValType;
+using wasm::Value;
 
 const char* component(Tok tok) {
   static constexpr const char* kComponents[] = {
@@ -141,7 +141,8 @@ class Run {
     wasm::InstanceId id = 0;
     const Outcome outcome = store_.instantiate(module, imports, id);
     if (outcome.kind == OutcomeKind::kUnlinkable && subject_.claims_valid) {
-      out_.fail(FaultClass::kExpectation, text::format("I3: imports of equal types do not match: {}", outcome.error.message));
+      out_.fail(FaultClass::kExpectation,
+                text::format("I3: imports of equal types do not match: {}", outcome.error.message));
     }
     finish(outcome);
     if (!outcome.returned()) return;
@@ -300,9 +301,8 @@ class Run {
           case wasm::Hierarchy::kAny:
           case wasm::Hierarchy::kExtern: value = (*foreign)->make_host_ref(7); break;
           case wasm::Hierarchy::kFunc:
-            value = (*foreign)->func_ref((*foreign)->make_func(subject_.types->intern_func({}, {}), [](Embedding&, auto) {
-              return Outcome::ok();
-            }));
+            value = (*foreign)->func_ref((*foreign)->make_func(subject_.types->intern_func({}, {}),
+                                                               [](Embedding&, auto) { return Outcome::ok(); }));
             break;
           case wasm::Hierarchy::kExn: planted = false; break;
         }

@@ -19,8 +19,8 @@ using wasm::Opcode;
 using wasm::Outcome;
 using wasm::OutcomeKind;
 using wasm::RefKind;
-using wasm::Value;
 using wasm::ValType;
+using wasm::Value;
 
 enum class Lie {
   kNone,
@@ -54,10 +54,13 @@ class Liar : public Embedding {
 
   const char* name() const override { return inner_->name(); }
   void set_budget(const wasm::Budget& budget) override { inner_->set_budget(budget); }
-  Outcome instantiate(std::shared_ptr<const wasm::Module> module, std::span<const Extern> imports, wasm::InstanceId& instance) override {
+  Outcome instantiate(std::shared_ptr<const wasm::Module> module, std::span<const Extern> imports,
+                      wasm::InstanceId& instance) override {
     return inner_->instantiate(std::move(module), imports, instance);
   }
-  Result<Extern> find_export(wasm::InstanceId instance, std::string_view name) override { return inner_->find_export(instance, name); }
+  Result<Extern> find_export(wasm::InstanceId instance, std::string_view name) override {
+    return inner_->find_export(instance, name);
+  }
   Result<> drop_instance(wasm::InstanceId instance) override { return inner_->drop_instance(instance); }
   Outcome call(Extern func, std::span<const Value> args) override {
     Outcome outcome = inner_->call(func, args);
@@ -66,16 +69,22 @@ class Liar : public Embedding {
     if (lie_ == Lie::kTrap && outcome.kind == OutcomeKind::kTrapped) outcome.trap = wasm::TrapKind::kHostTrap;
     if (lie_ == Lie::kPayload && outcome.kind == OutcomeKind::kThrew) outcome.values[0].low ^= 1;
     if (lie_ == Lie::kMisuse) return Outcome::ended(OutcomeKind::kMisuse, {ErrorCode::kInvariant, 0, "I1: planted"});
-    if (lie_ == Lie::kInvariant) return Outcome::ended(OutcomeKind::kInvariant, {ErrorCode::kInvariant, 0, "I3: planted"});
-    if (lie_ == Lie::kUnsupported) return Outcome::ended(OutcomeKind::kUnsupported, {ErrorCode::kUnsupported, 0, "planted"});
+    if (lie_ == Lie::kInvariant)
+      return Outcome::ended(OutcomeKind::kInvariant, {ErrorCode::kInvariant, 0, "I3: planted"});
+    if (lie_ == Lie::kUnsupported)
+      return Outcome::ended(OutcomeKind::kUnsupported, {ErrorCode::kUnsupported, 0, "planted"});
     return outcome;
   }
   Extern make_func(wasm::TypeId type, wasm::HostFunc func) override { return inner_->make_func(type, std::move(func)); }
   Extern make_table(const wasm::TableType& type, const Value& init) override { return inner_->make_table(type, init); }
   Extern make_memory(const wasm::MemoryType& type) override { return inner_->make_memory(type); }
-  Extern make_global(const wasm::GlobalType& type, const Value& init) override { return inner_->make_global(type, init); }
+  Extern make_global(const wasm::GlobalType& type, const Value& init) override {
+    return inner_->make_global(type, init);
+  }
   Extern make_tag(wasm::TypeId type) override { return inner_->make_tag(type); }
-  Value make_host_ref(uint64_t host_value) override { return inner_->make_host_ref(host_value + (lie_ == Lie::kHostValue)); }
+  Value make_host_ref(uint64_t host_value) override {
+    return inner_->make_host_ref(host_value + (lie_ == Lie::kHostValue));
+  }
   Value func_ref(Extern func) override { return inner_->func_ref(func); }
   Result<Extern> func_of(const Value& ref) override { return inner_->func_of(ref); }
   Result<ValType> global_type(Extern global) override { return inner_->global_type(global); }
@@ -98,7 +107,9 @@ class Liar : public Embedding {
     if (lie_ == Lie::kTableElement && outcome.returned()) outcome.values[0] = Value::null();
     return outcome;
   }
-  Outcome table_set(Extern table, uint64_t index, const Value& value) override { return inner_->table_set(table, index, value); }
+  Outcome table_set(Extern table, uint64_t index, const Value& value) override {
+    return inner_->table_set(table, index, value);
+  }
   Result<std::span<uint8_t>> memory(Extern memory) override {
     auto bytes = inner_->memory(memory);
     if (lie_ == Lie::kMemory && bytes) (*bytes)[5000] ^= 1;
@@ -114,7 +125,8 @@ class Liar : public Embedding {
   bool same(const Value& a, const Value& b) override { return inner_->same(a, b); }
   Result<wasm::ObjectView> inspect(const Value& ref) override {
     auto view = inner_->inspect(ref);
-    if (lie_ == Lie::kType && view && view->kind == RefKind::kStruct) view->type = wasm::TypeId(view->type.raw == 0 ? 1u : 0u);
+    if (lie_ == Lie::kType && view && view->kind == RefKind::kStruct)
+      view->type = wasm::TypeId(view->type.raw == 0 ? 1u : 0u);
     if (lie_ == Lie::kLength && view && view->kind == RefKind::kArray) view->length -= 1;
     if (lie_ == Lie::kInspect && view) return parallax::fail(ErrorCode::kInvariant, 0, "I1: planted");
     return view;
@@ -122,9 +134,11 @@ class Liar : public Embedding {
   Result<Value> field(const Value& ref, uint64_t index) override {
     auto value = inner_->field(ref, index);
     if (lie_ == Lie::kField && value && value->kind == wasm::ValKind::kI64) value->low ^= 1;
-    if (lie_ == Lie::kPackedField && value && value->kind == wasm::ValKind::kI32) value->low = static_cast<uint32_t>(static_cast<int8_t>(value->low));
+    if (lie_ == Lie::kPackedField && value && value->kind == wasm::ValKind::kI32)
+      value->low = static_cast<uint32_t>(static_cast<int8_t>(value->low));
     // Two fields with one object: the second claims to be null, or the other way around an alias goes missing.
-    if (lie_ == Lie::kIdentity && value && is_ref(*value) && value->ref.kind == RefKind::kStruct && index == 3) return ref;
+    if (lie_ == Lie::kIdentity && value && is_ref(*value) && value->ref.kind == RefKind::kStruct && index == 3)
+      return ref;
     return value;
   }
   bool matches(const Value& ref, ValType type) override { return inner_->matches(ref, type); }
@@ -164,13 +178,25 @@ Case showcase() {
   m.add_memory({{.min = 1, .max = 1}});
   m.add_tag(payload);
   // Both references of the object name the same second object, whose byte has its top bit set.
-  const auto make = m.add_func(object, {ref_pair}, CodeWriter()
-      .i64_const(3).i32_const(200).ref_null(HeapType::concrete(pair)).ref_null(HeapType::concrete(pair)).op(Opcode::StructNew, pair)
-      .local_set(0).i64_const(9).i32_const(100).local_get(0).local_get(0).op(Opcode::StructNew, pair).end());
+  const auto make = m.add_func(object, {ref_pair},
+                               CodeWriter()
+                                   .i64_const(3)
+                                   .i32_const(200)
+                                   .ref_null(HeapType::concrete(pair))
+                                   .ref_null(HeapType::concrete(pair))
+                                   .op(Opcode::StructNew, pair)
+                                   .local_set(0)
+                                   .i64_const(9)
+                                   .i32_const(100)
+                                   .local_get(0)
+                                   .local_get(0)
+                                   .op(Opcode::StructNew, pair)
+                                   .end());
   const auto seven = m.add_func(number, {}, CodeWriter().i64_const(7).end());
   const auto trap = m.add_func(nothing, {}, CodeWriter().op(Opcode::Unreachable).end());
   const auto raise = m.add_func(nothing, {}, CodeWriter().i32_const(11).op(Opcode::Throw, 0).end());
-  const auto fill = m.add_func(nothing, {}, CodeWriter().i32_const(1).i32_const(8).op(Opcode::RefI31).op(Opcode::TableSet, 0).end());
+  const auto fill =
+      m.add_func(nothing, {}, CodeWriter().i32_const(1).i32_const(8).op(Opcode::RefI31).op(Opcode::TableSet, 0).end());
   const auto echo = m.add_func(host, {}, CodeWriter().local_get(0).end());
   const char* names[] = {"make", "seven", "trap", "raise", "fill", "echo"};
   const wasm::FuncIndex funcs[] = {make, seven, trap, raise, fill, echo};
@@ -193,7 +219,9 @@ Case showcase() {
 Verdict judge_with(Lie lie, const Case& subject) {
   JudgeOptions options;
   options.executors = {{}, {.zeal = Zeal::kEvery}};
-  options.decorate_last = [lie](std::unique_ptr<Embedding> inner) { return std::make_unique<Liar>(std::move(inner), lie); };
+  options.decorate_last = [lie](std::unique_ptr<Embedding> inner) {
+    return std::make_unique<Liar>(std::move(inner), lie);
+  };
   return judge(subject, options);
 }
 
@@ -219,26 +247,26 @@ TEST_P(EveryLie, IsReportedByItsComponent) {
   EXPECT_NE(verdict.finding.difference.find(GetParam().words), std::string::npos) << verdict.finding.difference;
 }
 
-INSTANTIATE_TEST_SUITE_P(Oracle, EveryLie, testing::Values(
-    Expected{Lie::kResult, "divergence|number: I64", "i64 7"},
-    Expected{Lie::kOutcome, "divergence|outcome: returned / trap", "unreachable"},
-    Expected{Lie::kTrap, "divergence|trap: ", "trap raised by the host"},
-    Expected{Lie::kPayload, "divergence|number: I32", "i32 11"},
-    Expected{Lie::kGlobal, "divergence|number: I32", "global \"number\""},
-    Expected{Lie::kI31, "divergence|reference: I31", "global \"small\""},
-    Expected{Lie::kTableSize, "divergence|table: TableSize", "3 elements"},
-    Expected{Lie::kTableElement, "divergence|table", "element 1"},
-    Expected{Lie::kMemory, "divergence|memory: MemoryChunk", "bytes 4096 to 8191"},
-    Expected{Lie::kField, "divergence|number: I64", "kept result 0"},
-    Expected{Lie::kPackedField, "divergence|number: I32", "-> 1"},
-    Expected{Lie::kLength, "divergence|graph: Length", "length 4"},
-    Expected{Lie::kType, "divergence|", "type"},
-    Expected{Lie::kIdentity, "divergence|identity: Seen", "-> 3"},
-    Expected{Lie::kHostValue, "divergence|reference: Host", "host reference 42"},
-    Expected{Lie::kInspect, "invariant|I1: planted", "I1: planted"},
-    Expected{Lie::kInvariant, "invariant|I3: planted", "I3: planted"},
-    Expected{Lie::kMisuse, "misuse|I1: planted", "I1: planted"},
-    Expected{Lie::kVerify, "verify|I2: planted", "I2: planted"}));
+INSTANTIATE_TEST_SUITE_P(Oracle, EveryLie,
+                         testing::Values(Expected{Lie::kResult, "divergence|number: I64", "i64 7"},
+                                         Expected{Lie::kOutcome, "divergence|outcome: returned / trap", "unreachable"},
+                                         Expected{Lie::kTrap, "divergence|trap: ", "trap raised by the host"},
+                                         Expected{Lie::kPayload, "divergence|number: I32", "i32 11"},
+                                         Expected{Lie::kGlobal, "divergence|number: I32", "global \"number\""},
+                                         Expected{Lie::kI31, "divergence|reference: I31", "global \"small\""},
+                                         Expected{Lie::kTableSize, "divergence|table: TableSize", "3 elements"},
+                                         Expected{Lie::kTableElement, "divergence|table", "element 1"},
+                                         Expected{Lie::kMemory, "divergence|memory: MemoryChunk", "bytes 4096 to 8191"},
+                                         Expected{Lie::kField, "divergence|number: I64", "kept result 0"},
+                                         Expected{Lie::kPackedField, "divergence|number: I32", "-> 1"},
+                                         Expected{Lie::kLength, "divergence|graph: Length", "length 4"},
+                                         Expected{Lie::kType, "divergence|", "type"},
+                                         Expected{Lie::kIdentity, "divergence|identity: Seen", "-> 3"},
+                                         Expected{Lie::kHostValue, "divergence|reference: Host", "host reference 42"},
+                                         Expected{Lie::kInspect, "invariant|I1: planted", "I1: planted"},
+                                         Expected{Lie::kInvariant, "invariant|I3: planted", "I3: planted"},
+                                         Expected{Lie::kMisuse, "misuse|I1: planted", "I1: planted"},
+                                         Expected{Lie::kVerify, "verify|I2: planted", "I2: planted"}));
 
 TEST(Oracle, AnUnsupportedExecutorJudgesNothing) {
   const Verdict verdict = judge_with(Lie::kUnsupported, showcase());
@@ -265,8 +293,8 @@ TEST(Oracle, AModuleThatClaimsToBeValidMustBeAccepted) {
 }
 
 TEST(Specs, PrintAndParseAreInverse) {
-  for (const char* text : {"interp", "interp:zeal=every", "jit:O2:moving", "jit:O0:nonmoving:zeal=every:armed", "jit:O1:never:chaos=7",
-                           "jit:O2:moving:zeal=only5"}) {
+  for (const char* text : {"interp", "interp:zeal=every", "jit:O2:moving", "jit:O0:nonmoving:zeal=every:armed",
+                           "jit:O1:never:chaos=7", "jit:O2:moving:zeal=only5"}) {
     const auto spec = parse_spec(text);
     ASSERT_TRUE(spec.has_value()) << text;
     EXPECT_EQ(to_string(*spec), text);
@@ -282,7 +310,8 @@ TEST(Specs, PrintAndParseAreInverse) {
 TEST(Signatures, ForgetNumbersAndKeepNames) {
   EXPECT_EQ(normalise("I2: slot 12 unmapped at 0x1f"), "I2: slot # unmapped at #");
   EXPECT_EQ(normalise("i32 and i64"), "i32 and i64");
-  EXPECT_EQ(normalise("I3: after dce: v12 is no (ref null 3) in function 7: rest\n more"), "I3: after dce: v# is no (ref null #)");
+  EXPECT_EQ(normalise("I3: after dce: v12 is no (ref null 3) in function 7: rest\n more"),
+            "I3: after dce: v# is no (ref null #)");
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto subject = fuzz::generate(fuzz::GeneratorKind::kBinaryen, {data, size});
   if (!subject) return 0;
   const fuzz::Verdict verdict = fuzz::judge(*subject, {.executors = fuzz::draw_executors(XXH3_64bits(data, size))});
-  CHECK(verdict.kind != fuzz::VerdictKind::kFinding, "{}\n{}\n{}", verdict.finding.signature, verdict.finding.difference,
-        verdict.finding.log);
+  CHECK(verdict.kind != fuzz::VerdictKind::kFinding, "{}\n{}\n{}", verdict.finding.signature,
+        verdict.finding.difference, verdict.finding.log);
   return 0;
 }

@@ -31,7 +31,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto executors = fuzz::executors_of(*subject, XXH3_64bits(data, size));
   if (!executors || executors->size() < 2) return 0;
   const fuzz::Verdict verdict = fuzz::judge(*subject, {.executors = *executors});
-  CHECK(verdict.kind != fuzz::VerdictKind::kFinding, "{}\n{}\n{}", verdict.finding.signature, verdict.finding.difference,
-        verdict.finding.log);
+  CHECK(verdict.kind != fuzz::VerdictKind::kFinding, "{}\n{}\n{}", verdict.finding.signature,
+        verdict.finding.difference, verdict.finding.log);
   return 0;
 }

@@ -53,9 +53,9 @@ class InterruptScope {
 
 struct WorkerProcess {
   pid_t pid = 0;
-  int out = -1;        // its standard output: one line per finding
-  int err = -1;        // its standard error, a file in memory
-  std::string line;    // unfinished line of `out`
+  int out = -1;      // its standard output: one line per finding
+  int err = -1;      // its standard error, a file in memory
+  std::string line;  // unfinished line of `out`
   uint64_t seen_index = ~uint64_t{0};
   double seen_at = 0;  // when the index was first seen
   bool done = false;
@@ -67,8 +67,7 @@ class Supervisor {
   ~Supervisor() {
     for (WorkerProcess& worker : workers_) {
       if (worker.pid > 0) ::kill(worker.pid, SIGKILL);
-      while (worker.pid > 0 && ::waitpid(worker.pid, nullptr, 0) < 0 && errno == EINTR) {
-      }
+      while (worker.pid > 0 && ::waitpid(worker.pid, nullptr, 0) < 0 && errno == EINTR) {}
     }
     if (slots_ != nullptr) ::munmap(slots_, sizeof(WorkerSlot) * options_.jobs);
     if (shared_ >= 0) ::close(shared_);
@@ -100,7 +99,8 @@ class Supervisor {
   Result<> share_memory() {
     shared_ = ::memfd_create("parallax-campaign", 0);  // inherited by workers, so not close-on-exec
     const size_t size = sizeof(WorkerSlot) * options_.jobs;
-    if (shared_ < 0 || ::ftruncate(shared_, static_cast<off_t>(size)) != 0) return fail(ErrorCode::kIo, 0, "no shared memory");
+    if (shared_ < 0 || ::ftruncate(shared_, static_cast<off_t>(size)) != 0)
+      return fail(ErrorCode::kIo, 0, "no shared memory");
     void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, shared_, 0);
     if (memory == MAP_FAILED) return fail(ErrorCode::kIo, 0, "no shared memory");
     slots_ = static_cast<WorkerSlot*>(memory);
@@ -109,10 +109,20 @@ class Supervisor {
   }
 
   std::vector<std::string> worker_command(uint32_t number) const {
-    std::vector<std::string> command = {
-        triage::own_program(), "worker", "--shm", std::to_string(shared_), "--number", std::to_string(number),
-        "--jobs", std::to_string(options_.jobs), "--seed", std::to_string(options_.seed), "--runs", std::to_string(options_.runs),
-        "--generator", to_string(options_.generator)};
+    std::vector<std::string> command = {triage::own_program(),
+                                        "worker",
+                                        "--shm",
+                                        std::to_string(shared_),
+                                        "--number",
+                                        std::to_string(number),
+                                        "--jobs",
+                                        std::to_string(options_.jobs),
+                                        "--seed",
+                                        std::to_string(options_.seed),
+                                        "--runs",
+                                        std::to_string(options_.runs),
+                                        "--generator",
+                                        to_string(options_.generator)};
     const auto add = [&](const char* name, const std::string& value) {
       if (!value.empty()) command.insert(command.end(), {name, value});
     };
@@ -191,7 +201,8 @@ class Supervisor {
     }
     if (ending_ != 0 && seconds() - ending_ > kPatienceAtEnd) return abandon(worker);
     WorkerSlot& slot = slots_[number];
-    const uint64_t index = slot.index.load(std::memory_order_relaxed) ^ slot.counts[0].load(std::memory_order_relaxed) << 32;
+    const uint64_t index = slot.index.load(std::memory_order_relaxed) ^ slot.counts[0].load(std::memory_order_relaxed)
+                                                                            << 32;
     const double now = seconds();
     if (index != worker.seen_index) {
       worker.seen_index = index;
@@ -262,7 +273,8 @@ class Supervisor {
     const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
     if (code == kUsage || code == kEnvironment || code == 127) {
-      if (slot.counts[0].load() == 0) return fail(ErrorCode::kIo, 0, text::format("a worker did not start: {}", error_output(worker)));
+      if (slot.counts[0].load() == 0)
+        return fail(ErrorCode::kIo, 0, text::format("a worker did not start: {}", error_output(worker)));
     }
     note_death(number, signal, code, nullptr);
     return next(number);
@@ -271,8 +283,7 @@ class Supervisor {
   Result<> kill_worker(uint32_t number, fuzz::FindingClass why) {
     WorkerProcess& worker = workers_[number];
     ::kill(worker.pid, SIGKILL);
-    while (::waitpid(worker.pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    while (::waitpid(worker.pid, nullptr, 0) < 0 && errno == EINTR) {}
     worker.pid = 0;
     read_lines(worker);
     ::close(worker.out);
@@ -283,8 +294,7 @@ class Supervisor {
   // The campaign is over and the worker's last case is not: it is not waited for, and nothing is said about the case.
   Result<> abandon(WorkerProcess& worker) {
     ::kill(worker.pid, SIGKILL);
-    while (::waitpid(worker.pid, nullptr, 0) < 0 && errno == EINTR) {
-    }
+    while (::waitpid(worker.pid, nullptr, 0) < 0 && errno == EINTR) {}
     worker.pid = 0;
     read_lines(worker);
     ::close(worker.out);
@@ -329,9 +339,12 @@ class Supervisor {
     const uint64_t index = slot.index.load();
     const auto stage = static_cast<Stage>(slot.stage.load());
     const bool generating = stage == Stage::kGenerate;
-    const bool binaryen = fuzz::generator_at(options_.generator, options_.seed, index) == fuzz::GeneratorKind::kBinaryen;
+    const bool binaryen =
+        fuzz::generator_at(options_.generator, options_.seed, index) == fuzz::GeneratorKind::kBinaryen;
     if (generating && binaryen) {
-      const char* reason = why == nullptr ? "generator-abort" : *why == fuzz::FindingClass::kHang ? "generator-hang" : "generator-memory";
+      const char* reason = why == nullptr                      ? "generator-abort"
+                           : *why == fuzz::FindingClass::kHang ? "generator-hang"
+                                                               : "generator-memory";
       ++report_.reasons[text::format("rejected: {}", reason)];
       ++report_.counts[static_cast<size_t>(Count::kRejected)];
       return;
@@ -346,8 +359,9 @@ class Supervisor {
     triage::Death death = triage::explain_death(signal, code, output, where);
     if (why != nullptr) {
       death = {*why, text::format("{}|{}", to_string(*why), where),
-               *why == fuzz::FindingClass::kHang ? text::format("no end after {} s ({})", options_.case_seconds, where)
-                                                 : text::format("more than {} MiB resident ({})", options_.limit_bytes >> 20, where)};
+               *why == fuzz::FindingClass::kHang
+                   ? text::format("no end after {} s ({})", options_.case_seconds, where)
+                   : text::format("more than {} MiB resident ({})", options_.limit_bytes >> 20, where)};
     }
     ++report_.counts[static_cast<size_t>(Count::kFindings)];
     const std::string symptom = death.signature;
@@ -359,11 +373,18 @@ class Supervisor {
     }
     std::string folder = "-";
     if (!options_.findings.empty()) {
-      const triage::Record record{.kind = death.kind, .signature = death.signature, .symptom = symptom, .difference = death.difference,
-                                  .executors = subject.configuration.executors,
-                                  .origin = text::format("{} seed {} index {}", to_string(options_.generator), options_.seed, index),
-                                  .seed = options_.seed, .index = index, .fault = options_.fault, .version = kVersion,
-                                  .stage = where};
+      const triage::Record record{
+          .kind = death.kind,
+          .signature = death.signature,
+          .symptom = symptom,
+          .difference = death.difference,
+          .executors = subject.configuration.executors,
+          .origin = text::format("{} seed {} index {}", to_string(options_.generator), options_.seed, index),
+          .seed = options_.seed,
+          .index = index,
+          .fault = options_.fault,
+          .version = kVersion,
+          .stage = where};
       const std::vector<uint8_t> bytes = envelope ? std::move(*envelope) : std::vector<uint8_t>();
       const auto written = triage::write_finding(options_.findings, record, bytes, output);
       if (written) folder = written->folder;
@@ -375,13 +396,22 @@ class Supervisor {
   // The case at an index as an envelope, made in a child: what killed the worker shall not kill us.
   Result<std::vector<uint8_t>> remake(uint64_t index) {
     const std::string path = text::format("/tmp/parallax-remake-{}", ::getpid());
-    std::vector<std::string> command = {triage::own_program(), "generate", "--generator", to_string(options_.generator),
-                                        "--seed", std::to_string(options_.seed), "--index", std::to_string(index),
-                                        "--envelope", "--output", path};
+    std::vector<std::string> command = {triage::own_program(),
+                                        "generate",
+                                        "--generator",
+                                        to_string(options_.generator),
+                                        "--seed",
+                                        std::to_string(options_.seed),
+                                        "--index",
+                                        std::to_string(index),
+                                        "--envelope",
+                                        "--output",
+                                        path};
     if (!options_.corpus.empty()) command.insert(command.end(), {"--corpus", options_.corpus});
     for (const std::string& spec : options_.executors) command.insert(command.end(), {"--executors", spec});
     const auto child = TRY(triage::run_child(command, {}));
-    auto bytes = child.exit_code == kDone ? read_file(path) : fail(ErrorCode::kIo, 0, "the case could not be made again");
+    auto bytes =
+        child.exit_code == kDone ? read_file(path) : fail(ErrorCode::kIo, 0, "the case could not be made again");
     ::unlink(path.c_str());
     return bytes;
   }
@@ -389,7 +419,8 @@ class Supervisor {
   // --- Reporting --------------------------------------------------------------------------------------------------
   uint64_t total(Count what) const {
     uint64_t sum = report_.counts[static_cast<size_t>(what)];
-    for (uint32_t i = 0; i < options_.jobs; ++i) sum += slots_[i].counts[static_cast<size_t>(what)].load(std::memory_order_relaxed);
+    for (uint32_t i = 0; i < options_.jobs; ++i)
+      sum += slots_[i].counts[static_cast<size_t>(what)].load(std::memory_order_relaxed);
     return sum;
   }
 
@@ -403,11 +434,16 @@ class Supervisor {
     const uint64_t cases = total(Count::kCases);
     const double rate = now > 0 ? static_cast<double>(cases) / now : 0;
     clear_status();
-    std::fprintf(stderr, "[%7.1f s] %llu cases, %.0f/s, agreed %llu, inconclusive %llu, rejected %llu, findings %llu (%zu distinct), calls returned %.0f%%%s",
-                 now, static_cast<unsigned long long>(cases), rate, static_cast<unsigned long long>(total(Count::kAgreed)),
-                 static_cast<unsigned long long>(total(Count::kInconclusive)), static_cast<unsigned long long>(total(Count::kRejected)),
+    std::fprintf(stderr,
+                 "[%7.1f s] %llu cases, %.0f/s, agreed %llu, inconclusive %llu, rejected %llu, findings %llu (%zu "
+                 "distinct), calls returned %.0f%%%s",
+                 now, static_cast<unsigned long long>(cases), rate,
+                 static_cast<unsigned long long>(total(Count::kAgreed)),
+                 static_cast<unsigned long long>(total(Count::kInconclusive)),
+                 static_cast<unsigned long long>(total(Count::kRejected)),
                  static_cast<unsigned long long>(total(Count::kFindings)), report_.found.size(),
-                 100.0 * static_cast<double>(total(Count::kReturned)) / static_cast<double>(std::max<uint64_t>(1, total(Count::kCalls))),
+                 100.0 * static_cast<double>(total(Count::kReturned)) /
+                     static_cast<double>(std::max<uint64_t>(1, total(Count::kCalls))),
                  on_terminal() && !last ? "" : "\n");
     std::fflush(stderr);
   }
@@ -434,7 +470,7 @@ class Supervisor {
   int shared_ = -1;
   Clock::time_point begin_ = Clock::now();
   uint32_t looks_left_ = 64;  // second, armed runs of cases that killed a worker
-  double ending_ = 0;  // when the workers were asked to end; 0: not yet
+  double ending_ = 0;         // when the workers were asked to end; 0: not yet
   std::array<double, kMemoryChecks> last_memory_check_{};
   CampaignReport report_;
 };
@@ -447,7 +483,10 @@ std::string to_json(const CampaignOptions& options, const CampaignReport& report
   using nlohmann::json;
   json found = json::array();
   for (const FoundRow& row : report.found) {
-    found.push_back({{"signature", row.signature}, {"difference", row.difference}, {"folder", row.folder}, {"count", row.count},
+    found.push_back({{"signature", row.signature},
+                     {"difference", row.difference},
+                     {"folder", row.folder},
+                     {"count", row.count},
                      {"first_seconds", row.first_seconds}});
   }
   const auto count = [&](Count what) { return report.count(what); };
@@ -475,7 +514,8 @@ std::string to_json(const CampaignOptions& options, const CampaignReport& report
               {"rss_end", report.rss_end},
               {"interrupted", report.interrupted}};
   if (!options.fault.empty()) {
-    out["fault"] = {{"name", options.fault}, {"reached", count(Count::kFaultReached)}, {"infected", count(Count::kFaultInfected)}};
+    out["fault"] = {
+        {"name", options.fault}, {"reached", count(Count::kFaultReached)}, {"infected", count(Count::kFaultInfected)}};
   }
   return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
@@ -483,13 +523,16 @@ std::string to_json(const CampaignOptions& options, const CampaignReport& report
 std::string to_text(const CampaignReport& report) {
   const auto count = [&](Count what) { return report.count(what); };
   const double seconds = report.seconds > 0 ? report.seconds : 1;
-  std::string out = text::format("{} cases in {:.1f} s ({:.0f} per second){}\n", count(Count::kCases), report.seconds,
-                                 static_cast<double>(count(Count::kCases)) / seconds, report.interrupted ? ", interrupted" : "");
-  out += text::format("  agreed {}, findings {} ({} distinct), inconclusive {}, rejected {}\n", count(Count::kAgreed),
-                      count(Count::kFindings), report.found.size(), count(Count::kInconclusive), count(Count::kRejected));
-  out += text::format("  calls {}: returned {}, trapped {}, threw {}, exhausted {}; objects compared {}, collections {}\n",
-                      count(Count::kCalls), count(Count::kReturned), count(Count::kTrapped), count(Count::kThrew),
-                      count(Count::kExhausted), count(Count::kObjects), count(Count::kCollections));
+  std::string out =
+      text::format("{} cases in {:.1f} s ({:.0f} per second){}\n", count(Count::kCases), report.seconds,
+                   static_cast<double>(count(Count::kCases)) / seconds, report.interrupted ? ", interrupted" : "");
+  out +=
+      text::format("  agreed {}, findings {} ({} distinct), inconclusive {}, rejected {}\n", count(Count::kAgreed),
+                   count(Count::kFindings), report.found.size(), count(Count::kInconclusive), count(Count::kRejected));
+  out +=
+      text::format("  calls {}: returned {}, trapped {}, threw {}, exhausted {}; objects compared {}, collections {}\n",
+                   count(Count::kCalls), count(Count::kReturned), count(Count::kTrapped), count(Count::kThrew),
+                   count(Count::kExhausted), count(Count::kObjects), count(Count::kCollections));
   for (const auto& [reason, times] : report.reasons) out += text::format("  {:>8}  {}\n", times, reason);
   out += text::format("  workers: {} restarted, {} recycled; resident memory of the first {} MiB, at the end {} MiB\n",
                       report.restarts, report.recycled, report.rss_begin >> 20, report.rss_end >> 20);

@@ -47,11 +47,11 @@ struct ReasonRow {
 };
 
 struct WorkerSlot {
-  std::atomic<uint64_t> index;      // being worked on
-  std::atomic<uint64_t> next;       // to start with
-  std::atomic<uint32_t> stage;      // fuzz::Stage
+  std::atomic<uint64_t> index;  // being worked on
+  std::atomic<uint64_t> next;   // to start with
+  std::atomic<uint32_t> stage;  // fuzz::Stage
   std::atomic<uint32_t> executor;
-  std::atomic<uint32_t> leave;      // asked to end after this case
+  std::atomic<uint32_t> leave;  // asked to end after this case
   std::array<std::atomic<uint64_t>, kCounts> counts;
   std::array<ReasonRow, 48> reasons;  // written by the worker only; the last row takes what does not fit
 
@@ -66,13 +66,13 @@ struct CampaignOptions {
   fuzz::GeneratorKind generator = fuzz::GeneratorKind::kMix;
   uint64_t seed = 1;
   uint64_t runs = UINT64_MAX;
-  double seconds = 0;             // 0: no limit
+  double seconds = 0;  // 0: no limit
   uint32_t jobs = 1;
   std::vector<std::string> executors;  // empty: drawn per case
-  std::string findings;           // folder; empty: findings are counted only
-  std::string corpus;             // folder of cases to run before generating; empty: none
+  std::string findings;                // folder; empty: findings are counted only
+  std::string corpus;                  // folder of cases to run before generating; empty: none
   std::string fault;
-  double case_seconds = 20;       // watchdog
+  double case_seconds = 20;  // watchdog
   uint64_t recycle_bytes = uint64_t{700} << 20;
   uint64_t limit_bytes = uint64_t{2} << 30;
   bool stop_at_first = false;
@@ -89,7 +89,7 @@ struct CampaignReport {
   double seconds = 0;
   std::array<uint64_t, kCounts> counts{};
   std::map<std::string, uint64_t> reasons;
-  std::vector<FoundRow> found;     // in order of first appearance
+  std::vector<FoundRow> found;  // in order of first appearance
   uint64_t restarts = 0, recycled = 0;
   uint64_t rss_begin = 0, rss_end = 0;  // of the first worker, after its first hundred cases and at the end
   bool interrupted = false;
@@ -106,6 +106,7 @@ std::string to_text(const CampaignReport& report);
 int run_worker(const CampaignOptions& options, int fd, uint32_t number);
 
 // The case at an index: generated, or from the corpus, with its executors filled in.
-Result<fuzz::Case> case_at(const CampaignOptions& options, const std::vector<std::string>& corpus_files, uint64_t index);
+Result<fuzz::Case> case_at(const CampaignOptions& options, const std::vector<std::string>& corpus_files,
+                           uint64_t index);
 
 }  // namespace parallax::cli

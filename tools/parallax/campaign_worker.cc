@@ -32,7 +32,8 @@ void WorkerSlot::count_reason(std::string_view prefix, std::string_view reason) 
   }
 }
 
-Result<fuzz::Case> case_at(const CampaignOptions& options, const std::vector<std::string>& corpus_files, uint64_t index) {
+Result<fuzz::Case> case_at(const CampaignOptions& options, const std::vector<std::string>& corpus_files,
+                           uint64_t index) {
   fuzz::Case subject;
   if (index < corpus_files.size()) {
     const auto bytes = TRY(read_file(corpus_files[index]));
@@ -97,9 +98,7 @@ class Worker {
       case VerdictKind::kInconclusive:
         slot_.count(Count::kInconclusive);
         return slot_.count_reason("inconclusive", verdict.reason);
-      case VerdictKind::kRejected:
-        slot_.count(Count::kRejected);
-        return slot_.count_reason("rejected", verdict.reason);
+      case VerdictKind::kRejected: slot_.count(Count::kRejected); return slot_.count_reason("rejected", verdict.reason);
       case VerdictKind::kFinding: break;
     }
     slot_.count(Count::kFindings);
@@ -110,9 +109,16 @@ class Worker {
     progress_.at(Stage::kWrite);
     subject.configuration.executors = finding.executors;
     const std::vector<uint8_t> envelope = write_envelope(subject);
-    triage::Record record{.kind = finding.kind, .signature = finding.signature, .symptom = finding.signature,
-                          .difference = finding.difference, .executors = finding.executors, .origin = subject.origin,
-                          .seed = options_.seed, .index = index, .fault = options_.fault, .version = kVersion};
+    triage::Record record{.kind = finding.kind,
+                          .signature = finding.signature,
+                          .symptom = finding.signature,
+                          .difference = finding.difference,
+                          .executors = finding.executors,
+                          .origin = subject.origin,
+                          .seed = options_.seed,
+                          .index = index,
+                          .fault = options_.fault,
+                          .version = kVersion};
     std::string log = finding.log;
     // A second look costs a process: spent on the first findings only, a flood is not worth it.
     if (looks_left_ > 0) {

@@ -37,7 +37,8 @@ int run(const DiffArgs& args) {
     if (!fuzz::available(spec->kind, &why)) return complain("", {ErrorCode::kUnsupported, 0, text + ": " + why});
     options.executors.push_back(*spec);
   }
-  if (args.executors.size() == 1) return complain("", {ErrorCode::kUsage, 0, "comparing needs at least two --executors"});
+  if (args.executors.size() == 1)
+    return complain("", {ErrorCode::kUsage, 0, "comparing needs at least two --executors"});
   if (options.executors.empty()) options.executors = fuzz::standard_executors();
 
   int code = kDone;
@@ -55,12 +56,17 @@ int run(const DiffArgs& args) {
       if (verdict.kind == fuzz::VerdictKind::kFinding) code = std::max<int>(code, kFound);
       if (verdict.kind == fuzz::VerdictKind::kRejected) code = std::max<int>(code, kUsage);
       if (args.json) {
-        report.push_back({{"file", file}, {"verdict", word_for(verdict.kind)}, {"reason", verdict.reason},
-                          {"signature", verdict.finding.signature}, {"difference", verdict.finding.difference},
-                          {"executors", verdict.finding.executors}, {"calls", verdict.calls}});
+        report.push_back({{"file", file},
+                          {"verdict", word_for(verdict.kind)},
+                          {"reason", verdict.reason},
+                          {"signature", verdict.finding.signature},
+                          {"difference", verdict.finding.difference},
+                          {"executors", verdict.finding.executors},
+                          {"calls", verdict.calls}});
         continue;
       }
-      const std::string detail = verdict.kind == fuzz::VerdictKind::kFinding ? verdict.finding.difference : verdict.reason;
+      const std::string detail =
+          verdict.kind == fuzz::VerdictKind::kFinding ? verdict.finding.difference : verdict.reason;
       std::printf("%s: %s%s%s\n", file.c_str(), word_for(verdict.kind), detail.empty() ? "" : ": ", detail.c_str());
       if (args.log) std::fputs(verdict.finding.log.c_str(), stdout);
     }
@@ -74,9 +80,10 @@ int run(const DiffArgs& args) {
 void add_diff(CLI::App& command, int& exit_code) {
   auto args = std::make_shared<DiffArgs>();
   command.add_option("FILE", args->paths, "modules, envelopes or folders of them")->required();
-  command.add_option("--executors", args->executors,
-                     "executors to compare, the first is the reference: interp[:zeal=every|N], "
-                     "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=every|N|onlyN][:armed][:chaos=N]")
+  command
+      .add_option("--executors", args->executors,
+                  "executors to compare, the first is the reference: interp[:zeal=every|N], "
+                  "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=every|N|onlyN][:armed][:chaos=N]")
       ->delimiter(',');
   command.add_flag("--log", args->log, "print what each side did when they differ");
   command.add_flag("--json", args->json, "answer as JSON");

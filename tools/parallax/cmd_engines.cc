@@ -36,8 +36,8 @@ int run(bool as_json) {
   for (const char* group : {"executors", "generators"}) {
     std::printf("%s\n", group);
     for (const auto& row : report[group]) {
-      std::printf("  %-9s %-4s %s\n", row["name"].get<std::string>().c_str(), row["available"].get<bool>() ? "yes" : "NO",
-                  row["summary"].get<std::string>().c_str());
+      std::printf("  %-9s %-4s %s\n", row["name"].get<std::string>().c_str(),
+                  row["available"].get<bool>() ? "yes" : "NO", row["summary"].get<std::string>().c_str());
     }
   }
   std::printf("External engines are not driven by this version.\n");

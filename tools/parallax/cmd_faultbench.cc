@@ -54,10 +54,13 @@ Result<Row> bench(const BenchArgs& args, const std::string& fault, const std::st
 }
 
 void print_row(const Row& row) {
-  const char* verdict = row.found ? "found" : row.infected != 0 ? "SILENT" : row.reached != 0 ? "REACHED" : "NOT REACHED";
+  const char* verdict = row.found           ? "found"
+                        : row.infected != 0 ? "SILENT"
+                        : row.reached != 0  ? "REACHED"
+                                            : "NOT REACHED";
   if (row.fault == "control") verdict = row.found ? "FALSE ALARM" : "silent";
-  std::printf("%-8s %-3s %-12s %8.1f s %9llu cases  %s\n", row.fault.c_str(), row.invariant.c_str(), verdict, row.seconds,
-              static_cast<unsigned long long>(row.cases), row.signature.c_str());
+  std::printf("%-8s %-3s %-12s %8.1f s %9llu cases  %s\n", row.fault.c_str(), row.invariant.c_str(), verdict,
+              row.seconds, static_cast<unsigned long long>(row.cases), row.signature.c_str());
   std::fflush(stdout);
 }
 
@@ -80,14 +83,21 @@ int run(const BenchArgs& args) {
   }
   for (uint32_t i = 0; i < count; ++i) {
     if (!wanted(faults[i].name)) continue;
-    if (const auto done = add(faults[i].name, faults[i].invariant, args.limit); !done) return complain("", done.error()), kEnvironment;
+    if (const auto done = add(faults[i].name, faults[i].invariant, args.limit); !done)
+      return complain("", done.error()), kEnvironment;
   }
   if (rows.empty()) return complain("no fault of that name"), kUsage;
   if (args.json) {
     nlohmann::json out = nlohmann::json::array();
     for (const Row& row : rows) {
-      out.push_back({{"fault", row.fault}, {"invariant", row.invariant}, {"found", row.found}, {"seconds", row.seconds},
-                     {"cases", row.cases}, {"reached", row.reached}, {"infected", row.infected}, {"signature", row.signature},
+      out.push_back({{"fault", row.fault},
+                     {"invariant", row.invariant},
+                     {"found", row.found},
+                     {"seconds", row.seconds},
+                     {"cases", row.cases},
+                     {"reached", row.reached},
+                     {"infected", row.infected},
+                     {"signature", row.signature},
                      {"difference", row.difference}});
     }
     std::printf("%s\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());

@@ -35,8 +35,10 @@ void add_fuzz(CLI::App& command, int& exit_code) {
   args->campaign.findings = "findings";
   add_campaign_options(command, args->campaign, args->flags);
   command.get_option("--findings")->capture_default_str();
-  command.add_option("--time", args->campaign.seconds, "stop after this many seconds (default: when told to, or after --runs)");
-  command.add_option("--case-timeout", args->campaign.case_seconds, "seconds after which a case counts as hanging")->capture_default_str();
+  command.add_option("--time", args->campaign.seconds,
+                     "stop after this many seconds (default: when told to, or after --runs)");
+  command.add_option("--case-timeout", args->campaign.case_seconds, "seconds after which a case counts as hanging")
+      ->capture_default_str();
   command.add_flag("--stop-at-first", args->campaign.stop_at_first, "stop at the first finding");
   command.add_flag("--quiet", args->campaign.quiet, "no status lines");
   command.add_flag("--json", args->json, "summary as JSON");

@@ -21,7 +21,8 @@ struct GenerateArgs {
   bool envelope = false;
 };
 
-Result<> write_one(const GenerateArgs& args, const std::vector<std::string>& corpus, uint64_t index, const std::string& path) {
+Result<> write_one(const GenerateArgs& args, const std::vector<std::string>& corpus, uint64_t index,
+                   const std::string& path) {
   fuzz::Case subject = TRY(case_at(args.campaign, corpus, index));
   std::vector<uint8_t> bytes = subject.modules.front();
   if (args.envelope) {
@@ -43,7 +44,8 @@ int run(const GenerateArgs& args) {
   uint64_t written = 0;
   for (uint64_t i = 0; i < args.count; ++i) {
     const uint64_t index = args.index + i;
-    const std::string path = to_folder ? text::format("{}/{}-{}.wasm", args.output, args.campaign.seed, index) : args.output;
+    const std::string path =
+        to_folder ? text::format("{}/{}-{}.wasm", args.output, args.campaign.seed, index) : args.output;
     const auto done = write_one(args, corpus, index, path);
     if (!done && done.error().code == ErrorCode::kIo) return complain("", done.error()), kEnvironment;
     if (!done) {
@@ -61,7 +63,9 @@ void add_generate(CLI::App& command, int& exit_code) {
   auto args = std::make_shared<GenerateArgs>();
   add_campaign_options(command, args->campaign, args->flags);
   command.add_option("--index", args->index, "number of the first case")->capture_default_str();
-  command.add_option("--count", args->count, "how many cases")->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))->capture_default_str();
+  command.add_option("--count", args->count, "how many cases")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))
+      ->capture_default_str();
   command.add_option("-o,--output", args->output, "file, or folder for SEED-INDEX.wasm")->capture_default_str();
   command.add_flag("--envelope", args->envelope, "with plan and configuration in a custom section");
   command.callback([args, &exit_code] {

@@ -60,12 +60,14 @@ struct Told {
 };
 
 Told tell(const Item& item, const Replayed& seen) {
-  if (!item.expected) return seen.finding ? Told{kFound, "FINDING"} : Told{kDone, seen.reason.empty() ? "agreed" : seen.reason};
+  if (!item.expected)
+    return seen.finding ? Told{kFound, "FINDING"} : Told{kDone, seen.reason.empty() ? "agreed" : seen.reason};
   if (!seen.finding) return {kDone, "not reproduced"};
-  if (seen.signature == item.expected->symptom || seen.signature == item.expected->signature) return {kFound, "reproduced"};
+  if (seen.signature == item.expected->symptom || seen.signature == item.expected->signature)
+    return {kFound, "reproduced"};
   // The place of a death is coarser here than in a campaign.
-  const bool same_class = seen.kind == item.expected->kind ||
-                          item.expected->symptom.starts_with(text::format("{}|", to_string(seen.kind)));
+  const bool same_class =
+      seen.kind == item.expected->kind || item.expected->symptom.starts_with(text::format("{}|", to_string(seen.kind)));
   return {kFound, same_class ? "reproduced (same class, other signature)" : "another finding"};
 }
 
@@ -88,9 +90,13 @@ int run(const ReplayArgs& args) {
       const Told told = tell(item, *seen);
       code = std::max<int>(code, told.code);
       if (args.json) {
-        report.push_back({{"path", item.shown}, {"result", told.word}, {"signature", seen->signature},
-                          {"difference", seen->difference}, {"reason", seen->reason},
-                          {"expected", item.expected ? item.expected->signature : ""}, {"fault", fault}});
+        report.push_back({{"path", item.shown},
+                          {"result", told.word},
+                          {"signature", seen->signature},
+                          {"difference", seen->difference},
+                          {"reason", seen->reason},
+                          {"expected", item.expected ? item.expected->signature : ""},
+                          {"fault", fault}});
         continue;
       }
       std::printf("%s: %s\n", item.shown.c_str(), told.word.c_str());
@@ -110,7 +116,8 @@ void add_replay(CLI::App& command, int& exit_code) {
   command.add_option("PATH", args->paths, "findings, folders of findings, cases, modules")->required();
   command.add_option("--executors", args->executors, "instead of those the case names")->delimiter(',');
   command.add_option("--fault", args->fault, "plant this fault (default: the one that was on)");
-  command.add_option("--case-timeout", args->seconds, "seconds after which a case counts as hanging")->capture_default_str();
+  command.add_option("--case-timeout", args->seconds, "seconds after which a case counts as hanging")
+      ->capture_default_str();
   command.add_flag("--log", args->log, "print what each side did");
   command.add_flag("--json", args->json, "answer as JSON");
   command.callback([args, &exit_code] { exit_code = run(*args); });

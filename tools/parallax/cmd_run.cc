@@ -49,21 +49,24 @@ void print_host_calls(const fuzz::LoadedCase& loaded, fuzz::Observation& seen) {
 
 void print_stats(const wasm::StoreStats& stats, bool as_json) {
   if (as_json) return;
-  std::fprintf(stderr,
-               "collections %llu, allocated %llu objects (%llu bytes as charged), live after the last collection %llu bytes, "
-               "fuel %llu\n",
-               static_cast<unsigned long long>(stats.collections), static_cast<unsigned long long>(stats.allocated_objects),
-               static_cast<unsigned long long>(stats.allocated_bytes),
-               static_cast<unsigned long long>(stats.live_bytes_after_last), static_cast<unsigned long long>(stats.fuel_used));
+  std::fprintf(
+      stderr,
+      "collections %llu, allocated %llu objects (%llu bytes as charged), live after the last collection %llu bytes, "
+      "fuel %llu\n",
+      static_cast<unsigned long long>(stats.collections), static_cast<unsigned long long>(stats.allocated_objects),
+      static_cast<unsigned long long>(stats.allocated_bytes),
+      static_cast<unsigned long long>(stats.live_bytes_after_last), static_cast<unsigned long long>(stats.fuel_used));
 }
 
 Result<wasm::Outcome> invoke(const RunArgs& args, wasm::Embedding& store, const wasm::TypeStore& types,
                              wasm::InstanceId instance, const std::string& name) {
   const wasm::Extern func = TRY(store.find_export(instance, name));
-  if (func.kind != wasm::ExternKind::kFunc) return fail(ErrorCode::kUsage, 0, text::format("export '{}' is no function", name));
+  if (func.kind != wasm::ExternKind::kFunc)
+    return fail(ErrorCode::kUsage, 0, text::format("export '{}' is no function", name));
   const wasm::SubType& type = types.get(TRY(store.func_type(func)));
   if (type.params.size() != args.args.size()) {
-    return fail(ErrorCode::kUsage, 0, text::format("'{}' takes {} arguments, {} given", name, type.params.size(), args.args.size()));
+    return fail(ErrorCode::kUsage, 0,
+                text::format("'{}' takes {} arguments, {} given", name, type.params.size(), args.args.size()));
   }
   std::vector<wasm::Value> values;
   for (size_t i = 0; i < args.args.size(); ++i) values.push_back(TRY(parse_value(args.args[i], type.params[i], store)));
@@ -78,15 +81,18 @@ int report(const RunArgs& args, const wasm::Outcome& outcome, wasm::Embedding& s
     if (!outcome.error.message.empty()) out["error"] = outcome.error.to_string();
     for (const wasm::Value& value : outcome.values) out["values"].push_back(print_value(value, store, types));
     const wasm::StoreStats stats = store.stats();
-    out["stats"] = {{"collections", stats.collections}, {"allocated_objects", stats.allocated_objects},
-                    {"allocated_bytes", stats.allocated_bytes}, {"fuel", stats.fuel_used}};
+    out["stats"] = {{"collections", stats.collections},
+                    {"allocated_objects", stats.allocated_objects},
+                    {"allocated_bytes", stats.allocated_bytes},
+                    {"fuel", stats.fuel_used}};
     std::printf("%s\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   } else if (!outcome.returned()) {
     std::fprintf(stderr, "%s\n", text.c_str());
   } else if (!outcome.values.empty()) {
     std::printf("%s\n", text.c_str());
   }
-  if (outcome.kind == wasm::OutcomeKind::kUnsupported || outcome.kind == wasm::OutcomeKind::kOutOfMemory) return kEnvironment;
+  if (outcome.kind == wasm::OutcomeKind::kUnsupported || outcome.kind == wasm::OutcomeKind::kOutOfMemory)
+    return kEnvironment;
   return outcome.returned() ? kDone : kFound;
 }
 
@@ -137,7 +143,8 @@ void add_run(CLI::App& command, int& exit_code) {
   command.add_option("FILE", args->file, "a .wasm or .wat file, - for stdin")->required();
   command.add_option("ARG", args->args, "arguments of the called function: 5, 0x10, 1.5, null, i31:5, host:7");
   command.add_option("--invoke", args->invoke, "call this export (default: _start, if there is one)");
-  command.add_option("--executor", args->executor, "interp or jit, with parts as in `parallax diff --help`")->capture_default_str();
+  command.add_option("--executor", args->executor, "interp or jit, with parts as in `parallax diff --help`")
+      ->capture_default_str();
   command.add_option("-O", args->level, "optimisation level of the jit")->check(CLI::Range(0, 2));
   command.add_option("--gc", args->gc, "collector of the jit")->check(CLI::IsMember({"moving", "nonmoving", "never"}));
   command.add_option("--zeal", args->zeal, "collect: none, every (safepoint), N (every Nth)");

@@ -43,7 +43,8 @@ int validate(const ValidateArgs& args) {
     Result<> verdict;
     if (!bytes) {
       verdict = std::unexpected(bytes.error());
-    } else if (const auto module = wasm::load(std::move(*bytes), std::make_shared<wasm::TypeStore>(), *features); !module) {
+    } else if (const auto module = wasm::load(std::move(*bytes), std::make_shared<wasm::TypeStore>(), *features);
+               !module) {
       verdict = std::unexpected(module.error());
     }
     if (!verdict) exit_code = kFound;

@@ -58,7 +58,8 @@ Result<std::vector<Target>> targets_of(const WastArgs& args) {
     const fuzz::ExecutorSpec spec = TRY(fuzz::parse_spec(text));
     std::string why;
     if (!fuzz::available(spec.kind, &why)) return fail(ErrorCode::kUnsupported, 0, why);
-    targets.push_back({text, [spec](std::shared_ptr<wasm::TypeStore> types) { return make_executor(spec, std::move(types)); }});
+    targets.push_back(
+        {text, [spec](std::shared_ptr<wasm::TypeStore> types) { return make_executor(spec, std::move(types)); }});
   }
   return targets;
 }
@@ -126,9 +127,13 @@ void print_json(const std::vector<Row>& rows) {
     for (const wasm::text::Failure& failure : row.report.failures) {
       failures.push_back({{"line", failure.line}, {"command", failure.command}, {"what", failure.what}});
     }
-    out.push_back({{"file", row.file}, {"executor", row.executor}, {"passed", row.report.passed},
-                   {"failed", row.report.failed()}, {"skipped", row.report.skipped_total()},
-                   {"skipped_by_reason", row.report.skipped}, {"failures", failures}});
+    out.push_back({{"file", row.file},
+                   {"executor", row.executor},
+                   {"passed", row.report.passed},
+                   {"failed", row.report.failed()},
+                   {"skipped", row.report.skipped_total()},
+                   {"skipped_by_reason", row.report.skipped},
+                   {"failures", failures}});
   }
   std::printf("%s\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
 }
@@ -154,7 +159,8 @@ int wast(const WastArgs& args) {
     const auto options = options_of(args, file);
     if (!options) return complain("", options.error());
     for (const Target& target : *targets) {
-      Row row{file, target.name, wasm::text::run_script_text(std::string(bytes->begin(), bytes->end()), target.make, *options)};
+      Row row{file, target.name,
+              wasm::text::run_script_text(std::string(bytes->begin(), bytes->end()), target.make, *options)};
       failed = failed || row.report.failed() != 0;
       rows.push_back(std::move(row));
     }
@@ -174,7 +180,8 @@ void add_wast(CLI::App& command, int& exit_code) {
   command.add_option("PATH", args->paths, "scripts, or folders of scripts")->required();
   command.add_option("--executor", args->executors,
                      "executors, with commas between them; none: the front end alone (default: all of this build)");
-  command.add_option("--enable", args->enable, "features that are off by default, e.g. legacy-exceptions (on for paths with \"legacy\")");
+  command.add_option("--enable", args->enable,
+                     "features that are off by default, e.g. legacy-exceptions (on for paths with \"legacy\")");
   command.add_flag("--verify", args->verify, "let the store check itself after every command");
   command.add_flag("--collect", args->collect, "collect garbage after every command");
   command.add_option("--fuel", args->fuel, "calls and loop entries that one script may use (default: no limit)");

@@ -25,8 +25,8 @@ void complain(std::string_view text) {
 
 int complain(std::string_view what, const Error& error) {
   const bool environment = error.code == ErrorCode::kUnsupported;
-  const std::string text = error.code == ErrorCode::kIo || error.code == ErrorCode::kUsage ? error.message
-                                                                                           : error.to_string();
+  const std::string text =
+      error.code == ErrorCode::kIo || error.code == ErrorCode::kUsage ? error.message : error.to_string();
   complain(what.empty() ? text : text::format("{}: {}", what, text));
   return environment ? kEnvironment : kUsage;
 }
@@ -92,8 +92,8 @@ Result<std::vector<std::string>> files_below(const std::string& path, std::strin
   if (error || !fs::exists(status)) return fail(ErrorCode::kIo, 0, text::format("{}: no such file or folder", path));
   if (!fs::is_directory(status)) return std::vector<std::string>{path};
   std::vector<std::string> files;
-  for (auto entry = fs::recursive_directory_iterator(path, error); !error && entry != fs::recursive_directory_iterator();
-       entry.increment(error)) {
+  for (auto entry = fs::recursive_directory_iterator(path, error);
+       !error && entry != fs::recursive_directory_iterator(); entry.increment(error)) {
     if (!entry->is_regular_file(error)) continue;
     if (!extension.empty() && entry->path().extension() != extension) continue;
     files.push_back(entry->path().string());

@@ -46,7 +46,8 @@ int main(int argc, char** argv) {
   // "-5" is an argument, not an option: hidden from the parser, restored by cmd_run.
   std::vector<std::string> words(argv + 1, argv + argc);
   for (std::string& word : words) {
-    const bool number = word.size() > 1 && word[0] == '-' && (std::isdigit(static_cast<unsigned char>(word[1])) != 0 || word == "-inf");
+    const bool number =
+        word.size() > 1 && word[0] == '-' && (std::isdigit(static_cast<unsigned char>(word[1])) != 0 || word == "-inf");
     if (number) word.insert(word.begin(), '\x01');
   }
   std::reverse(words.begin(), words.end());

@@ -14,8 +14,10 @@ void add_campaign_options(CLI::App& command, CampaignOptions& options, CampaignF
   command.add_option("--seed", options.seed, "cases follow from seed and number alone")->capture_default_str();
   command.add_option("--runs", options.runs, "stop after this many cases");
   command.add_option("--jobs", options.jobs, "worker processes")->check(CLI::Range(1, 256))->capture_default_str();
-  command.add_option("--executors", options.executors,
-                     "executors to compare, the first is the reference (default: drawn per case); see `parallax diff --help`")
+  command
+      .add_option(
+          "--executors", options.executors,
+          "executors to compare, the first is the reference (default: drawn per case); see `parallax diff --help`")
       ->delimiter(',');
   command.add_option("--findings", options.findings, "folder for findings, one folder each");
   command.add_option("--corpus", options.corpus, "folder of cases to run before generating");

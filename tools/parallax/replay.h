@@ -18,8 +18,8 @@ struct Replayed {
 };
 
 // kUsage for a file that is no case, kUnsupported when no process could be started.
-Result<Replayed> replay_case(const std::string& file, const std::string& fault, const std::vector<std::string>& executors,
-                             double seconds);
+Result<Replayed> replay_case(const std::string& file, const std::string& fault,
+                             const std::vector<std::string>& executors, double seconds);
 
 // The same case with all run-time checks on: an invariant that breaks before the symptom shows names the cause. Empty when
 // all executors were armed already or no check speaks up.

@@ -42,7 +42,8 @@ std::optional<Value> parse_number(std::string_view text, ValKind kind) {
   uint64_t bits = 0;
   double number = 0;
   switch (kind) {
-    case ValKind::kI32: return parse_integer(text, 32, bits) ? std::optional(Value::i32(static_cast<uint32_t>(bits))) : std::nullopt;
+    case ValKind::kI32:
+      return parse_integer(text, 32, bits) ? std::optional(Value::i32(static_cast<uint32_t>(bits))) : std::nullopt;
     case ValKind::kI64: return parse_integer(text, 64, bits) ? std::optional(Value::i64(bits)) : std::nullopt;
     case ValKind::kF32:
       if (!parse_float(std::string(text), number)) return {};
@@ -73,7 +74,8 @@ Result<Value> parse_value(std::string_view text, wasm::ValType type, wasm::Embed
   }
   if (value && type.is_ref() && value->ref.kind != RefKind::kNull && !store.matches(*value, type)) value.reset();
   if (!value) {
-    return fail(ErrorCode::kUsage, 0, text::format("'{}' is no argument for a parameter of type {}", text, wasm::to_string(type)));
+    return fail(ErrorCode::kUsage, 0,
+                text::format("'{}' is no argument for a parameter of type {}", text, wasm::to_string(type)));
   }
   return *value;
 }
