@@ -1,3 +1,4 @@
+// The reference interpreter as an executor.
 #include "interp/interp.h"
 
 #include "fuzz/executors/factories.h"

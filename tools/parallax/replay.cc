@@ -31,8 +31,8 @@ Replayed from_verdict(const nlohmann::json& answer) {
 
 }  // namespace
 
-Result<Replayed> replay_case(const std::string& file, const std::string& fault, const std::vector<std::string>& executors,
-                             double seconds) {
+Result<Replayed> replay_case(const std::string& file, const std::string& fault,
+                             const std::vector<std::string>& executors, double seconds) {
   std::vector<std::string> command = {triage::own_program(), "worker", "--case", file};
   if (!fault.empty()) command.insert(command.end(), {"--fault", fault});
   for (const std::string& spec : executors) command.insert(command.end(), {"--executors", spec});
@@ -48,7 +48,8 @@ Result<Replayed> replay_case(const std::string& file, const std::string& fault, 
   const nlohmann::json answer = nlohmann::json::parse(child.out, nullptr, false);
   if (child.signal == 0 && answer.is_object()) return from_verdict(answer);
   if (child.signal == 0 && (child.exit_code == kUsage || child.exit_code == kEnvironment || child.exit_code == 127)) {
-    const std::string text = child.err.empty() ? "the process did not start" : child.err.substr(0, child.err.find('\n'));
+    const std::string text =
+        child.err.empty() ? "the process did not start" : child.err.substr(0, child.err.find('\n'));
     return fail(child.exit_code == kUsage ? ErrorCode::kUsage : ErrorCode::kUnsupported, 0,
                 text.starts_with("parallax: ") ? text.substr(10) : text);
   }

@@ -1,0 +1,64 @@
+// Generators judged: valid always, deterministic, and about what they are meant to be about.
+#include "fuzz/generators/generators.h"
+
+#include <gtest/gtest.h>
+
+#include "engine/wasm/module.h"
+
+namespace parallax::fuzz {
+namespace {
+
+TEST(GcPrograms, AreValidUnlessMadeInvalid) {
+  uint32_t invalid = 0, two_modules = 0;
+  for (uint64_t index = 0; index < 300; ++index) {
+    const auto subject = generate_at(GeneratorKind::kGc, 11, index);
+    ASSERT_TRUE(subject.has_value());
+    auto types = std::make_shared<wasm::TypeStore>();
+    two_modules += subject->modules.size() > 1;
+    bool accepted = true;
+    std::string why;
+    for (const auto& bytes : subject->modules) {
+      const auto module = wasm::load(bytes, types);
+      accepted = accepted && module.has_value();
+      if (!module) why = module.error().to_string();
+    }
+    EXPECT_EQ(accepted, !subject->claims_invalid) << "index " << index << ": " << why;
+    EXPECT_NE(subject->claims_valid, subject->claims_invalid);
+    invalid += subject->claims_invalid;
+  }
+  EXPECT_GT(invalid, 0u);
+  EXPECT_GT(two_modules, 10u);
+}
+
+TEST(GcPrograms, FollowFromSeedAndIndexAlone) {
+  const auto first = generate_at(GeneratorKind::kGc, 5, 77);
+  (void)generate_at(GeneratorKind::kGc, 5, 78);
+  const auto again = generate_at(GeneratorKind::kGc, 5, 77);
+  ASSERT_TRUE(first.has_value() && again.has_value());
+  EXPECT_EQ(*first, *again);
+  EXPECT_NE(*first, *generate_at(GeneratorKind::kGc, 6, 77));
+}
+
+TEST(GcPrograms, ComeFromAnyBytes) {
+  std::vector<uint8_t> bytes;
+  for (uint32_t length = 0; length < 200; length += 7) {
+    const auto subject = generate(GeneratorKind::kGc, bytes);
+    ASSERT_TRUE(subject.has_value());
+    EXPECT_EQ(wasm::load(subject->modules[0], std::make_shared<wasm::TypeStore>()).has_value(), subject->claims_valid);
+    for (uint32_t i = 0; i < 7; ++i) bytes.push_back(static_cast<uint8_t>(length * 31 + i * 57));
+  }
+}
+
+TEST(Binaryen, IsDeterministicAndValidWhereThere) {
+  if (!available(GeneratorKind::kBinaryen)) GTEST_SKIP() << "built without Binaryen";
+  for (uint64_t index = 0; index < 20; ++index) {
+    const auto first = generate_at(GeneratorKind::kBinaryen, 3, index);
+    ASSERT_TRUE(first.has_value());
+    EXPECT_EQ(*first, *generate_at(GeneratorKind::kBinaryen, 3, index));
+    const auto module = wasm::load(first->modules[0], std::make_shared<wasm::TypeStore>());
+    EXPECT_TRUE(module.has_value()) << module.error().to_string();
+  }
+}
+
+}  // namespace
+}  // namespace parallax::fuzz
