@@ -61,7 +61,8 @@ void expect_fail(const std::string& command, const std::string& says) {
 
 TEST(ScriptRunner, ComparesNumbers) {
   expect_pass("(assert_return (invoke \"i32\" (i32.const -1)) (i32.const 0xffffffff))");
-  expect_fail("(assert_return (invoke \"i32\" (i32.const 1)) (i32.const 2))", "expected (i32.const 2), got i32 0x1 (1)");
+  expect_fail("(assert_return (invoke \"i32\" (i32.const 1)) (i32.const 2))",
+              "expected (i32.const 2), got i32 0x1 (1)");
   expect_fail("(assert_return (invoke \"i32\" (i32.const 1)) (i64.const 1))", "got i32");
   expect_fail("(assert_return (invoke \"i32\" (i32.const 1)))", "expected nothing");
   expect_fail("(assert_return (invoke \"nothing\") (i32.const 1))", "got nothing");
@@ -98,12 +99,10 @@ TEST(ScriptRunner, ComparesReferences) {
   expect_pass("(assert_return (invoke \"null\") (ref.null))");
   expect_fail("(assert_return (invoke \"null\") (ref.any))", "got ref null");
   expect_fail("(assert_return (invoke \"struct\") (ref.null))", "got ref struct");
-  for (const auto& [name, fits, not_fits] : {std::tuple("struct", "ref.struct", "ref.array"),
-                                             std::tuple("struct", "ref.eq", "ref.i31"),
-                                             std::tuple("array", "ref.array", "ref.struct"),
-                                             std::tuple("i31", "ref.i31", "ref.struct"),
-                                             std::tuple("func", "ref.func", "ref.any"),
-                                             std::tuple("external", "ref.extern", "ref.any")}) {
+  for (const auto& [name, fits, not_fits] :
+       {std::tuple("struct", "ref.struct", "ref.array"), std::tuple("struct", "ref.eq", "ref.i31"),
+        std::tuple("array", "ref.array", "ref.struct"), std::tuple("i31", "ref.i31", "ref.struct"),
+        std::tuple("func", "ref.func", "ref.any"), std::tuple("external", "ref.extern", "ref.any")}) {
     expect_pass(std::string("(assert_return (invoke \"") + name + "\") (" + fits + "))");
     expect_fail(std::string("(assert_return (invoke \"") + name + "\") (" + not_fits + "))", "got ref");
   }
@@ -125,11 +124,13 @@ TEST(ScriptRunner, WantsTheRightTrap) {
 }
 
 TEST(ScriptRunner, OtherDialectsLeaveWordsOut) {
-  const std::string script = "(module $m (func (export \"f\") unreachable) (func (export \"g\") (i32.load (i32.const -1)) drop)"
-                             " (memory 0)) (module (import \"m\" \"f\" (func)) (import \"wasmtime\" \"gc\" (func $gc)) (start $gc))"
-                             "(assert_trap (invoke $m \"g\") \"out of memory access\")"
-                             "(assert_trap (invoke $m \"g\") \"out of table access\")";
-  const ScriptReport report = wasm::text::run_script_text(script, interpreter(), {.dialect = wasm::text::Dialect::kWasmtime});
+  const std::string script =
+      "(module $m (func (export \"f\") unreachable) (func (export \"g\") (i32.load (i32.const -1)) drop)"
+      " (memory 0)) (module (import \"m\" \"f\" (func)) (import \"wasmtime\" \"gc\" (func $gc)) (start $gc))"
+      "(assert_trap (invoke $m \"g\") \"out of memory access\")"
+      "(assert_trap (invoke $m \"g\") \"out of table access\")";
+  const ScriptReport report =
+      wasm::text::run_script_text(script, interpreter(), {.dialect = wasm::text::Dialect::kWasmtime});
   ASSERT_EQ(report.failed(), 1u);
   EXPECT_THAT(report.failures[0].what, HasSubstr("expected trap \"out of table access\""));
   EXPECT_EQ(run(script).failed(), 3u);  // the specification wants register, and the trap's text
@@ -146,7 +147,8 @@ TEST(ScriptRunner, WantsTheRightStageToRefuse) {
   expect_pass("(assert_malformed (module quote \"(func\") \"\")");
   expect_pass("(assert_malformed (module binary \"\\00asm\\02\\00\\00\\00\") \"\")");
   expect_pass("(assert_invalid (module (func (result i32))) \"\")");
-  expect_fail("(assert_malformed (module quote \"(func (result i32))\") \"bad\")", "expected malformed (\"bad\"), got invalid");
+  expect_fail("(assert_malformed (module quote \"(func (result i32))\") \"bad\")",
+              "expected malformed (\"bad\"), got invalid");
   expect_fail("(assert_invalid (module quote \"(func\") \"bad\")", "expected invalid (\"bad\"), got syntax");
   expect_fail("(assert_malformed (module quote \"(func)\") \"bad\")", "got a module");
   expect_fail("(assert_invalid (module (func)) \"bad\")", "got a valid module");
@@ -161,9 +163,10 @@ TEST(ScriptRunner, WantsLinkingToFail) {
 }
 
 TEST(ScriptRunner, KeepsInstancesApart) {
-  const std::string module = "(module definition $M (global (export \"g\") (mut i32) (i32.const 0))"
-                             " (func (export \"set\") (global.set 0 (i32.const 1))))"
-                             "(module instance $A $M) (module instance $B $M) (invoke $A \"set\")";
+  const std::string module =
+      "(module definition $M (global (export \"g\") (mut i32) (i32.const 0))"
+      " (func (export \"set\") (global.set 0 (i32.const 1))))"
+      "(module instance $A $M) (module instance $B $M) (invoke $A \"set\")";
   expect_pass(module + "(assert_return (get $A \"g\") (i32.const 1)) (assert_return (get $B \"g\") (i32.const 0))");
   expect_fail(module + "(assert_return (get $B \"g\") (i32.const 1))", "got i32 0x0");
 }

@@ -85,7 +85,8 @@ void judge(const std::string& script, Stage stage, const wasm::text::ScriptRepor
 class SpecScript : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(SpecScript, FrontEnd) {
-  judge(GetParam(), Stage::kText, wasm::text::run_script_text(read(suites() / GetParam()), {}, wasm::text::options_for_path(GetParam())));
+  judge(GetParam(), Stage::kText,
+        wasm::text::run_script_text(read(suites() / GetParam()), {}, wasm::text::options_for_path(GetParam())));
 }
 
 void run_on(const std::string& script, const char* executor, wasm::text::RunnerOptions options) {
@@ -110,7 +111,8 @@ TEST_P(SpecScript, EveryExecutorUnderPressure) {
   wasm::text::RunnerOptions options = wasm::text::options_for_path(GetParam());
   options.verify = wasm::text::Verify::kAfterEachCommand;
   options.collect_after_each_command = true;
-  for (const char* executor : {"interp:zeal=every", "jit:O2:moving:zeal=every:armed", "jit:O1:nonmoving:zeal=every:armed"}) {
+  for (const char* executor :
+       {"interp:zeal=every", "jit:O2:moving:zeal=every:armed", "jit:O1:nonmoving:zeal=every:armed"}) {
     run_on(GetParam(), executor, options);
   }
 }

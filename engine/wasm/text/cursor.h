@@ -72,8 +72,7 @@ class Cursor {
     return std::string(name);
   }
 
-  std::unexpected<Error> fail(const Token& token, std::string_view message,
-                              ErrorCode code = ErrorCode::kSyntax) const {
+  std::unexpected<Error> fail(const Token& token, std::string_view message, ErrorCode code = ErrorCode::kSyntax) const {
     return tokens_.fail(token.offset, message, code);
   }
   std::unexpected<Error> unexpected() const { return fail(peek(), "unexpected token " + describe(peek())); }

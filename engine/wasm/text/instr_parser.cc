@@ -46,13 +46,13 @@ class InstrParser {
 
  private:
   enum class Form : uint8_t {
-    kSequence,  // the outermost; not closed here
-    kOperands,  // (plain ...): folded operands only, then the instruction
-    kBlock,     // (block ...), (loop ...), (try_table ...)
-    kIf,        // (if ...): folded condition, (then ...), (else ...)
-    kClause,    // (then ...), (else ...), (do ...), (catch ...), (catch_all ...)
-    kTry,       // (try ...): (do ...), then clauses
-    kFlatBlock, // block, loop, try_table ... end
+    kSequence,   // the outermost; not closed here
+    kOperands,   // (plain ...): folded operands only, then the instruction
+    kBlock,      // (block ...), (loop ...), (try_table ...)
+    kIf,         // (if ...): folded condition, (then ...), (else ...)
+    kClause,     // (then ...), (else ...), (do ...), (catch ...), (catch_all ...)
+    kTry,        // (try ...): (do ...), then clauses
+    kFlatBlock,  // block, loop, try_table ... end
     kFlatIf,
     kFlatElse,
     kFlatTry,
@@ -63,11 +63,11 @@ class InstrParser {
   struct Frame {
     Form form;
     Stage stage = Stage::kFirst;
-    bool closes_with_end = true;      // kTry: false after delegate
-    uint32_t offset = 0;              // of the instruction in the text
+    bool closes_with_end = true;  // kTry: false after delegate
+    uint32_t offset = 0;          // of the instruction in the text
     std::string_view label = {};
-    Bytes pending = {};               // kOperands, kIf: the instruction's own bytes
-    std::optional<uint8_t> hint = {}; // kOperands, kIf
+    Bytes pending = {};                // kOperands, kIf: the instruction's own bytes
+    std::optional<uint8_t> hint = {};  // kOperands, kIf
   };
 
   static bool admits_words(Form form) { return form != Form::kOperands && form != Form::kIf && form != Form::kTry; }
@@ -90,9 +90,7 @@ class InstrParser {
     stack_.pop_back();
     in_.next();
     switch (form) {
-      case Form::kOperands:
-        put_pending(frame);
-        return {};
+      case Form::kOperands: put_pending(frame); return {};
       case Form::kIf:
         if (frame.stage == Stage::kFirst) return in_.fail(in_.tokens()[in_.at() - 1], "unexpected token ): no then");
         [[fallthrough]];
@@ -236,8 +234,8 @@ class InstrParser {
   // else, catch, catch_all: the next part of an open construct.
   Result<> change_flat(Opcode op, const Token& head, Form next) {
     Frame& top = stack_.back();
-    const bool fits = op == Opcode::Else ? top.form == Form::kFlatIf
-                                         : top.form == Form::kFlatTry || top.form == Form::kFlatCatch;
+    const bool fits =
+        op == Opcode::Else ? top.form == Form::kFlatIf : top.form == Form::kFlatTry || top.form == Form::kFlatCatch;
     if (!fits) return in_.fail(head, "unexpected token " + std::string(head.text));
     put_opcode(out_, op);
     if (op == Opcode::Catch) {
@@ -640,8 +638,8 @@ class InstrParser {
       const unsigned bits = 128 / shape.lanes;
       for (unsigned i = 0; i < shape.lanes; ++i) {
         if (!in_.is(TokenKind::kWord)) return in_.fail(in_.peek(), "wrong number of lane literals");
-        const uint64_t value = !shape.is_float ? TRY(integer(bits))
-                                               : TRY(floating(bits == 32 ? FloatWidth::k32 : FloatWidth::k64));
+        const uint64_t value =
+            !shape.is_float ? TRY(integer(bits)) : TRY(floating(bits == 32 ? FloatWidth::k32 : FloatWidth::k64));
         put_fixed(out, value, bits);
       }
       return {};

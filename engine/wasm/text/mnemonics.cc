@@ -34,11 +34,10 @@ struct Proposal {
   const char* name;
 };
 constexpr Proposal kUnsupported[] = {
-    {"i32.atomic.", "threads"},         {"i64.atomic.", "threads"},
-    {"memory.atomic.", "threads"},      {"atomic.fence", "threads"},
-    {"i64.add128", "wide-arithmetic"},  {"i64.sub128", "wide-arithmetic"},
-    {"i64.mul_wide", "wide-arithmetic"}, {"cont.", "stack-switching"},
-    {"suspend", "stack-switching"},     {"resume", "stack-switching"},
+    {"i32.atomic.", "threads"},          {"i64.atomic.", "threads"},        {"memory.atomic.", "threads"},
+    {"atomic.fence", "threads"},         {"i64.add128", "wide-arithmetic"}, {"i64.sub128", "wide-arithmetic"},
+    {"i64.mul_wide", "wide-arithmetic"}, {"cont.", "stack-switching"},      {"suspend", "stack-switching"},
+    {"resume", "stack-switching"},
 };
 
 }  // namespace

@@ -567,9 +567,7 @@ Result<Bytes> ModuleParser::strings() {
 }
 
 Result<> ModuleParser::func_indices(ElemList& list) {
-  while (in_.at_index()) {
-    list.funcs.push_back(TRY(index(func_space_)));
-  }
+  while (in_.at_index()) { list.funcs.push_back(TRY(index(func_space_))); }
   return {};
 }
 

@@ -52,7 +52,7 @@ struct RefText {
 struct TypeUse {
   std::optional<uint32_t> type;  // (type x)
   Signature inline_signature;
-  size_t at = 0;                 // token, for messages
+  size_t at = 0;  // token, for messages
   bool is_inline_empty() const { return inline_signature.params.empty() && inline_signature.results.empty(); }
 };
 
@@ -160,7 +160,7 @@ class ModuleParser {
   // What a segment of elements lists: function indices, or expressions of a reference type.
   struct ElemList {
     bool uses_exprs = false;
-    Bytes type;                    // with uses_exprs
+    Bytes type;  // with uses_exprs
     std::vector<uint32_t> funcs;
     std::vector<Bytes> exprs;
     size_t count() const { return uses_exprs ? exprs.size() : funcs.size(); }

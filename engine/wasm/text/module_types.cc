@@ -16,10 +16,18 @@ struct AbstractHeap {
   char code;
 };
 constexpr AbstractHeap kAbstractHeaps[] = {
-    {"func", "funcref", '\x70'},     {"extern", "externref", '\x6f'},       {"any", "anyref", '\x6e'},
-    {"eq", "eqref", '\x6d'},         {"i31", "i31ref", '\x6c'},             {"struct", "structref", '\x6b'},
-    {"array", "arrayref", '\x6a'},   {"exn", "exnref", '\x69'},             {"none", "nullref", '\x71'},
-    {"nofunc", "nullfuncref", '\x73'}, {"noextern", "nullexternref", '\x72'}, {"noexn", "nullexnref", '\x74'},
+    {"func", "funcref", '\x70'},
+    {"extern", "externref", '\x6f'},
+    {"any", "anyref", '\x6e'},
+    {"eq", "eqref", '\x6d'},
+    {"i31", "i31ref", '\x6c'},
+    {"struct", "structref", '\x6b'},
+    {"array", "arrayref", '\x6a'},
+    {"exn", "exnref", '\x69'},
+    {"none", "nullref", '\x71'},
+    {"nofunc", "nullfuncref", '\x73'},
+    {"noextern", "nullexternref", '\x72'},
+    {"noexn", "nullexnref", '\x74'},
 };
 
 struct ScalarType {

@@ -17,9 +17,9 @@ struct SectionKind {
 constexpr uint8_t kFirst = 254;
 constexpr uint8_t kLast = 255;
 constexpr SectionKind kSections[] = {
-    {"first", kFirst}, {"type", 1},  {"import", 2}, {"func", 3}, {"table", 4},      {"memory", 5}, {"tag", 13},
-    {"global", 6},     {"export", 7}, {"start", 8},  {"elem", 9}, {"datacount", 12}, {"code", 10},  {"data", 11},
-    {"last", kLast},
+    {"first", kFirst}, {"type", 1},       {"import", 2}, {"func", 3},   {"table", 4},
+    {"memory", 5},     {"tag", 13},       {"global", 6}, {"export", 7}, {"start", 8},
+    {"elem", 9},       {"datacount", 12}, {"code", 10},  {"data", 11},  {"last", kLast},
 };
 constexpr uint8_t kCustomSection = 0;
 
@@ -136,7 +136,9 @@ Result<std::vector<uint8_t>> ModuleParser::write(std::string_view name) {
   for (const SectionKind& section : kSections) {
     put_customs(Custom::Place::kBefore, section.id);
     switch (section.id) {
-      case 1: if (!groups_.empty()) put_section(out, 1, type_section()); break;
+      case 1:
+        if (!groups_.empty()) put_section(out, 1, type_section());
+        break;
       case 2: put_counted(2, imports_); break;
       case 3: put_counted(3, funcs_); break;
       case 4: put_counted(4, tables_); break;
@@ -144,9 +146,13 @@ Result<std::vector<uint8_t>> ModuleParser::write(std::string_view name) {
       case 13: put_counted(13, tags_); break;
       case 6: put_counted(6, globals_); break;
       case 7: put_counted(7, exports_); break;
-      case 8: if (start_) put_number(8, *start_); break;
+      case 8:
+        if (start_) put_number(8, *start_);
+        break;
       case 9: put_counted(9, elems_); break;
-      case 12: if (uses_data_index_) put_number(12, datas_.count); break;
+      case 12:
+        if (uses_data_index_) put_number(12, datas_.count);
+        break;
       case 10:
         if (!hints_.empty()) put_custom(out, "metadata.code.branch_hint", branch_hint_section());
         put_counted(10, codes_);

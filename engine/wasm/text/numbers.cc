@@ -108,8 +108,8 @@ std::optional<Parts> split(std::string_view text, unsigned base) {
     if (!digits) return std::nullopt;
     parts.fraction = *digits;
   }
-  const bool has_exponent = base == 16 ? take_prefix(text, "p") || take_prefix(text, "P")
-                                       : take_prefix(text, "e") || take_prefix(text, "E");
+  const bool has_exponent =
+      base == 16 ? take_prefix(text, "p") || take_prefix(text, "P") : take_prefix(text, "e") || take_prefix(text, "E");
   if (has_exponent) {
     const Sign sign = take_sign(text);
     digits = take_digits(text, 10);
@@ -130,8 +130,8 @@ Number<uint64_t> round_binary(uint64_t significand, int64_t exponent, bool stick
   const int64_t unbiased = exponent + 63;
   if (unbiased > format.bias) return std::unexpected(NumberError::kOutOfRange);
   const int64_t smallest = 1 - format.bias;
-  const int64_t lost = (63 - static_cast<int64_t>(format.mantissa_bits)) +
-                       (unbiased < smallest ? smallest - unbiased : 0);
+  const int64_t lost =
+      (63 - static_cast<int64_t>(format.mantissa_bits)) + (unbiased < smallest ? smallest - unbiased : 0);
   uint64_t kept = 0;
   uint64_t half = 0;
   bool below = sticky;
@@ -190,8 +190,8 @@ Number<uint64_t> read_decimal(const std::string& digits) {
 Number<uint64_t> parse_decimal(std::string_view text, FloatWidth width) {
   const std::optional<Parts> parts = split(text, 10);
   if (!parts) return std::unexpected(NumberError::kMalformed);
-  const std::string digits = parallax::text::format(
-      "{}.{}e{}", parts->integer, parts->fraction.empty() ? "0" : parts->fraction, parts->exponent);
+  const std::string digits = parallax::text::format("{}.{}e{}", parts->integer,
+                                                    parts->fraction.empty() ? "0" : parts->fraction, parts->exponent);
   return width == FloatWidth::k32 ? read_decimal<float, uint32_t>(digits) : read_decimal<double, uint64_t>(digits);
 }
 
@@ -244,9 +244,10 @@ std::string print_float(uint64_t bits, FloatWidth width) {
     return parallax::text::format("{}nan:{:#x}", sign, absolute & format.mantissa_mask());
   }
   char buffer[64];
-  const auto end = width == FloatWidth::k32
-                       ? std::to_chars(buffer, buffer + sizeof buffer, std::bit_cast<float>(static_cast<uint32_t>(bits)))
-                       : std::to_chars(buffer, buffer + sizeof buffer, std::bit_cast<double>(bits));
+  const auto end =
+      width == FloatWidth::k32
+          ? std::to_chars(buffer, buffer + sizeof buffer, std::bit_cast<float>(static_cast<uint32_t>(bits)))
+          : std::to_chars(buffer, buffer + sizeof buffer, std::bit_cast<double>(bits));
   return std::string(buffer, end.ptr);
 }
 

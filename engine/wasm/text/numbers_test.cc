@@ -8,11 +8,12 @@
 
 #include <gtest/gtest.h>
 
-
 namespace parallax::wasm::text {
 namespace {
 
-uint32_t f32(std::string_view text) { return static_cast<uint32_t>(parse_float(text, FloatWidth::k32).value_or(~0ull)); }
+uint32_t f32(std::string_view text) {
+  return static_cast<uint32_t>(parse_float(text, FloatWidth::k32).value_or(~0ull));
+}
 uint64_t f64(std::string_view text) { return parse_float(text, FloatWidth::k64).value_or(~0ull); }
 bool fails(Number<uint64_t> number, NumberError why) { return !number && number.error() == why; }
 
@@ -58,7 +59,7 @@ TEST(Floats, TinyDecimalsBecomeZeroOrSubnormal) {
 
 TEST(Floats, HexadecimalsRoundExactly) {
   EXPECT_EQ(f32("0x1p-149"), 1u);
-  EXPECT_EQ(f32("0x1p-150"), 0u);        // a tie at the bottom, to even
+  EXPECT_EQ(f32("0x1p-150"), 0u);         // a tie at the bottom, to even
   EXPECT_EQ(f32("0x1.000002p-150"), 1u);  // just above the tie
   EXPECT_EQ(f32("0x1.fffffep127"), 0x7f7fffffu);
   EXPECT_EQ(f32("0x1.000001p0"), 0x3f800000u);

@@ -8,9 +8,7 @@ namespace parallax::wasm::text {
 
 Result<std::vector<uint8_t>> parse_module(std::string source, const ParseOptions& options) {
   const std::shared_ptr<const Tokens> tokens = TRY(Tokens::lex(std::move(source)));
-  if (!Cursor(*tokens, 0).at_group("module")) {
-    return ModuleParser(*tokens, 0, tokens->size() - 1, options).run({});
-  }
+  if (!Cursor(*tokens, 0).at_group("module")) { return ModuleParser(*tokens, 0, tokens->size() - 1, options).run({}); }
   const Token& behind = (*tokens)[(*tokens)[0].match + 1];
   if (behind.kind != TokenKind::kEnd) return tokens->fail(behind.offset, "unexpected token behind the module");
   return parse_module_group(*tokens, 0, options);

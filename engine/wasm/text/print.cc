@@ -24,9 +24,8 @@ using parallax::text::quoted;
 
 bool is_plain_id(std::string_view name) {
   constexpr std::string_view kSpecial = "\"(),;[]{}";
-  return !name.empty() && std::ranges::all_of(name, [&](char c) {
-    return c > 0x20 && c < 0x7f && kSpecial.find(c) == kSpecial.npos;
-  });
+  return !name.empty() &&
+         std::ranges::all_of(name, [&](char c) { return c > 0x20 && c < 0x7f && kSpecial.find(c) == kSpecial.npos; });
 }
 
 // Identifiers of one index space: which indices have one that is unique and can be written.
@@ -64,9 +63,9 @@ class Ids {
 
 // Spaces by section id, for the places of custom sections.
 const char* section_word(uint32_t id) {
-  static constexpr std::array<const char*, 14> kWords = {"first",  "type",  "import", "func", "table",
-                                                         "memory", "global", "export", "start", "elem",
-                                                         "code",   "data",  "datacount", "tag"};
+  static constexpr std::array<const char*, 14> kWords = {"first",  "type",   "import",    "func",  "table",
+                                                         "memory", "global", "export",    "start", "elem",
+                                                         "code",   "data",   "datacount", "tag"};
   return id < kWords.size() ? kWords[id] : "last";
 }
 
@@ -282,7 +281,12 @@ class Printer {
 
   Result<> print_table(uint32_t index) {
     const Table& table = module_.tables[index];
-    const std::string init = table.init ? " " + TRY(expression(*table.init)) : std::string();
+    std::string init;
+    if (table.init) {
+      init = " " + TRY(expression(*table.init));
+      // In text that would be a table without one.
+      if (init == " ") return fail(ErrorCode::kInvalid, table.init->begin, "empty initialiser of a table");
+    }
     line(1, format("(table{} {}{})", definition(tables_, index), table_type(table.type), init));
     return {};
   }
@@ -351,10 +355,10 @@ class Printer {
 
   // What may still come inside an open construct.
   enum class Part : uint8_t {
-    kLast,     // end
-    kIf,       // else, end
-    kTry,      // catch, catch_all, delegate, end
-    kCatch,    // catch, catch_all, end
+    kLast,   // end
+    kIf,     // else, end
+    kTry,    // catch, catch_all, delegate, end
+    kCatch,  // catch, catch_all, end
   };
   struct Open {
     std::string name;  // "" without
@@ -366,7 +370,7 @@ class Printer {
     const std::map<uint32_t, std::string>* label_names = nullptr;
     std::vector<Open> open;  // innermost last
     uint32_t opened = 0;
-    bool done = false;       // the end of the body was seen
+    bool done = false;  // the end of the body was seen
   };
 
   // Follows the structure of a body. Text can only say what is nested well: anything else is an error, as it is for
@@ -379,9 +383,7 @@ class Printer {
     Open* const top = state.open.empty() ? nullptr : &state.open.back();
     const bool in_try = top != nullptr && (top->part == Part::kTry || top->part == Part::kCatch);
     switch (instr.op) {
-      case Opcode::End:
-        state.done = top == nullptr;
-        return {};
+      case Opcode::End: state.done = top == nullptr; return {};
       case Opcode::Else:
         if (top == nullptr || top->part != Part::kIf) return fail_structure();
         top->part = Part::kLast;

@@ -23,7 +23,8 @@ struct PrintOptions {
   bool customs = true;
 };
 
-// Requires TypeNaming::kModule. Fails where a body cannot be read or is not nested well.
+// Requires TypeNaming::kModule. Fails where a body cannot be read or is not nested well, and where a table's
+// initialiser is empty.
 Result<std::string> print_module(const Module& module, const PrintOptions& options = {});
 // Decodes first.
 Result<std::string> print_binary(std::vector<uint8_t> bytes, const PrintOptions& options = {});

@@ -101,13 +101,12 @@ TEST(Printer, NamesThatCannotBeIdentifiersBecomeAnnotations) {
   expect_round_trip("(func (@name \"a b\")) (func $\"a b\") (func $x) (func (@name \"x\")) (func $\"\\\"\")");
 }
 
-TEST(Printer, InnerLabelsOfTheSameNameAreCounted) {
-  expect_round_trip("(func (block $a (block $a (br $a) (br 1))))");
-}
+TEST(Printer, InnerLabelsOfTheSameNameAreCounted) { expect_round_trip("(func (block $a (block $a (br $a) (br 1))))"); }
 
 TEST(Printer, DeprecatedExceptionsRoundTrip) {
-  const auto bytes = parse_module("(tag $e) (func (try $t (do) (catch $e (rethrow $t)) (catch_all))"
-                                  " (block $b (try (do (throw $e)) (delegate $b))))");
+  const auto bytes = parse_module(
+      "(tag $e) (func (try $t (do) (catch $e (rethrow $t)) (catch_all))"
+      " (block $b (try (do (throw $e)) (delegate $b))))");
   ASSERT_TRUE(bytes);
   PrintOptions options;
   options.features.set(Feature::kLegacyExceptions, true);
@@ -128,6 +127,11 @@ TEST(Printer, OffsetsAreThoseOfTheBinary) {
 TEST(Printer, AnUnreadableBodyIsAnError) {
   auto bytes = *parse_module("(func nop)", {.names = NameSection::kOmit});
   bytes[0x17] = 0xff;
+  EXPECT_FALSE(print_binary(bytes).has_value());
+}
+
+TEST(Printer, AnEmptyInitialiserOfATableCannotBeSaid) {
+  const std::vector<uint8_t> bytes = {0, 'a', 's', 'm', 1, 0, 0, 0, 4, 7, 1, 0x40, 0, 0x70, 0, 1, 0x0b};
   EXPECT_FALSE(print_binary(bytes).has_value());
 }
 

@@ -38,11 +38,10 @@ struct RefPattern {
   std::string_view word;
   HeapKind heap;
 };
-constexpr RefPattern kRefPatterns[] = {{"ref.func", HeapKind::kFunc},     {"ref.extern", HeapKind::kExtern},
-                                       {"ref.any", HeapKind::kAny},       {"ref.eq", HeapKind::kEq},
-                                       {"ref.i31", HeapKind::kI31},       {"ref.struct", HeapKind::kStruct},
-                                       {"ref.array", HeapKind::kArray},   {"ref.exn", HeapKind::kExn},
-                                       {"ref.host", HeapKind::kAny}};
+constexpr RefPattern kRefPatterns[] = {
+    {"ref.func", HeapKind::kFunc},   {"ref.extern", HeapKind::kExtern}, {"ref.any", HeapKind::kAny},
+    {"ref.eq", HeapKind::kEq},       {"ref.i31", HeapKind::kI31},       {"ref.struct", HeapKind::kStruct},
+    {"ref.array", HeapKind::kArray}, {"ref.exn", HeapKind::kExn},       {"ref.host", HeapKind::kAny}};
 
 class ScriptParser {
  public:

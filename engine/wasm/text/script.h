@@ -25,10 +25,10 @@ enum class ModuleForm : uint8_t { kText, kBinary, kQuote };
 
 struct ScriptModule {
   ModuleForm form = ModuleForm::kText;
-  std::string name;             // "" without
-  std::string content;          // kBinary: the bytes; kQuote: the text
-  size_t group = 0;             // kText: token of its "("
-  bool is_whole_script = false; // kText: the script's fields are the module
+  std::string name;              // "" without
+  std::string content;           // kBinary: the bytes; kQuote: the text
+  size_t group = 0;              // kText: token of its "("
+  bool is_whole_script = false;  // kText: the script's fields are the module
 };
 
 // An argument.
@@ -54,11 +54,11 @@ struct LanePattern {
 // What one result must be.
 struct Pattern {
   enum class Kind : uint8_t {
-    kNumber,      // type, lanes
-    kNull,        // any null
-    kHost,        // host_value, through ref.extern n or ref.host n
-    kRefOfType,   // a non-null reference that matches `ref`
-    kEither,      // one of `choices`
+    kNumber,     // type, lanes
+    kNull,       // any null
+    kHost,       // host_value, through ref.extern n or ref.host n
+    kRefOfType,  // a non-null reference that matches `ref`
+    kEither,     // one of `choices`
   } kind = Kind::kNumber;
   ValKind type = ValKind::kI32;
   unsigned lane_bits = 0;
@@ -66,7 +66,7 @@ struct Pattern {
   std::vector<LanePattern> lanes;  // one for scalars
   uint64_t host_value = 0;
   ValType ref;
-  std::string text;                // as written, for messages
+  std::string text;  // as written, for messages
   std::vector<Pattern> choices;
 };
 
@@ -94,10 +94,10 @@ struct Command {
   uint32_t line = 0;
   std::optional<ScriptModule> module;  // kModule, kModuleDefinition, assertions about modules
   std::optional<Action> action;
-  std::vector<Pattern> expected;       // kAssertReturn
-  std::string text;                    // expected message; kRegister: name to register as; kUnknown: the command
-  std::string name;                    // kRegister, kModuleInstance: the module or instance; "": the latest
-  std::string instance_of;             // kModuleInstance: the definition
+  std::vector<Pattern> expected;  // kAssertReturn
+  std::string text;               // expected message; kRegister: name to register as; kUnknown: the command
+  std::string name;               // kRegister, kModuleInstance: the module or instance; "": the latest
+  std::string instance_of;        // kModuleInstance: the definition
 };
 
 struct Script {

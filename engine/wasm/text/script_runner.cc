@@ -31,8 +31,8 @@ bool fits_number(const Pattern& pattern, const Value& value) {
   for (const LanePattern& lane : pattern.lanes) {
     uint64_t bits = (at < 64 ? value.low : value.high) >> (at % 64);
     if (pattern.lane_bits < 64) bits &= (uint64_t{1} << pattern.lane_bits) - 1;
-    const bool fits = lane.kind == LanePattern::Kind::kBits ? bits == lane.bits
-                                                            : fits_nan(lane.kind, bits, pattern.lane_bits);
+    const bool fits =
+        lane.kind == LanePattern::Kind::kBits ? bits == lane.bits : fits_nan(lane.kind, bits, pattern.lane_bits);
     if (!fits) return false;
     at += pattern.lane_bits;
   }
@@ -348,7 +348,8 @@ class Runner {
   Result<std::vector<Value>> arguments(const Action& action, std::vector<RootId>& roots) {
     std::vector<Value> args;
     for (const ConstantValue& constant : action.args) {
-      if (constant.kind == ConstantValue::Kind::kHost) roots.push_back(store_->root(store_->make_host_ref(constant.host_value)));
+      if (constant.kind == ConstantValue::Kind::kHost)
+        roots.push_back(store_->root(store_->make_host_ref(constant.host_value)));
     }
     size_t next_root = 0;
     for (const ConstantValue& constant : action.args) {
@@ -392,8 +393,8 @@ class Runner {
       if (good) return Verdict::passed();
       std::string got;
       for (const Value& value : values) got += (got.empty() ? "" : ", ") + describe(value, *store_);
-      return Verdict::failed(format("expected {}, got {}", wanted.empty() ? "nothing" : wanted,
-                                    got.empty() ? "nothing" : got));
+      return Verdict::failed(
+          format("expected {}, got {}", wanted.empty() ? "nothing" : wanted, got.empty() ? "nothing" : got));
     });
   }
 
@@ -470,9 +471,7 @@ class Runner {
   // Each stage must be the one that says no: text, decoder, validator.
   Verdict assert_malformed(const Command& command) {
     Result<std::vector<uint8_t>> bytes = script_.binary(*command.module);
-    if (!bytes) {
-      return bytes.error().code == ErrorCode::kSyntax ? Verdict::passed() : rejected(bytes.error());
-    }
+    if (!bytes) { return bytes.error().code == ErrorCode::kSyntax ? Verdict::passed() : rejected(bytes.error()); }
     // Bodies are decoded as they are validated: malformed code shows then.
     const Result<Module> module = load(std::move(*bytes), types_, options_.features);
     if (!module && module.error().code == ErrorCode::kMalformed && command.module->form == ModuleForm::kBinary) {
@@ -512,7 +511,8 @@ class Runner {
     const Outcome outcome = instantiate(*module, id);
     if (outcome.kind == OutcomeKind::kUnlinkable) return Verdict::passed();
     const bool trapped = outcome.kind == OutcomeKind::kTrapped;
-    if (trapped && options_.dialect == Dialect::kWasmtime && is_trap(outcome.trap, command.text)) return Verdict::passed();
+    if (trapped && options_.dialect == Dialect::kWasmtime && is_trap(outcome.trap, command.text))
+      return Verdict::passed();
     return not_expected(outcome, format("unlinkable (\"{}\")", command.text));
   }
 

@@ -25,9 +25,8 @@ TableType table_of(bool is_64) {
 std::map<std::string, Extern> make_spectest(Embedding& store, TypeStore& types) {
   std::map<std::string, Extern> members;
   const PrintFunc prints[] = {
-      {"print", {}},           {"print_i32", {kI32}},           {"print_i64", {kI64}},
-      {"print_f32", {kF32}},   {"print_f64", {kF64}},           {"print_i32_f32", {kI32, kF32}},
-      {"print_f64_f64", {kF64, kF64}},
+      {"print", {}},         {"print_i32", {kI32}},           {"print_i64", {kI64}},           {"print_f32", {kF32}},
+      {"print_f64", {kF64}}, {"print_i32_f32", {kI32, kF32}}, {"print_f64_f64", {kF64, kF64}},
   };
   for (const PrintFunc& print : prints) {
     members[print.name] = store.make_func(types.intern_func(print.params, {}),

@@ -33,8 +33,8 @@ enum class TokenKind : uint8_t {
 
 struct Token {
   TokenKind kind = TokenKind::kEnd;
-  uint32_t offset = 0;    // in the source
-  uint32_t match = 0;     // kLeft: index of its kRight
+  uint32_t offset = 0;         // in the source
+  uint32_t match = 0;          // kLeft: index of its kRight
   std::string_view text = {};  // kLeft, kRight: empty
 
   bool is_word(std::string_view word) const { return kind == TokenKind::kWord && text == word; }
