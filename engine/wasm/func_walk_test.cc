@@ -238,6 +238,24 @@ TEST(Rules, ReferencesOfUnreachableCodeAreNoNumbers) {
   EXPECT_THAT(verdict("(func (result i32) unreachable i64.const 0 i32.const 0 select)"), StartsWith("type mismatch"));
 }
 
+TEST(Rules, EveryIndexMustNameSomething) {
+  const std::pair<const char*, const char*> kCases[] = {
+      {"call 1", "function"},          {"local.get 0", "local"},        {"global.get 0", "global"},
+      {"table.size 1", "table"},       {"memory.size 1", "memory"},     {"throw 0", "tag"},
+      {"data.drop 1", "data segment"}, {"elem.drop 1", "elem segment"}, {"struct.new 2", "type"},
+      {"call_ref 2", "type"},          {"struct.get 1 0", "field"},     {"br 1", "label"},
+      {"table.init 0 1", "elem"},      {"memory.init 0 1", "data"},     {"memory.copy 0 1", "memory"},
+      {"table.copy 0 1", "table"},     {"i32.load 1", "memory"},        {"try_table (catch 0 0) end", "tag"},
+  };
+  for (const auto& [code, what] : kCases) {
+    EXPECT_THAT(
+        verdict("(type (func)) (type (struct)) (memory 1) (table 1 funcref) (data) (elem func) (func (type 0) " +
+                std::string(code) + ")"),
+        StartsWith(std::string("unknown ") + what))
+        << code;
+  }
+}
+
 TEST(Rules, SelectWithoutATypeIsForNumbersAndVectors) {
   const std::string choose = "(local.get 0) (local.get 0) (i32.const 1)))";
   EXPECT_EQ(verdict("(func (param v128) (drop (select " + choose + ")"), "");
