@@ -168,6 +168,34 @@ std::string one_line(std::string text) {
   return text;
 }
 
+namespace {
+
+// Types vary between cases of one cause: "(ref null #)" and "anyref" become T.
+std::string without_types(std::string_view text) {
+  const auto is_letter = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_'; };
+  std::string out;
+  for (size_t i = 0; i < text.size();) {
+    if (text.substr(i).starts_with("(ref ")) {
+      const size_t close = text.find(')', i);
+      out += 'T';
+      i = close == std::string_view::npos ? text.size() : close + 1;
+      continue;
+    }
+    size_t end = i;
+    while (end < text.size() && is_letter(text[end])) ++end;
+    const std::string_view word = text.substr(i, end - i);
+    if (word.size() > 3 && word.ends_with("ref")) {
+      out += 'T';
+    } else {
+      out += end == i ? text.substr(i, 1) : word;
+    }
+    i = end == i ? i + 1 : end;
+  }
+  return out;
+}
+
+}  // namespace
+
 std::string normalise(std::string_view text) {
   // Words whose digits name something; in all others (v17, s3, 0x1f, 12) they count.
   static constexpr std::string_view kKept[] = {"i8", "i16", "i31", "i32", "i64", "f32", "f64", "v128",
@@ -201,6 +229,7 @@ std::string normalise(std::string_view text) {
     }
     i = end;
   }
+  out = without_types(out);
   if (out.size() > 160) out.resize(160);
   return out;
 }
