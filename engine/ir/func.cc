@@ -28,7 +28,7 @@ void Func::reset(const wasm::Module& module, wasm::FuncIndex func) {
   pool_.clear();
   targets_.clear();
   forward_.clear();
-  slots_.clear();
+  slot_count_ = 0;
   maps_.clear();
   map_slots_.clear();
 }
@@ -41,11 +41,6 @@ uint16_t Func::flags(const Inst& inst) const {
 }
 
 // --- Home slots and stack maps -----------------------------------------------------------------------------------
-
-SlotId Func::add_slot(ValueId value) {
-  slots_.push_back(value);
-  return SlotId(slots_.size() - 1);
-}
 
 void Func::set_stack_map(InstId inst, std::span<const SlotId> slots) {
   const auto begin = static_cast<uint32_t>(map_slots_.size());

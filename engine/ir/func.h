@@ -161,15 +161,14 @@ class Func {
   bool is_safepoint(const Inst& inst) const { return (flags(inst) & kSafepoint) != 0; }
 
   // --- Home slots and stack maps ---------------------------------------------------------------------------------
-  size_t slot_count() const { return slots_.size(); }
-  // The value whose home a slot is (the definition before the safepoint pass).
-  ValueId slot_value(SlotId s) const { return slots_[s.index()]; }
+  // Homes of the frame. Values that are never live at the same time share one.
+  size_t slot_count() const { return slot_count_; }
+  SlotId add_slot() { return SlotId(slot_count_++); }
   // The live slots at a safepoint, ascending. Requires that the instruction has a map.
   std::span<const SlotId> stack_map(const Inst& inst) const {
     const MapRange range = maps_[inst.map];
     return std::span(map_slots_).subspan(range.begin, range.count);
   }
-  SlotId add_slot(ValueId value);
   void set_stack_map(InstId inst, std::span<const SlotId> slots);
   // Whether the safepoint pass has run: home operations and maps are present and must be right.
   bool has_maps = false;
@@ -232,7 +231,7 @@ class Func {
   std::vector<ValueId> pool_;  // operands and parameters
   std::vector<BlockId> targets_;
   std::vector<ValueId> forward_;  // sized on first replace
-  std::vector<ValueId> slots_;
+  uint32_t slot_count_ = 0;
   std::vector<MapRange> maps_;
   std::vector<SlotId> map_slots_;
 };

@@ -46,7 +46,7 @@ class Parser {
   Result<> run() {
     if (!header()) return error();
     while (!accept("}")) {
-      if (!(peek_word("home") ? home() : block())) return error();
+      if (!block()) return error();
     }
     skip_space();
     if (at_ != text_.size()) return fail(ErrorCode::kSyntax, at_, "text after the function");
@@ -159,14 +159,11 @@ class Parser {
     func_.reset(module_, wasm::FuncIndex(index));
     func_.poll_at_budget = accept_word("poll");
     func_.has_maps = accept_word("maps");
-    return expect("{");
-  }
-  bool home() {
-    SlotId slot;
-    ValueId value;
-    if (!expect("home") || !id("s", slot) || !expect("=") || !id("v", value)) return false;
-    if (slot.raw != func_.slot_count()) return expected("slots in order");
-    func_.add_slot(value);
+    if (!expect("{")) return false;
+    uint32_t homes = 0;
+    if (accept_word("homes") && !number32(homes)) return false;
+    if (homes > kMaxId) return expected("fewer homes");
+    for (uint32_t n = 0; n < homes; ++n) func_.add_slot();
     return true;
   }
   bool block() {
@@ -273,6 +270,12 @@ class Parser {
       SlotId slot;
       if (!id("s", slot)) return false;
       inst.a = slot.raw;
+      ValueId of;
+      if (inst.op == Op::HomeLoad) {
+        if (!expect("of=") || !id("v", of)) return false;
+        inst.b = of.raw;
+        max_value_ = std::max(max_value_, of.raw);
+      }
       return slot.raw < func_.slot_count() || expected("a home slot");
     }
     uint32_t small = 0;

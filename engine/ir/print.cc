@@ -18,6 +18,8 @@ void print_immediate(const Inst& inst, std::string_view member, std::string& out
   if (member == "sense") return number(inst.sense);
   if (member == "slot") {
     out += text::format(" s{}", inst.a);
+  } else if (member == "of") {
+    out += text::format(" of=v{}", inst.b);
   } else if (member == "opcode") {
     out += text::format(" opcode={}", wasm::info(inst.opcode).text);
   } else if (member == "trap") {
@@ -80,9 +82,7 @@ std::string print(const Func& func, InstId inst) {
 std::string print(const Func& func) {
   std::string out = text::format("func {}{}{} {{\n", func.index().raw, func.poll_at_budget ? " poll" : "",
                                  func.has_maps ? " maps" : "");
-  for (uint32_t s = 0; s < func.slot_count(); ++s) {
-    out += text::format("  home s{} = v{}\n", s, func.slot_value(SlotId(s)).raw);
-  }
+  if (func.slot_count() != 0) out += text::format("  homes {}\n", func.slot_count());
   for (const BlockId b : func.order()) {
     const Block& block = func.block(b);
     if (!block.live) continue;

@@ -1,7 +1,7 @@
 // The IR as text: printing and parsing.                                                              [I5]
 //
 //   func 12 poll maps {
-//     home s0 = v1
+//     homes 1
 //   b0(v0: i32, v1: (ref null 3)):
 //     budget @33
 //     v2: i32 = compute opcode=i32.add v0, v0 @35

@@ -46,7 +46,7 @@ TEST(Text, ParsingWhatWasPrintedGivesTheSameText) {
 
 TEST(Text, IdsAreKeptEvenWithHoles) {
   const std::string text =
-      "func 1 poll maps {\n  home s0 = v7\nb0(v3: i32):\n  budget @1 map[]\n  jump v3 -> b9 @2\nb9(v5: i32) loop:\n"
+      "func 1 poll maps {\n  homes 1\nb0(v3: i32):\n  budget @1 map[]\n  jump v3 -> b9 @2\nb9(v5: i32) loop:\n"
       "  budget @3 map[]\n  v7: anyref = global_get @4\n  home_store s0 v7 @4\n  v8: i32 = const imm=0x7 @5\n"
       "  jump v8 -> b9 @6\n}\n";
   EXPECT_EQ(print(func_of(text)), text);
@@ -65,7 +65,7 @@ TEST(Text, ErrorsNameThePlace) {
 
 TEST(Text, EveryCutOfATextIsAnErrorNotACrash) {
   const std::string text =
-      "func 1 maps {\n  home s0 = v7\nb0(v3: i32):\n  budget @1 map[]\n  v7: (ref null 1) = ref_null @4\n"
+      "func 1 maps {\n  homes 1\nb0(v3: i32):\n  budget @1 map[]\n  v7: (ref null 1) = ref_null @4\n"
       "  home_store s0 v7 @4\n  jump v3 -> b9 @2\nb9(v5: i32):\n  return v5 @6\n}";
   Func func;
   ASSERT_TRUE(parse(text, test_module(), func).has_value());

@@ -1,4 +1,4 @@
-// Slot liveness, slot initialisation and liveness of traced values, each by iteration over all blocks.
+// Liveness of slots, their contents, and liveness of traced values, each by iteration over all blocks.
 #include "engine/ir/verify_refs.h"
 
 #include <algorithm>
@@ -12,6 +12,9 @@ namespace parallax::ir {
 namespace {
 
 constexpr size_t kMaxBits = size_t{1} << 29;
+// What a slot holds: a ValueId, or one of these.
+constexpr uint32_t kUnseen = ~0u;   // not reached yet
+constexpr uint32_t kNoValue = ~1u;  // nothing, or different values on different ways
 
 // One set of `bits` bits for every block.
 class BlockSets {
@@ -38,11 +41,11 @@ class RefVerifier {
   Result<> run() {
     find_reached();
     number_values();
-    if (func_.block_count() * (func_.slot_count() + traced_count_) > kMaxBits) {
+    if (func_.block_count() * (32 * func_.slot_count() + traced_count_) > kMaxBits) {
       return fail(ErrorCode::kLimit, 0, "function too large for verify_refs");
     }
     if (!slots()) return fail(ErrorCode::kInvariant, offset_, problem_);
-    if (!initialised()) return fail(ErrorCode::kInvariant, offset_, problem_);
+    if (!contents()) return fail(ErrorCode::kInvariant, offset_, problem_);
     if (!values()) return fail(ErrorCode::kInvariant, offset_, problem_);
     return {};
   }
@@ -125,51 +128,70 @@ class RefVerifier {
   bool map_is(InstId i, const std::vector<uint64_t>& live) {
     std::vector<uint64_t> listed(live.size());
     for (const SlotId slot : func_.stack_map(func_.inst(i))) set(listed.data(), slot.index());
+    if (listed == live) return true;
     for (uint32_t s = 0; s < func_.slot_count(); ++s) {
       if (has(listed.data(), s) == has(live.data(), s)) continue;
       const char* what = has(live.data(), s) ? "live but not listed" : "listed but not live";
-      return wrong(text::format("slot s{} (home of v{}) is {}", s, func_.slot_value(SlotId(s)).raw, what), i);
+      return wrong(text::format("slot s{} (home of v{}) is {}", s, value_of(s), what), i);
     }
     return true;
   }
 
-  // --- Listed slots are stored on every way.
-  bool initialised() {
-    // Sets of slots stored at the end of blocks; everything until shown otherwise.
-    BlockSets out(func_.block_count(), func_.slot_count(), true);
-    BlockSets in(func_.block_count(), func_.slot_count(), true);
-    std::fill_n(in.row(Func::kEntry), in.words(), 0);
-    iterate([&](BlockId b) {
-      std::vector<uint64_t> now(in.row(b), in.row(b) + in.words());
+  // For messages: some value whose home the slot is.
+  uint32_t value_of(uint32_t slot) const {
+    for (const BlockId b : blocks_) {
       for (InstId i = func_.block(b).first; i.valid(); i = func_.inst(i).next) {
-        if (func_.inst(i).op == Op::HomeStore) set(now.data(), func_.inst(i).a);
+        if (func_.inst(i).op == Op::HomeLoad && func_.inst(i).a == slot) return func_.inst(i).b;
       }
-      bool changed = !std::equal(now.begin(), now.end(), out.row(b));
-      std::copy(now.begin(), now.end(), out.row(b));
+    }
+    return ~0u;
+  }
+
+  // --- What slots hold: one value on every way, and the one that is read.
+  bool contents() {
+    const size_t slots = func_.slot_count();
+    std::vector<uint32_t> in(func_.block_count() * slots, kUnseen);
+    std::fill_n(in.begin(), slots, kNoValue);  // the entry block is the first
+    std::vector<uint32_t> now(slots);
+    const auto start = [&](BlockId b) { std::copy_n(in.begin() + ptrdiff_t(b.index() * slots), slots, now.begin()); };
+    const auto step = [&](InstId i) {
+      if (func_.inst(i).op == Op::HomeStore) now[func_.inst(i).a] = func_.args(i)[0].raw;
+    };
+    iterate([&](BlockId b) {
+      start(b);
+      for (InstId i = func_.block(b).first; i.valid(); i = func_.inst(i).next) step(i);
+      bool changed = false;
       for (const BlockId to : targets(b)) {
-        for (size_t w = 0; w < now.size(); ++w) {
-          changed |= (in.row(to)[w] & ~now[w]) != 0;
-          in.row(to)[w] &= now[w];
+        uint32_t* target = in.data() + to.index() * slots;
+        for (size_t s = 0; s < slots; ++s) {
+          const uint32_t met = target[s] == kUnseen || target[s] == now[s] ? now[s]
+                               : now[s] == kUnseen                         ? target[s]
+                                                                           : kNoValue;
+          changed |= met != target[s];
+          target[s] = met;
         }
       }
       return changed;
     });
     for (const BlockId b : blocks_) {
-      std::vector<uint64_t> now(in.row(b), in.row(b) + in.words());
+      start(b);
       for (InstId i = func_.block(b).first; i.valid(); i = func_.inst(i).next) {
         const Inst& inst = func_.inst(i);
-        if (inst.op == Op::HomeLoad && !has(now.data(), inst.a)) return wrong("home read before it is stored", i);
+        if (inst.op == Op::HomeLoad && now[inst.a] == kNoValue) return wrong("home read before it is stored", i);
+        if (inst.op == Op::HomeLoad && now[inst.a] != inst.b) {
+          return wrong(text::format("slot s{} holds v{}, but v{} is read", inst.a, now[inst.a], inst.b), i);
+        }
+        if (inst.op == Op::HomeStore && !is_traced(func_.rep(func_.args(i)[0]))) {
+          return wrong("home of a value that is not traced", i);
+        }
         if (inst.map != Inst::kNoMap) {
           for (const SlotId slot : func_.stack_map(inst)) {
-            if (!has(now.data(), slot.index())) {
+            if (now[slot.index()] == kNoValue) {
               return wrong(text::format("slot s{} is listed but not stored on every way", slot.raw), i);
             }
           }
         }
-        if (inst.op == Op::HomeStore) {
-          if (!is_traced(func_.rep(func_.args(i)[0]))) return wrong("home of a value that is not traced", i);
-          set(now.data(), inst.a);
-        }
+        step(i);
       }
     }
     return true;

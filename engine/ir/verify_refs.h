@@ -3,11 +3,11 @@
 // Properties, for every instruction that is a safepoint:
 //   * it has a stack map, and its map lists exactly the home slots that are read on some way after it before they are
 //     stored again (missing ones lose references, surplus ones are garbage or leak);
-//   * every listed slot was stored on every way to it;
+//   * every listed slot holds the same value on every way to it, and every read of a home finds there the value that it
+//     names (homes are shared by values whose lives do not meet);
 //   * no traced value is defined before it and used after it: references survive only in homes.
 // Slots hold traced values; instructions that are no safepoints have no map.
-// Not judged: that a home holds the right value (verify: a HomeStore stores its slot's value), machine code and frames
-// (the checker after register allocation), values that only machine code makes.
+// Not judged: machine code and frames (the checker after register allocation), values that only machine code makes.
 //
 // Plain data flow over bit sets, blocks to a fixpoint; nothing is shared with the pass.
 #pragma once

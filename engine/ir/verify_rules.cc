@@ -16,8 +16,8 @@ using wasm::Opcode;
 
 ValueId origin(const Func& func, ValueId v) {
   const Inst* def = func.def(v);
-  if (def != nullptr && def->op == Op::HomeLoad && def->a < func.slot_count()) return func.slot_value(SlotId(def->a));
-  return v;
+  const bool is_load = def != nullptr && def->op == Op::HomeLoad && def->b < func.value_count();
+  return is_load ? ValueId(def->b) : v;
 }
 
 namespace {
@@ -403,15 +403,13 @@ void Rule::apply() {
     case Op::Budget: return;
 
     case Op::HomeStore:
-      if (!require(inst_.a < func_.slot_count(), "no such slot")) return;
-      if (inst_.args_count == 1) {
-        require(func_.args(id_)[0] == func_.slot_value(SlotId(inst_.a)), "stores another value than the slot's");
-      }
+      require(inst_.a < func_.slot_count(), "no such slot");
       take_ref();
       return;
     case Op::HomeLoad:
-      if (!require(inst_.a < func_.slot_count(), "no such slot")) return;
-      return give(func_.type(func_.slot_value(SlotId(inst_.a))));
+      if (!require(inst_.a < func_.slot_count() && inst_.b < func_.value_count(), "no such slot or value")) return;
+      require(is_traced(func_.rep(ValueId(inst_.b))), "home of a value that is not traced");
+      return give(func_.type(ValueId(inst_.b)));
 
     case Op::Jump: return jump();
     case Op::Branch:

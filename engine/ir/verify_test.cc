@@ -129,8 +129,8 @@ TEST(Verify, ReportsAWideningReplacement) {
 
 // `map` stands at the call; v0 is used after it.
 std::string homed(const std::string& map, const std::string& store = " home_store s0 v0 @0\n") {
-  return "func 2 maps {\nhome s0 = v0\nb0(v0: anyref):\n" + store + " budget @1\n call @2 " + map +
-         "\n v1: anyref = home_load s0 @3\n return v1 @3\n}";
+  return "func 2 maps {\nhomes 1\nb0(v0: anyref):\n" + store + " budget @1\n call @2 " + map +
+         "\n v1: anyref = home_load s0 of=v0 @3\n return v1 @3\n}";
 }
 
 void rejects_refs(const std::string& text, const std::string& why) {
@@ -154,9 +154,16 @@ TEST(VerifyRefs, RejectsASafepointWithoutMap) { rejects_refs(homed(""), "safepoi
 
 TEST(VerifyRefs, RejectsAHomeThatIsNotStoredOnEveryWay) { rejects_refs(homed("map[s0]", ""), "not stored"); }
 
+TEST(VerifyRefs, RejectsAHomeThatHoldsAnotherValueOnSomeWay) {
+  rejects_refs(
+      "func 5 maps {\nhomes 1\nb0(v0: anyref, v1: anyref):\n home_store s0 v0 @0\n budget @1\n call @2 map[]\n"
+      " home_store s0 v1 @2\n v2: anyref = home_load s0 of=v0 @3\n return v2 @3\n}",
+      "slot s0 holds v1, but v0 is read");
+}
+
 TEST(VerifyRefs, RejectsASurplusSlot) {
   rejects_refs(
-      "func 2 maps {\nhome s0 = v0\nb0(v0: anyref):\n home_store s0 v0 @0\n budget @1\n call @2 map[s0]\n"
+      "func 2 maps {\nhomes 1\nb0(v0: anyref):\n home_store s0 v0 @0\n budget @1\n call @2 map[s0]\n"
       " v1: anyref = global_get @3\n return v1 @3\n}",
       "listed but not live");
 }

@@ -1,10 +1,12 @@
-// Load forwarding within a block: a field or global read again, or read after it was written, is known.
+// Load forwarding within a block: what is read again, or read after it was written, is known.
 //
-// A walk over each block with a small table of what is known: (object value, field) -> value, global -> value. A store
-// makes its own location known and forgets every location that may be the same one: the same field index of any object
-// (layouts are prefixes of each other, so related types share indices), the same global. Imported globals may be one
-// another. Calls and whatever else writes forget everything that is mutable. Objects are compared by SSA value, which
-// only ever finds too little. Packed fields are known only to reads of the same kind, never from stores.
+// A walk over each block with a small table of what is known: (object, field), (array, index value), global -> value. A
+// store makes its own location known and forgets every location that may be the same one: the same field index of any
+// object (layouts are prefixes of each other, so related types share indices), every element of every array, the same
+// global; imported globals may be one another. Calls, bulk operations and whatever else writes forget everything. Objects
+// and indices are compared by SSA value, which only ever finds too little. Packed storage is known only to reads of the
+// same kind, never from stores. An element that was accessed is in bounds: its second bounds check goes as well.
+#include "engine/base/faults.h"
 #include "engine/opt/passes.h"
 
 namespace parallax::opt {
@@ -32,10 +34,10 @@ class Loads {
 
  private:
   struct Known {
-    Op kind;         // StructGet or GlobalGet
-    Opcode opcode;   // StructGet: how it was read
-    ValueId object;  // StructGet
-    uint32_t index;  // field or global
+    Op kind;        // StructGet, ArrayGet or GlobalGet
+    Opcode opcode;  // how it was read
+    ValueId object;
+    uint32_t index;  // field, global, or raw ValueId of an element's index
     ValueId value;
   };
   static constexpr size_t kMaxKnown = 32;
@@ -44,15 +46,29 @@ class Loads {
     const Inst& inst = func_.inst(i);
     switch (inst.op) {
       case Op::StructGet: return load(i, {Op::StructGet, inst.opcode, func_.arg(i, 0), inst.b, func_.result(i)});
+      case Op::ArrayGet:
+        return load(i, {Op::ArrayGet, inst.opcode, func_.arg(i, 0), func_.arg(i, 1).raw, func_.result(i)});
+      case Op::ArraySet:
+        forget_elements();
+        if (!is_packed(inst.a, 0)) {
+          remember({Op::ArrayGet, Opcode::ArrayGet, func_.arg(i, 0), func_.arg(i, 1).raw, func_.arg(i, 2)});
+        }
+        return;
+      case Op::ArrayFill:
+      case Op::ArrayCopy:
+      case Op::ArrayInitData:
+      case Op::ArrayInitElem:
+        if (fault_fires(Fault::kOPT4)) return;
+        return forget_elements();
       case Op::GlobalGet: return load(i, {Op::GlobalGet, {}, {}, inst.a, func_.result(i)});
       case Op::StructSet: forget_field(inst.b); [[fallthrough]];
       case Op::FieldInit:
-        if (!is_packed(inst)) remember({Op::StructGet, Opcode::StructGet, func_.arg(i, 0), inst.b, func_.arg(i, 1)});
+        if (!is_packed(inst.a, inst.b))
+          remember({Op::StructGet, Opcode::StructGet, func_.arg(i, 0), inst.b, func_.arg(i, 1)});
         return;
       case Op::GlobalSet: forget_global(inst.a); return remember({Op::GlobalGet, {}, {}, inst.a, func_.arg(i, 0)});
       // Writes to other places, or to objects that nobody else knows.
       case Op::MemStore:
-      case Op::ArraySet:
       case Op::ElemInit:
       case Op::ArrayInitFill:
       case Op::ExnInit:
@@ -63,8 +79,8 @@ class Loads {
     }
   }
 
-  bool is_packed(const Inst& inst) const {
-    return func_.types().get(wasm::TypeId(inst.a)).fields[inst.b].storage.packed != wasm::Packed::kNone;
+  bool is_packed(uint32_t type, uint32_t field) const {
+    return func_.types().get(wasm::TypeId(type)).fields[field].storage.packed != wasm::Packed::kNone;
   }
 
   void load(InstId i, const Known& location) {
@@ -85,6 +101,9 @@ class Loads {
   void remember(const Known& known) {
     if (known_.size() == kMaxKnown) known_.erase(known_.begin());
     known_.push_back(known);
+  }
+  void forget_elements() {
+    std::erase_if(known_, [](const Known& k) { return k.kind == Op::ArrayGet; });
   }
   void forget_field(uint32_t index) {
     std::erase_if(known_, [&](const Known& k) { return k.kind == Op::StructGet && k.index == index; });

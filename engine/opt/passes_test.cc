@@ -179,6 +179,20 @@ TEST(Loads, AFieldIsReadAgainOnlyAfterAStoreThatMayBeToIt) {
   EXPECT_TRUE(contains(two_reads(" call @4\n"), "i32.add v2, v3"));
 }
 
+TEST(Loads, AnElementIsKnownUntilAnArrayIsWritten) {
+  const auto reads = [](const std::string& between) {
+    return optimised(
+        "func 1 {\nb0(v0: i32):\n budget @1\n v1: (ref 2) = array_alloc a=0x2 v0 @2\n"
+        " v9: (ref 2) = array_alloc a=0x2 v0 @2\n v2: i32 = array_get opcode=array.get a=0x2 v1, v0 @3\n" +
+        between +
+        " v3: i32 = array_get opcode=array.get a=0x2 v1, v0 @4\n v4: i32 = compute opcode=i32.add v2, v3 @5\n"
+        " return v4 @6\n}");
+  };
+  EXPECT_TRUE(contains(reads(""), "i32.add v2, v2"));
+  EXPECT_TRUE(contains(reads(" array_set a=0x2 v9, v0, v0 @4\n"), "i32.add v2, v3"));
+  EXPECT_TRUE(contains(reads(" array_copy a=0x2 b=0x2 v1, v0, v9, v0, v0 @4\n"), "i32.add v2, v3"));
+}
+
 TEST(Loads, AFieldJustWrittenIsKnown) {
   EXPECT_TRUE(contains(two_reads(" v7: i32 = const imm=0x5 @4\n struct_set v1, v7 @4\n"), "i32.add v2, v7"));
 }
@@ -229,8 +243,9 @@ TEST(Safepoints, AReferenceUsedAfterACallIsReadFromItsHome) {
   const std::string text = optimised(
       "func 2 {\nb0(v0: anyref):\n budget @1\n call @2\n global_set v0 @3\n call @4\n return v0 @5\n}", Level::kO0);
   EXPECT_EQ(text,
-            "func 2 maps {\n  home s0 = v0\nb0(v0: anyref):\n  home_store s0 v0 @0\n  budget @1\n  call @2 map[s0]\n"
-            "  v1: anyref = home_load s0 @3\n  global_set v1 @3\n  call @4 map[s0]\n  v2: anyref = home_load s0 @5\n"
+            "func 2 maps {\n  homes 1\nb0(v0: anyref):\n  home_store s0 v0 @0\n  budget @1\n  call @2 map[s0]\n"
+            "  v1: anyref = home_load s0 of=v0 @3\n  global_set v1 @3\n  call @4 map[s0]\n  v2: anyref = home_load s0 "
+            "of=v0 @5\n"
             "  return v2 @5\n}\n");
 }
 
@@ -277,6 +292,31 @@ TEST(Faults, AnAllocationLeftOutOfMapsIsCaught) {
                 Level::kO0, "I2: ");
 }
 
+// v1 lives round the loop, v3 only within it: they must not share a slot.
+const char* const kLoopWithLives =
+    "func 1 {\nb0(v0: i32):\n budget @1\n v1: (ref 0) = struct_alloc @2\n jump -> b1 @3\nb1 loop:\n budget @4\n"
+    " call @5\n global_set v1 @6\n v3: (ref 0) = struct_alloc @7\n call @8\n global_set v3 @9\n branch v0 -> b2 b3 "
+    "@10\n"
+    "b2:\n jump -> b1 @11\nb3:\n return v0 @12\n}";
+
+TEST(Safepoints, ValuesWhoseLivesDoNotMeetShareASlot) {
+  EXPECT_TRUE(contains(optimised("func 1 {\nb0(v0: i32):\n budget @1\n v1: (ref 0) = struct_alloc @2\n call @3\n"
+                                 " global_set v1 @4\n v2: (ref 0) = struct_alloc @5\n call @6\n global_set v2 @7\n"
+                                 " return v0 @8\n}",
+                                 Level::kO0),
+                       "homes 1\n"));
+  EXPECT_TRUE(contains(optimised(kLoopWithLives, Level::kO0), "homes 2\n"));
+}
+
+TEST(Faults, ASlotSharedByOneIterationsLivesIsCaught) { expect_caught("SM5", kLoopWithLives, Level::kO0, "I2: "); }
+
+TEST(Faults, AnEmptyMapAtACallInATryIsCaught) {
+  expect_caught("SM8",
+                "func 2 {\nb0(v0: anyref):\n budget @1\n call -> b1 b2 @2\nb1:\n return v0 @3\n"
+                "b2 landing:\n v1: (ref exn) = caught_exn @2\n throw v1 @3\n}",
+                Level::kO0, "I2: ");
+}
+
 TEST(Faults, ALoopParameterTypedFromItsEntryOnlyIsCaught) {
   expect_caught("OPT1", kLoop, Level::kO1, "I3: after refine_params");
 }
@@ -289,6 +329,25 @@ TEST(Faults, ANullThatAJoinForgetsIsCaught) {
                 "b3(v4: (ref null 0)):\n v5: (ref 0) = null_check trap=12 v4 @5\n"
                 " v6: i32 = struct_get opcode=struct.get v5 @5\n return v6 @6\n}",
                 Level::kO1, "I3: after simplify");
+}
+
+// Equal allocations and stale elements are well-typed as well.
+TEST(Faults, MergedAllocationsAndStaleElementsPassEveryCompileTimeJudge) {
+  {
+    WithFault with("OPT7");
+    ir::Func func = func_of(
+        "func 1 {\nb0(v0: i32):\n budget @1\n v1: (ref 0) = struct_alloc @2\n v2: (ref 0) = struct_alloc @3\n"
+        " v3: i32 = ref_eq v1, v2 @4\n return v3 @5\n}");
+    EXPECT_TRUE(run(func, Level::kO2).has_value());
+    EXPECT_TRUE(contains(ir::print(func), "const imm=0x1")) << ir::print(func);
+  }
+  const std::string text =
+      "func 1 {\nb0(v0: i32):\n budget @1\n v1: (ref 2) = array_alloc a=0x2 v0 @2\n v2: i32 = const imm=0x3 @2\n"
+      " array_set a=0x2 v1, v0, v2 @3\n array_fill a=0x2 v1, v0, v0, v0 @4\n"
+      " v3: i32 = array_get opcode=array.get a=0x2 v1, v0 @5\n return v3 @6\n}";
+  EXPECT_TRUE(contains(optimised(text), "return v3"));
+  WithFault with("OPT4");
+  EXPECT_TRUE(contains(optimised(text), "return v2"));
 }
 
 // A removed trap leaves a well-typed function: only running it tells.

@@ -1,12 +1,15 @@
 // Homes for references that are live across safepoints, and stack maps.                              [establishes I2]
 //
-// A reference live across some safepoint gets a home slot: it is stored right after its definition, and a use that a
-// safepoint may have come before reads a new value from the home. Afterwards no reference is live across a safepoint, so
-// the register allocator may ignore references, and each safepoint's map lists exactly the homes that are read after it.
+// A reference live across some safepoint gets a home: it is stored right after its definition, and a use that a safepoint
+// may have come before reads a new value from the home. Afterwards no reference is live across a safepoint, so the
+// register allocator may ignore references, and each safepoint's map lists exactly the homes that are read after it.
+// Homes share a slot when the spans of positions that cover their lives do not meet.
 //
 // Liveness goes value by value, from uses up to the definition; work and maps are proportional to the live ranges and
 // bounded by kMaxMapEntries. Runs once, last. Judge: verify_refs.h.
 #include <algorithm>
+#include <functional>
+#include <utility>
 
 #include "engine/base/faults.h"
 #include "engine/base/text.h"
@@ -36,6 +39,7 @@ class Safepoints {
     number();
     collect_uses();
     if (!safepoints_.empty()) TRY(find_live());
+    assign_slots();
     store_homes();
     read_homes();
     make_maps();
@@ -54,15 +58,24 @@ class Safepoints {
   };
   struct BlockInfo {
     uint32_t first_position = 0;
+    uint32_t last_position = 0;
     uint32_t points_begin = 0;
     uint32_t points_end = 0;
     uint32_t live_out = kNever;  // last value found live at the end
     uint32_t touched = kNever;   // last value whose range includes the block
   };
+  // A value that needs a home, and the span of positions that covers its life.
+  struct Home {
+    ValueId value;
+    uint32_t from;
+    uint32_t to;
+    SlotId slot{};
+  };
   struct Entry {
     uint32_t point;
-    SlotId slot;
+    uint32_t home;
   };
+  static constexpr uint32_t kNoHome = ~0u;
 
   // Positions of instructions count through the function, so that one number orders a block.
   void number() {
@@ -79,6 +92,7 @@ class Safepoints {
         ++position;
       }
       block.points_end = static_cast<uint32_t>(safepoints_.size());
+      block.last_position = position - 1;
     }
   }
 
@@ -116,7 +130,7 @@ class Safepoints {
   }
 
   Result<> find_live() {
-    slot_of_.assign(func_.value_count(), SlotId());
+    home_of_.assign(func_.value_count(), kNoHome);
     for (uint32_t v = 0; v < func_.value_count(); ++v) {
       if (use_begin_[v] != use_begin_[v + 1]) TRY(find_live(ValueId(v)));
     }
@@ -155,7 +169,17 @@ class Safepoints {
       return fail(ErrorCode::kLimit, 0, text::format("function {} has too many live references", func_.index().raw));
     }
     for (const BlockId b : range_) cross(v, b, def);
+    if (home_of_[v.index()] != kNoHome) homes_.back().to = end_of_life(v);
     return {};
+  }
+
+  uint32_t end_of_life(ValueId v) const {
+    uint32_t to = uses_[use_begin_[v.index() + 1] - 1].position;
+    if (fault_fires(Fault::kSM5)) return to;  // forgets that a loop comes back
+    for (const BlockId b : range_) {
+      if (blocks_[b.index()].live_out == v.raw) to = std::max(to, blocks_[b.index()].last_position);
+    }
+    return to;
   }
 
   // Notes the safepoints of block `b` that lie strictly between where `v` begins to live and where it ends there.
@@ -166,9 +190,12 @@ class Safepoints {
     const uint32_t to = block.live_out == v.raw ? kNever : last_use(v, b);
     for (uint32_t p = block.points_begin; p < block.points_end; ++p) {
       if (safepoints_[p].position <= from || safepoints_[p].position >= to) continue;
-      SlotId& slot = slot_of_[v.index()];
-      if (!slot.valid()) slot = func_.add_slot(v);
-      entries_.push_back({p, slot});
+      uint32_t& home = home_of_[v.index()];
+      if (home == kNoHome) {
+        home = static_cast<uint32_t>(homes_.size());
+        homes_.push_back({v, def.position, def.position});
+      }
+      entries_.push_back({p, home});
     }
   }
 
@@ -182,12 +209,32 @@ class Safepoints {
   }
 
   // --- Rewriting.
+  // In the order in which lives begin, each home takes a slot whose last user's life has ended, the longest free first.
+  void assign_slots() {
+    by_start_.resize(homes_.size());
+    for (uint32_t h = 0; h < homes_.size(); ++h) by_start_[h] = h;
+    std::ranges::sort(by_start_, {}, [&](uint32_t h) { return std::pair(homes_[h].from, h); });
+    ends_.clear();  // a heap of (end, slot), earliest end first
+    for (const uint32_t h : by_start_) {
+      Home& home = homes_[h];
+      if (!ends_.empty() && ends_.front().first <= home.from) {
+        home.slot = ends_.front().second;
+        std::ranges::pop_heap(ends_, std::greater());
+        ends_.pop_back();
+      } else {
+        home.slot = func_.add_slot();
+      }
+      ends_.emplace_back(home.to, home.slot);
+      std::ranges::push_heap(ends_, std::greater());
+    }
+  }
+
   void store_homes() {
-    for (uint32_t s = static_cast<uint32_t>(func_.slot_count()); s-- > 0;) {  // backwards: parameters keep their order
-      const ValueId v = func_.slot_value(SlotId(s));
+    for (size_t h = homes_.size(); h-- > 0;) {  // backwards: parameters keep their order
+      const ValueId v = homes_[h].value;
       const ir::Value& value = func_.value(v);
       const ValueId args[] = {v};
-      const InstId store = func_.make({.op = Op::HomeStore, .a = s}, args, {});
+      const InstId store = func_.make({.op = Op::HomeStore, .a = homes_[h].slot.raw}, args, {});
       if (value.block.valid()) {
         func_.insert_first(value.block, store);
         continue;
@@ -204,8 +251,8 @@ class Safepoints {
   // Walks blocks with an epoch that changes at every safepoint: a homed value is known by some name in the current epoch,
   // or is read from its home. A block entered only from the one just walked goes on with its epoch.
   void read_homes() {
-    if (func_.slot_count() == 0) return;
-    named_.assign(func_.slot_count(), {});
+    if (homes_.empty()) return;
+    named_.assign(homes_.size(), {});
     uint32_t epoch = 0;
     BlockId before;
     for (const BlockId b : cfg_.rpo()) {
@@ -217,7 +264,7 @@ class Safepoints {
       for (InstId i = func_.block(b).first; i.valid(); i = func_.inst(i).next) {
         if (func_.inst(i).op == Op::HomeStore) {  // stands where the value begins to exist
           const ValueId v = func_.args(i)[0];
-          named_[func_.inst(i).a] = {v, epoch};
+          named_[home_of_[v.index()]] = {v, epoch};
           continue;
         }
         for (uint32_t n = 0; n < func_.inst(i).args_count; ++n) read_home(i, n, epoch);
@@ -228,13 +275,14 @@ class Safepoints {
 
   void read_home(InstId i, uint32_t n, uint32_t epoch) {
     const ValueId v = func_.args(i)[n];
-    if (v.index() >= slot_of_.size() || !slot_of_[v.index()].valid()) return;
-    const SlotId slot = slot_of_[v.index()];
-    Name& name = named_[slot.index()];
+    if (v.index() >= home_of_.size() || home_of_[v.index()] == kNoHome) return;
+    const uint32_t home = home_of_[v.index()];
+    Name& name = named_[home];
     if (name.epoch != epoch || !name.value.valid()) {
       const ir::Type type = func_.type(v);
       const InstId load =
-          func_.make({.op = Op::HomeLoad, .a = slot.raw, .offset = func_.inst(i).offset}, {}, std::span(&type, 1));
+          func_.make({.op = Op::HomeLoad, .a = homes_[home].slot.raw, .b = v.raw, .offset = func_.inst(i).offset}, {},
+                     std::span(&type, 1));
       func_.insert_before(i, load);
       name = {func_.result(load), epoch};
     }
@@ -242,31 +290,32 @@ class Safepoints {
   }
 
   void make_maps() {
-    // Entries come slot by slot; sort them by safepoint, slots staying in order.
+    // Sort the entries by safepoint.
     cursor_.assign(safepoints_.size() + 1, 0);
     for (const Entry& e : entries_) ++cursor_[e.point + 1];
     for (size_t i = 1; i < cursor_.size(); ++i) cursor_[i] += cursor_[i - 1];
     std::vector<uint32_t> begin(cursor_.begin(), cursor_.end());
     sorted_.resize(entries_.size());
-    for (const Entry& e : entries_) sorted_[cursor_[e.point]++] = e.slot;
+    for (const Entry& e : entries_) sorted_[cursor_[e.point]++] = e.home;
     for (uint32_t p = 0; p < safepoints_.size(); ++p) {
       map_.clear();
       for (uint32_t n = begin[p]; n < begin[p + 1]; ++n) {
-        if (!left_out(sorted_[n], safepoints_[p].inst)) map_.push_back(sorted_[n]);
+        if (!left_out(homes_[sorted_[n]].value, safepoints_[p].inst)) map_.push_back(homes_[sorted_[n]].slot);
       }
+      std::ranges::sort(map_);
       func_.set_stack_map(safepoints_[p].inst, map_);
     }
   }
 
   // Planted faults; always false otherwise.
-  bool left_out(SlotId slot, InstId point) {
+  bool left_out(ValueId v, InstId point) {
     if (g_fault.active == Fault::kNone) [[likely]]
       return false;
     const Op op = func_.inst(point).op;
     if (map_.empty() && (op == Op::Call || op == Op::CallRef || op == Op::CallIndirect) && fault_fires(Fault::kSM1)) {
       return true;
     }
-    const ValueId v = func_.slot_value(slot);
+    if (func_.inst(point).targets_count != 0 && fault_fires(Fault::kSM8)) return true;
     const Inst* def = func_.def(v);
     if (def == nullptr) return fault_fires(Fault::kSM2);
     const bool refined =
@@ -290,11 +339,14 @@ class Safepoints {
   std::vector<uint32_t> use_begin_;
   std::vector<uint32_t> cursor_;
   std::vector<Use> uses_;
-  std::vector<SlotId> slot_of_;
+  std::vector<uint32_t> home_of_;
+  std::vector<Home> homes_;
+  std::vector<uint32_t> by_start_;
+  std::vector<std::pair<uint32_t, SlotId>> ends_;
   std::vector<BlockId> range_;
   std::vector<BlockId> work_;
   std::vector<Entry> entries_;
-  std::vector<SlotId> sorted_;
+  std::vector<uint32_t> sorted_;
   std::vector<SlotId> map_;
   std::vector<Name> named_;
   size_t live_pairs_ = 0;

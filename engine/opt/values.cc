@@ -3,6 +3,7 @@
 // Only operations whose result depends on their operands alone: pure ones, and those that at most trap (the earlier one
 // would have trapped, so the kind of trap does not matter). Reads of immutable fields count as pure. One hash table over the whole function, visited in
 // reverse postorder; an entry that does not dominate is overwritten, which loses some equalities and keeps it linear.
+#include "engine/base/faults.h"
 #include "engine/opt/passes.h"
 
 namespace parallax::opt {
@@ -37,6 +38,8 @@ class Values {
   bool is_candidate(const Inst& inst) const {
     if (inst.results_count != 1) return false;
     if (inst.op == Op::StructGet) { return !func_.types().get(wasm::TypeId(inst.a)).fields[inst.b].is_mutable; }
+    if (inst.op == Op::StructAlloc && func_.inst(inst.next).op != Op::FieldInit && fault_fires(Fault::kOPT7))
+      return true;
     return (func_.flags(inst) & ~ir::kTraps) == 0;
   }
 
