@@ -71,6 +71,23 @@ uint64_t resident_bytes(int pid) {
   return read == 2 ? resident * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE)) : 0;
 }
 
+double cpu_seconds(int pid) {
+  char path[64];
+  std::snprintf(path, sizeof path, "/proc/%d/stat", pid);
+  std::FILE* file = std::fopen(path, "re");
+  if (file == nullptr) return 0;
+  char text[1024];
+  const size_t length = std::fread(text, 1, sizeof text - 1, file);
+  std::fclose(file);
+  text[length] = '\0';
+  // Fields 14 and 15, counted behind the program's name, which may hold anything.
+  const char* behind = std::strrchr(text, ')');
+  unsigned long long user = 0, system = 0;
+  constexpr const char* kFields = ") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu";
+  if (behind == nullptr || std::sscanf(behind, kFields, &user, &system) != 2) return 0;
+  return static_cast<double>(user + system) / static_cast<double>(::sysconf(_SC_CLK_TCK));
+}
+
 Result<ChildResult> run_child(const std::vector<std::string>& command, const ChildLimits& limits) {
   Pipe out, err;
   if (!out.open() || !err.open()) return fail(ErrorCode::kIo, 0, text::format("no pipe: {}", std::strerror(errno)));

@@ -33,6 +33,8 @@ Result<ChildResult> run_child(const std::vector<std::string>& command, const Chi
 std::string own_program();
 // Resident memory of a process; 0 when it is gone.
 uint64_t resident_bytes(int pid);
+// Processor time that a process has used, in seconds; 0 when it is gone.
+double cpu_seconds(int pid);
 
 // What a process that died this way has to tell: class, signature, one sentence. Requires: it did not end well, or its
 // output holds a report.

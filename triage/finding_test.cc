@@ -2,6 +2,7 @@
 #include "triage/finding.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <filesystem>
 
@@ -74,6 +75,15 @@ TEST(Deaths, AreClassifiedByWhatWasPrinted) {
   EXPECT_EQ(sanitizer.kind, fuzz::FindingClass::kSanitizer);
   EXPECT_EQ(sanitizer.signature.find("/a/b"), std::string::npos);
   EXPECT_EQ(explain_death(11, 0, "", "execute jit").signature, "crash|SIGSEGV|execute jit");
+}
+
+TEST(Children, ShowTheirProcessorTime) {
+  const double before = cpu_seconds(::getpid());
+  volatile uint64_t sum = 0;
+  while (cpu_seconds(::getpid()) - before < 0.05) {
+    for (uint64_t i = 0; i < 1'000'000; ++i) sum = sum + i;
+  }
+  EXPECT_EQ(cpu_seconds(-1), 0);
 }
 
 TEST(Children, AreWatched) {

@@ -57,7 +57,8 @@ struct WorkerProcess {
   int err = -1;      // its standard error, a file in memory
   std::string line;  // unfinished line of `out`
   uint64_t seen_index = ~uint64_t{0};
-  double seen_at = 0;  // when the index was first seen
+  double seen_at = 0;   // when the index was first seen
+  double seen_cpu = 0;  // processor time used until then
   bool done = false;
 };
 
@@ -207,7 +208,8 @@ class Supervisor {
     if (index != worker.seen_index) {
       worker.seen_index = index;
       worker.seen_at = now;
-    } else if (now - worker.seen_at > options_.case_seconds) {
+      worker.seen_cpu = triage::cpu_seconds(worker.pid);
+    } else if (hangs(worker, now)) {
       return kill_worker(number, fuzz::FindingClass::kHang);
     }
     if (now - last_memory_check_[number % kMemoryChecks] > 0.25) {
@@ -224,6 +226,14 @@ class Supervisor {
       }
     }
     return {};
+  }
+
+  // Processor time decides, so that a busy machine makes no findings; a worker that sleeps is given a multiple.
+  bool hangs(const WorkerProcess& worker, double now) const {
+    const double wall = now - worker.seen_at;
+    if (wall <= options_.case_seconds) return false;
+    return triage::cpu_seconds(worker.pid) - worker.seen_cpu > options_.case_seconds ||
+           wall > 10 * options_.case_seconds;
   }
 
   void read_lines(WorkerProcess& worker) {
