@@ -530,12 +530,12 @@ std::string to_json(const CampaignOptions& options, const CampaignReport& report
   return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
-std::string to_text(const CampaignReport& report) {
+std::string to_text(const CampaignOptions& options, const CampaignReport& report) {
   const auto count = [&](Count what) { return report.count(what); };
   const double seconds = report.seconds > 0 ? report.seconds : 1;
-  std::string out =
-      text::format("{} cases in {:.1f} s ({:.0f} per second){}\n", count(Count::kCases), report.seconds,
-                   static_cast<double>(count(Count::kCases)) / seconds, report.interrupted ? ", interrupted" : "");
+  std::string out = text::format("{} cases of seed {} in {:.1f} s ({:.0f} per second){}\n", count(Count::kCases),
+                                 options.seed, report.seconds, static_cast<double>(count(Count::kCases)) / seconds,
+                                 report.interrupted ? ", interrupted" : "");
   out +=
       text::format("  agreed {}, findings {} ({} distinct), inconclusive {}, rejected {}\n", count(Count::kAgreed),
                    count(Count::kFindings), report.found.size(), count(Count::kInconclusive), count(Count::kRejected));

@@ -100,7 +100,7 @@ struct CampaignReport {
 Result<CampaignReport> run_campaign(const CampaignOptions& options);
 
 std::string to_json(const CampaignOptions& options, const CampaignReport& report);
-std::string to_text(const CampaignReport& report);
+std::string to_text(const CampaignOptions& options, const CampaignReport& report);
 
 // The worker's main loop; `fd` is the shared memory. Returns the exit code.
 int run_worker(const CampaignOptions& options, int fd, uint32_t number);

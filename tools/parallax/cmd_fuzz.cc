@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <random>
 
 #include "tools/parallax/campaign.h"
 #include "tools/parallax/commands.h"
@@ -23,7 +24,7 @@ int run(const FuzzArgs& args) {
   if (args.json) {
     std::fputs(to_json(args.campaign, *report).c_str(), stdout);
   } else {
-    std::fputs(to_text(*report).c_str(), stdout);
+    std::fputs(to_text(args.campaign, *report).c_str(), stdout);
   }
   return report->found.empty() ? kDone : kFound;
 }
@@ -42,7 +43,10 @@ void add_fuzz(CLI::App& command, int& exit_code) {
   command.add_flag("--stop-at-first", args->campaign.stop_at_first, "stop at the first finding");
   command.add_flag("--quiet", args->campaign.quiet, "no status lines");
   command.add_flag("--json", args->json, "summary as JSON");
-  command.callback([args, &exit_code] {
+  CLI::Option* seed = command.get_option("--seed");
+  seed->default_str("a new one, printed");
+  command.callback([args, seed, &exit_code] {
+    if (seed->count() == 0) args->campaign.seed = std::random_device()();
     if (exit_code = apply(args->flags, args->campaign); exit_code == kDone) exit_code = run(*args);
   });
 }
