@@ -80,8 +80,12 @@ PReg RegisterAllocator::pick(RegClass cls, RegSet allowed, PReg hint) {
   allowed &= allocatable(cls) & ~locked_;
   const RegSet free = allowed & ~occupied_;
   if (free != 0) {
-    if (hint != kNoReg && (free & bit(hint)) != 0 && options_.chaos_seed == 0) return hint;
-    return lowest(chosen(free));
+    if (hint == kNoReg || (allowed & bit(hint)) == 0 || options_.chaos_seed != 0) return lowest(chosen(free));
+    if ((free & bit(hint)) != 0) return hint;
+    // A value that the next call will take out of its register anyway may go now.
+    if (next_[content_[hint].index()] <= next_call_) return lowest(chosen(free));
+    vacate(hint, 0);
+    return hint;
   }
   if (allowed == 0) return kNoReg;
   PReg worst = lowest(chosen(allowed));
@@ -165,13 +169,17 @@ bool RegisterAllocator::loop_calls(uint32_t head) const {
 // --- Blocks --------------------------------------------------------------------------------------------------------
 
 void RegisterAllocator::scan_backwards(const MBlock& block, MBlockId id) {
+  // Values that end in this block still carry what an earlier block left.
+  liveness_.for_each_live_in(id, [&](VReg v) { next_[v.index()] = kDead; });
   liveness_.for_each_live_out(id, [&](VReg v) { next_[v.index()] = kFar; });
   for (const MEdge& e : func_->edges(block)) {
     for (const VReg a : func_->args(e)) next_[a.index()] = block.end;
   }
+  calls_.clear();
   for (uint32_t i = block.end; i-- > block.first;) {
     const MInst& inst = func_->inst(i);
     const auto ops = func_->operands(inst);
+    if (func_->is_call(inst)) calls_.push_back(i);
     for (uint32_t n = 0; n < ops.size(); ++n) {
       op_next_[inst.operands_begin + n] = next_[ops[n].vreg.index()];
       if (ops[n].role != Role::kUse) next_[ops[n].vreg.index()] = kDead;
@@ -222,7 +230,15 @@ void RegisterAllocator::maybe_commute(const MInst& inst) {
   const auto ops = func_->operands(inst);
   uint32_t& first = op_next_[inst.operands_begin + 1];
   uint32_t& second = op_next_[inst.operands_begin + 2];
-  if (first == kDead || second != kDead || ops[1].vreg == ops[2].vreg || is_const(ops[2].vreg)) return;
+  if (second != kDead || ops[1].vreg == ops[2].vreg || is_const(ops[2].vreg)) return;
+  if (first == kDead) {
+    // Both end here: overwrite the one that is in a register, or in the wanted one.
+    const RegSet a = regs_[ops[1].vreg.index()];
+    const RegSet b = regs_[ops[2].vreg.index()];
+    const PReg hint = hint_[ops[0].vreg.index()];
+    const RegSet wanted = hint != kNoReg ? bit(hint) : 0;
+    if (b == 0 || (a != 0 && ((a & wanted) != 0 || (b & wanted) == 0))) return;
+  }
   func_->commute(inst);
   std::swap(first, second);
 }
@@ -336,7 +352,6 @@ bool RegisterAllocator::place_defs(const MInst& inst) {
     }
     if (ops[n].role == Role::kDef && ops[n].where == Where::kFixed) locked_ |= bit(ops[n].fixed);
   }
-  const RegSet taken = locked_;
   for (uint32_t n = 0; n < ops.size(); ++n) {
     if (ops[n].role == Role::kUse || ops[n].role == Role::kTemp) continue;
     const VReg v = ops[n].vreg;
@@ -354,7 +369,6 @@ bool RegisterAllocator::place_defs(const MInst& inst) {
     bind(loc.reg(), v);
     next_[v.index()] = op_next_[inst.operands_begin + n];
   }
-  (void)taken;
   for (uint32_t n = 0; n < ops.size(); ++n) {
     if (ops[n].role == Role::kUse || ops[n].role == Role::kTemp) continue;
     const VReg v = ops[n].vreg;
@@ -376,6 +390,8 @@ Result<> RegisterAllocator::instruction(uint32_t index) {
   const MInst& inst = func_->inst(index);
   const auto ops = func_->operands(inst);
   position_ = index;
+  while (!calls_.empty() && calls_.back() <= index) calls_.pop_back();
+  next_call_ = calls_.empty() ? kFar : calls_.back();
   locked_ = 0;
   fixed_ = 0;
   RegSet fixed_defs = 0;

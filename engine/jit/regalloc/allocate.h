@@ -112,6 +112,7 @@ class RegisterAllocator {
   RegSet fixed_ = 0;      // wanted by fixed uses of the instruction at hand
   RegSet forbidden_ = 0;  // clobbered by the instruction at hand
   uint32_t position_ = 0;
+  uint32_t next_call_ = 0;  // position of the next call in the block, or the block's end
 
   // By VReg.
   std::vector<RegSet> regs_;
@@ -141,6 +142,7 @@ class RegisterAllocator {
   std::vector<uint32_t> in_begin_;
   std::vector<uint32_t> in_edges_;
   std::vector<uint32_t> calls_before_;  // by block: blocks with calls below it
+  std::vector<uint32_t> calls_;         // of the block at hand, last first
 
   std::vector<VReg> order_;  // spilled values by start
   struct ActiveSlot {
