@@ -184,7 +184,7 @@ std::string without_types(std::string_view text) {
     size_t end = i;
     while (end < text.size() && is_letter(text[end])) ++end;
     const std::string_view word = text.substr(i, end - i);
-    if (word.size() > 3 && word.ends_with("ref")) {
+    if (word.size() > 3 && word.ends_with("ref") && word.find('_') == std::string_view::npos) {
       out += 'T';
     } else {
       out += end == i ? text.substr(i, 1) : word;
