@@ -3,6 +3,7 @@
 #include <iterator>
 
 #include "engine/base/text.h"
+#include "engine/wasm/encode.h"
 #include "fuzz/generators/makers.h"
 
 namespace parallax::fuzz {
@@ -20,6 +21,28 @@ uint64_t seed_of(uint64_t seed, uint64_t index) {
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
   z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
   return z ^ (z >> 31);
+}
+
+// Exports everything that the module keeps to itself, behind its own exports: what is exported is compared at the end, and
+// functions are called and have names. A module that does not decode stays as it is.
+void export_everything(std::vector<uint8_t>& bytes) {
+  auto module = wasm::decode(bytes, nullptr, {.naming = wasm::TypeNaming::kModule});
+  if (!module) return;
+  const auto add = [&](wasm::ExternKind kind, size_t count, const char* name) {
+    std::vector<bool> exported(count);
+    for (const wasm::Export& item : module->exports) {
+      if (item.kind == kind) exported[item.index] = true;
+    }
+    for (uint32_t i = 0; i < count; ++i) {
+      if (!exported[i]) module->exports.push_back({text::format("~{}{}", name, i), kind, i});
+    }
+  };
+  add(wasm::ExternKind::kGlobal, module->globals.size(), "global");
+  add(wasm::ExternKind::kTable, module->tables.size(), "table");
+  add(wasm::ExternKind::kMemory, module->memories.size(), "memory");
+  add(wasm::ExternKind::kTag, module->tags.size(), "tag");
+  add(wasm::ExternKind::kFunc, module->funcs.size(), "func");
+  bytes = wasm::encode(*module);
 }
 
 }  // namespace
@@ -78,6 +101,7 @@ Result<Case> generate_at(GeneratorKind kind, uint64_t seed, uint64_t index) {
     std::vector<uint8_t> bytes(size_t{512} << choices.below(5));
     for (uint8_t& byte : bytes) byte = choices.byte();
     subject = TRY(make_binaryen(bytes));
+    if (choices.chance(3, 4)) export_everything(subject.modules.front());
   }
   subject.origin = text::format("{} seed {} index {}", to_string(kind), seed, index);
   return subject;
