@@ -418,7 +418,7 @@ class Printer {
   Result<> print_func(uint32_t index) {
     const Func& func = module_.funcs[index];
     line(1, format("(func{}{}", definition(funcs_, index), type_use(func.type, local_names(index))));
-    if (options_.offsets) out_ += format("  ;; body at {:#x}", func.body.begin);
+    if (options_.offsets) out_ += format("  (; body at {:#x} ;)", func.body.begin);
     CodeState state;
     state.locals = local_names(index);
     if (const auto found = labels_.find(index); found != labels_.end()) state.label_names = &found->second;
@@ -475,7 +475,7 @@ class Printer {
     const bool dedents = instr.op == Opcode::Else || instr.op == Opcode::End || instr.op == Opcode::Catch ||
                          instr.op == Opcode::CatchAll || instr.op == Opcode::Delegate;
     line(2 + depth - (dedents && depth > 0 ? 1 : 0), instruction(instr, state));
-    if (options_.offsets) out_ += format("  ;; {:#x}", instr.offset);
+    if (options_.offsets) out_ += format("  (;{:#x};)", instr.offset);
   }
 
   std::string label(uint32_t depth, const CodeState& state) const {

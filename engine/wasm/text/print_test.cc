@@ -121,7 +121,12 @@ TEST(Printer, OtherCustomSectionsStay) {
 
 TEST(Printer, OffsetsAreThoseOfTheBinary) {
   const auto bytes = parse_module("(func nop)", {.names = NameSection::kOmit});
-  EXPECT_THAT(print_binary(*bytes, {.offsets = true}).value(), HasSubstr("nop  ;; 0x17"));
+  EXPECT_THAT(print_binary(*bytes, {.offsets = true}).value(), HasSubstr("nop  (;0x17;)"));
+}
+
+TEST(Printer, TextWithOffsetsParsesBackToo) {
+  const auto bytes = *parse_module(kEverything);
+  EXPECT_EQ(parse_module(print_binary(bytes, {.offsets = true}).value()).value(), bytes);
 }
 
 TEST(Printer, AnUnreadableBodyIsAnError) {
