@@ -65,7 +65,10 @@ class Program {
 const EngineOptions kConfigurations[] = {
     {.level = OptLevel::kO0, .verify = true, .heap_bytes = 1 << 24},
     {.level = OptLevel::kO1, .armed = true, .verify = true, .heap_bytes = 1 << 24},
-    {.level = OptLevel::kO2, .zeal = {.mode = runtime::ZealMode::kEverySafepoint}, .armed = true, .heap_bytes = 1 << 24},
+    {.level = OptLevel::kO2,
+     .zeal = {.mode = runtime::ZealMode::kEverySafepoint},
+     .armed = true,
+     .heap_bytes = 1 << 24},
     {.level = OptLevel::kO2, .verify = true, .chaos_seed = 5, .heap_bytes = 1 << 24},
 };
 
@@ -77,27 +80,77 @@ const char* type_name(char letter) {
 
 std::vector<uint64_t> corner_values(char letter) {
   switch (letter) {
-    case 'i': return {0, 1, 2, 3, 31, 32, 33, 0x7f, 0x80, 0xff, 0x7fff, 0x8000, 0x7fffffff, 0x80000000, 0x80000001,
-                      0xfffffffe, 0xffffffff, 0xdeadbeef};
-    case 'l': return {0, 1, 2, 31, 63, 64, 65, 0x80, 0x8000, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000,
-                      0x7fffffffffffffff, 0x8000000000000000, 0x8000000000000001, 0x8000000000000400, 0x8000000000000401,
-                      0xfffffffffffffffe, 0xffffffffffffffff, 0xdeadbeefcafebabe, 0x7fffff4000000001};
+    case 'i':
+      return {0,    1,      2,      3,          31,         32,         33,         0x7f,       0x80,
+              0xff, 0x7fff, 0x8000, 0x7fffffff, 0x80000000, 0x80000001, 0xfffffffe, 0xffffffff, 0xdeadbeef};
+    case 'l':
+      return {0,
+              1,
+              2,
+              31,
+              63,
+              64,
+              65,
+              0x80,
+              0x8000,
+              0x7fffffff,
+              0x80000000,
+              0xffffffff,
+              0x100000000,
+              0x7fffffffffffffff,
+              0x8000000000000000,
+              0x8000000000000001,
+              0x8000000000000400,
+              0x8000000000000401,
+              0xfffffffffffffffe,
+              0xffffffffffffffff,
+              0xdeadbeefcafebabe,
+              0x7fffff4000000001};
     default: break;
   }
-  const double values[] = {0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, 0.9999999, -0.9999999, 3.1415926, 1e10, -1e10,
-                           1e30, -1e30, 2147483647.0, 2147483648.0, -2147483648.0, -2147483649.0, 4294967295.0, 4294967296.0,
-                           9223372036854775808.0, -9223372036854775808.0, 9223372036854774784.0, 18446744073709551616.0,
-                           18446744073709549568.0, 4503599627370496.5, 8388608.5, 1e-310, 1e-40,
-                           std::numeric_limits<double>::infinity(), -std::numeric_limits<double>::infinity()};
+  const double values[] = {0.0,
+                           -0.0,
+                           1.0,
+                           -1.0,
+                           0.5,
+                           -0.5,
+                           1.5,
+                           2.5,
+                           -2.5,
+                           0.9999999,
+                           -0.9999999,
+                           3.1415926,
+                           1e10,
+                           -1e10,
+                           1e30,
+                           -1e30,
+                           2147483647.0,
+                           2147483648.0,
+                           -2147483648.0,
+                           -2147483649.0,
+                           4294967295.0,
+                           4294967296.0,
+                           9223372036854775808.0,
+                           -9223372036854775808.0,
+                           9223372036854774784.0,
+                           18446744073709551616.0,
+                           18446744073709549568.0,
+                           4503599627370496.5,
+                           8388608.5,
+                           1e-310,
+                           1e-40,
+                           std::numeric_limits<double>::infinity(),
+                           -std::numeric_limits<double>::infinity()};
   std::vector<uint64_t> bits;
   for (const double v : values) {
     bits.push_back(letter == 'f' ? std::bit_cast<uint32_t>(static_cast<float>(v)) : std::bit_cast<uint64_t>(v));
   }
   if (letter == 'f') {
-    bits.insert(bits.end(), {0x7fc00000, 0xffc00000, 0x7fa00000, 0xff800001, 0x4f000000, 0x4effffff, 0xcf000000, 0xcf000001});
+    bits.insert(bits.end(),
+                {0x7fc00000, 0xffc00000, 0x7fa00000, 0xff800001, 0x4f000000, 0x4effffff, 0xcf000000, 0xcf000001});
   } else {
-    bits.insert(bits.end(), {0x7ff8000000000000, 0xfff8000000000000, 0x7ff4000000000000, 0xfff0000000000001, 0x41dfffffffe00000,
-                             0x41dfffffffc00000});
+    bits.insert(bits.end(), {0x7ff8000000000000, 0xfff8000000000000, 0x7ff4000000000000, 0xfff0000000000001,
+                             0x41dfffffffe00000, 0x41dfffffffc00000});
   }
   return bits;
 }
@@ -154,7 +207,8 @@ void check_numerics(const EngineOptions& options, const x64::CpuFeatures* cpu) {
       }
       add("same", p, "(" + text + " (local.get 0) (local.get 0))");
     }
-    if (r == 'i' && (compute_row(opcode).kind == ComputeKind::kCompareInt || compute_row(opcode).kind == ComputeKind::kCompareFloat)) {
+    if (r == 'i' && (compute_row(opcode).kind == ComputeKind::kCompareInt ||
+                     compute_row(opcode).kind == ComputeKind::kCompareFloat)) {
       const std::string compare = "(" + text + " (local.get 0) (local.get 1))";
       add("branch", p + p, "(if (result i32) " + compare + " (then (i32.const 1)) (else (i32.const 0)))");
       add("unless", p + p, "(if (result i32) (i32.eqz " + compare + ") (then (i32.const 0)) (else (i32.const 1)))");
@@ -165,7 +219,8 @@ void check_numerics(const EngineOptions& options, const x64::CpuFeatures* cpu) {
     for (const uint64_t x : values) {
       if (!binary) {
         const V128 in[] = {V128::of_halves(x, 0)};
-        expect_like_front_end(wasm::evaluate(instr, in), program.call("params", {value_of(a, x)}), text + " " + std::to_string(x));
+        expect_like_front_end(wasm::evaluate(instr, in), program.call("params", {value_of(a, x)}),
+                              text + " " + std::to_string(x));
         continue;
       }
       for (size_t n = 0; n < values.size(); ++n) {
@@ -174,9 +229,11 @@ void check_numerics(const EngineOptions& options, const x64::CpuFeatures* cpu) {
         const std::string what = text + " " + std::to_string(x) + " " + std::to_string(values[n]);
         const std::vector<Value> both = {value_of(a, x), value_of(a, values[n])};
         expect_like_front_end(expected, program.call("params", both), what);
-        expect_like_front_end(expected, program.call(("right" + std::to_string(n)).c_str(), {both[0]}), what + " (right)");
+        expect_like_front_end(expected, program.call(("right" + std::to_string(n)).c_str(), {both[0]}),
+                              what + " (right)");
         const V128 swapped[] = {in[1], in[0]};
-        expect_like_front_end(wasm::evaluate(instr, swapped), program.call(("left" + std::to_string(n)).c_str(), {both[0]}), what + " (left)");
+        expect_like_front_end(wasm::evaluate(instr, swapped),
+                              program.call(("left" + std::to_string(n)).c_str(), {both[0]}), what + " (left)");
         if (source.find("\"branch\"") != std::string::npos) {
           expect_like_front_end(expected, program.call("branch", both), what + " (branch)");
           expect_like_front_end(expected, program.call("unless", both), what + " (unless)");
@@ -221,7 +278,8 @@ TEST(Numerics, BitCountsHaveFallbacks) {
 
 TEST(Numerics, RoundingWithoutSse41IsUnsupportedAndSaysSo) {
   const x64::CpuFeatures old{};
-  Program program("(module (func (export \"f\") (param f64) (result f64) (f64.ceil (local.get 0))))", {.heap_bytes = 1 << 20}, &old);
+  Program program("(module (func (export \"f\") (param f64) (result f64) (f64.ceil (local.get 0))))",
+                  {.heap_bytes = 1 << 20}, &old);
   const Outcome outcome = program.call("f", {Value::f64_bits(0)});
   EXPECT_EQ(outcome.kind, OutcomeKind::kUnsupported);
   EXPECT_NE(outcome.error.message.find("SSE4.1"), std::string::npos);
@@ -236,12 +294,27 @@ TEST(Memory, BoundsAreExactForEveryOffsetAndAddressType) {
       const uint64_t offsets[] = {0, 1, 65528, 65532, 65535, 65536, 0x7ffffff8, 0x7fffffff, 0x80000000, 0xffffffff};
       for (const uint64_t offset : offsets) {
         const std::string at = "offset=" + std::to_string(offset);
-        source += "(func (export \"load" + std::to_string(offset) + "\") (param " + address + ") (result i64) (i64.load " + at + " (local.get 0)))\n";
-        source += "(func (export \"const" + std::to_string(offset) + "\") (result i64) (i64.load " + at + " (" + address + ".const 1)))\n";
-        source += "(func (export \"store" + std::to_string(offset) + "\") (param " + address + ") (i64.store8 " + at + " (local.get 0) (i64.const 258)))\n";
+        source += "(func (export \"load" + std::to_string(offset) + "\") (param " + address +
+                  ") (result i64) (i64.load " + at + " (local.get 0)))\n";
+        source += "(func (export \"const" + std::to_string(offset) + "\") (result i64) (i64.load " + at + " (" +
+                  address + ".const 1)))\n";
+        source += "(func (export \"store" + std::to_string(offset) + "\") (param " + address + ") (i64.store8 " + at +
+                  " (local.get 0) (i64.const 258)))\n";
       }
       Program program(source + ")", options);
-      const uint64_t addresses[] = {0, 1, 7, 8, 65527, 65528, 65529, 65535, 65536, 0x7fffffff, 0xffffffff, 0xffffffffffffffff, 0x8000000000000000};
+      const uint64_t addresses[] = {0,
+                                    1,
+                                    7,
+                                    8,
+                                    65527,
+                                    65528,
+                                    65529,
+                                    65535,
+                                    65536,
+                                    0x7fffffff,
+                                    0xffffffff,
+                                    0xffffffffffffffff,
+                                    0x8000000000000000};
       for (const uint64_t offset : offsets) {
         const auto expect = [&](const Outcome& got, bool fits, const char* what) {
           EXPECT_EQ(got.kind, fits ? OutcomeKind::kReturned : OutcomeKind::kTrapped) << what << " " << offset;
@@ -251,8 +324,10 @@ TEST(Memory, BoundsAreExactForEveryOffsetAndAddressType) {
           if (address == "i32" && where > 0xffffffff) continue;
           const bool wraps = where + offset < where;
           const Value v = address == "i32" ? Value::i32(static_cast<uint32_t>(where)) : Value::i64(where);
-          expect(program.call(("load" + std::to_string(offset)).c_str(), {v}), !wraps && where + offset <= 65536 - 8, "load");
-          expect(program.call(("store" + std::to_string(offset)).c_str(), {v}), !wraps && where + offset <= 65535, "store");
+          expect(program.call(("load" + std::to_string(offset)).c_str(), {v}), !wraps && where + offset <= 65536 - 8,
+                 "load");
+          expect(program.call(("store" + std::to_string(offset)).c_str(), {v}), !wraps && where + offset <= 65535,
+                 "store");
         }
         expect(program.call(("const" + std::to_string(offset)).c_str()), 1 + offset <= 65536 - 8, "constant address");
       }
@@ -277,13 +352,25 @@ TEST(Calls, ManyArgumentsAndResultsKeepTheirOrder) {
   for (int n = 0; n < 40; ++n) forwards += "(local.get " + std::to_string(n) + ") ";
   const std::string reversed = repeat("f32 i64 f64 i32 ", 10);
   const std::string signature = "(param " + types + ") (result " + reversed + ")";
-  Program program_text("(module (type $t (func " + signature + ")) (table funcref (elem $reverse)) (elem declare func $reverse)"
-                       "(func $reverse (type $t) " + backwards + ")"
-                       "(func (export \"direct\") (type $t) (call $reverse " + forwards + "))"
-                       "(func (export \"indirect\") (type $t) (call_indirect (type $t) " + forwards + "(i32.const 0)))"
-                       "(func (export \"reference\") (type $t) (call_ref $t " + forwards + "(ref.func $reverse)))"
-                       "(func (export \"tail\") (type $t) (return_call $reverse " + forwards + "))"
-                       "(func (export \"tail_ref\") (type $t) (return_call_ref $t " + forwards + "(ref.func $reverse))))");
+  Program program_text("(module (type $t (func " + signature +
+                       ")) (table funcref (elem $reverse)) (elem declare func $reverse)"
+                       "(func $reverse (type $t) " +
+                       backwards +
+                       ")"
+                       "(func (export \"direct\") (type $t) (call $reverse " +
+                       forwards +
+                       "))"
+                       "(func (export \"indirect\") (type $t) (call_indirect (type $t) " +
+                       forwards +
+                       "(i32.const 0)))"
+                       "(func (export \"reference\") (type $t) (call_ref $t " +
+                       forwards +
+                       "(ref.func $reverse)))"
+                       "(func (export \"tail\") (type $t) (return_call $reverse " +
+                       forwards +
+                       "))"
+                       "(func (export \"tail_ref\") (type $t) (return_call_ref $t " +
+                       forwards + "(ref.func $reverse))))");
   std::vector<Value> args;
   for (uint32_t n = 0; n < 10; ++n) {
     args.push_back(Value::i32(4 * n));
@@ -303,7 +390,8 @@ TEST(Calls, TailCallsDoNotNest) {
   for (const EngineOptions& options : kConfigurations) {
     Program program(R"((module (func $down (export "down") (param i32) (result i32)
       (if (i32.eqz (local.get 0)) (then (return (i32.const 7))))
-      (return_call $down (i32.sub (local.get 0) (i32.const 1))))))", options);
+      (return_call $down (i32.sub (local.get 0) (i32.const 1))))))",
+                    options);
     program.engine().set_budget({.call_depth = 3});
     EXPECT_EQ(program.call("down", {Value::i32(20000)}).values.at(0).low, 7u);
   }
@@ -316,7 +404,8 @@ TEST(Calls, DepthIsCheckedBeforeFuelAndRestoredByEveryWayOut) {
         (if (result i32) (i32.eqz (local.get 0)) (then (i32.const 1)) (else (call $deep (i32.sub (local.get 0) (i32.const 1))))))
       (func $throw (param i32) (if (i32.eqz (local.get 0)) (then (throw $e))) (call $throw (i32.sub (local.get 0) (i32.const 1))))
       (func (export "catch") (param i32) (result i32)
-        (block $h (try_table (catch_all $h) (call $throw (local.get 0)))) (call $deep (local.get 0)))))", options);
+        (block $h (try_table (catch_all $h) (call $throw (local.get 0)))) (call $deep (local.get 0)))))",
+                    options);
     program.engine().set_budget({.fuel = 1000, .call_depth = 10});
     EXPECT_TRUE(program.call("deep", {Value::i32(9)}).returned());
     EXPECT_EQ(program.call("deep", {Value::i32(10)}).kind, OutcomeKind::kStackExhausted);
@@ -355,18 +444,20 @@ TEST(Hosts, ReenterThrowTrapAndCollect) {
           (try_table (catch $e $caught)
             (drop (call $back (local.get 0) (struct.new $s (i32.const 37)) (f64.const 1))))
           (return (struct.get $s 0 (local.get $keep))))
-        (i32.add (struct.get $s 0 (ref.cast (ref $s))) (struct.get $s 0 (local.get $keep))))))", options);
+        (i32.add (struct.get $s 0 (ref.cast (ref $s))) (struct.get $s 0 (local.get $keep))))))",
+                    options);
     const wasm::ValType any = wasm::kAnyRef;
     const wasm::TypeId type = program.types().intern_func({wasm::kI32, any, wasm::kF64}, {any});
     Program* self = &program;
-    const wasm::Extern host = program.engine().make_func(type, [self](wasm::Embedding& store, std::span<const Value> args) {
-      const wasm::RootId kept = store.root(args[1]);
-      const Value mode = args[0];
-      store.collect();
-      Outcome outcome = self->call("inner", {mode, *store.rooted(kept)});
-      (void)store.unroot(kept);
-      return outcome;
-    });
+    const wasm::Extern host =
+        program.engine().make_func(type, [self](wasm::Embedding& store, std::span<const Value> args) {
+          const wasm::RootId kept = store.root(args[1]);
+          const Value mode = args[0];
+          store.collect();
+          Outcome outcome = self->call("inner", {mode, *store.rooted(kept)});
+          (void)store.unroot(kept);
+          return outcome;
+        });
     program.start(std::span(&host, 1));
     for (int round = 0; round < 3; ++round) {
       const Outcome plain = program.call("outer", {Value::i32(0)});
@@ -397,7 +488,8 @@ TEST(Exceptions, CarryEveryKindOfValueThroughCollections) {
         (drop (struct.new $s (i32.const 9)))
         (if (ref.is_null (local.get $f)) (then (unreachable)))
         (return))
-      (elem declare func $thrower)))", options);
+      (elem declare func $thrower)))",
+                    options);
     EXPECT_EQ(program.call("f").values.at(0).low, 5u);
   }
 }
@@ -424,7 +516,8 @@ TEST(Collections, ListsSurviveAMovingCollectionAtEverySafepoint) {
             (local.set $sum (i32.add (local.get $sum) (struct.get $n 0 (local.get $list))))
             (local.set $list (struct.get $n 1 (local.get $list)))
             (br $l)))
-        (i32.add (local.get $sum) (struct.get $n 0 (array.get $a (local.get $a) (i32.const 1)))))))", options);
+        (i32.add (local.get $sum) (struct.get $n 0 (array.get $a (local.get $a) (i32.const 1)))))))",
+                    options);
     EXPECT_EQ(program.call("f", {Value::i32(100)}).values.at(0).low, 4951u);
     EXPECT_TRUE(program.engine().verify().has_value());
   }
@@ -444,8 +537,10 @@ TEST(Failures, V128IsUnsupportedAndTheStoreLivesOn) {
 
 TEST(Failures, HugeFramesAreALimit) {
   // 40,000 locals that are all live across a call need more frame than is given.
-  std::string source = "(module (func $f) (func (export \"f\") (param i64) (result i64) (local" + repeat(" i64", 40000) + ")";
-  for (int n = 1; n <= 40000; ++n) source += "(local.set " + std::to_string(n) + " (i64.add (local.get 0) (i64.const " + std::to_string(n) + ")))";
+  std::string source =
+      "(module (func $f) (func (export \"f\") (param i64) (result i64) (local" + repeat(" i64", 40000) + ")";
+  for (int n = 1; n <= 40000; ++n)
+    source += "(local.set " + std::to_string(n) + " (i64.add (local.get 0) (i64.const " + std::to_string(n) + ")))";
   source += "(call $f) (local.get 0)";
   for (int n = 1; n <= 40000; ++n) source += "(i64.add (local.get " + std::to_string(n) + "))";
   Program program(source + "))", {.heap_bytes = 1 << 20});

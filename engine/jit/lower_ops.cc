@@ -538,18 +538,23 @@ void Lowering::indirect_entry(const Inst& inst, VReg entry) {
     return;
   }
   const Access size = at_address(table, offsetof(TableDef, size));
-  trap_if({.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .b = size.base, .mem = size.mem},
-          TrapKind::kUndefinedElement);
+  trap_if(
+      {.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .b = size.base, .mem = size.mem},
+      TrapKind::kUndefinedElement);
   const VReg elems = out_->add_vreg(RegClass::kGpr);
   load(elems, LoadOp::k64, at_address(table, offsetof(TableDef, elems)));
   const VReg id = out_->add_vreg(RegClass::kGpr);
-  load(id, LoadOp::k64, {.mem = {.base = MemBase::kVReg, .has_index = true, .scale_log2 = 3}, .base = elems, .index = index});
+  load(id, LoadOp::k64,
+       {.mem = {.base = MemBase::kVReg, .has_index = true, .scale_log2 = 3}, .base = elems, .index = index});
   trap_if_zero(id, Width::k64, TrapKind::kUninitializedElement);
   out_->def_early(entry);
   out_->use(id);
   append({.op = MOp::FuncDeref, .aux = inst.a});
   if (typed) return;
-  trap_if({.form = CmpForm::kMemImm, .width = Width::k32, .cond = Cond::kNe, .a = entry,
+  trap_if({.form = CmpForm::kMemImm,
+           .width = Width::k32,
+           .cond = Cond::kNe,
+           .a = entry,
            .mem = {.base = MemBase::kVReg, .disp = static_cast<int32_t>(offsetof(runtime::FuncEntry, type))},
            .imm = static_cast<int64_t>(inst.a)},
           TrapKind::kIndirectCallTypeMismatch);
