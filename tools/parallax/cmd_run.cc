@@ -1,10 +1,14 @@
 // parallax run FILE: one module on one executor.
+//
+// Imports come from WASI preview 1 and from the hosts that campaigns use; calls of the latter are shown on stderr. A WASI
+// program's exit code becomes ours.
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
+#include "engine/runtime/wasi.h"
 #include "fuzz/executors/executors.h"
 #include "fuzz/oracle/difference.h"
 #include "fuzz/oracle/hosts.h"
@@ -96,7 +100,28 @@ int report(const RunArgs& args, const wasm::Outcome& outcome, wasm::Embedding& s
   return outcome.returned() ? kDone : kFound;
 }
 
-int run(const RunArgs& args) {
+runtime::WasiOptions wasi_options(const RunArgs& args) {
+  runtime::WasiOptions options;
+  options.args = {args.file};
+  if (args.invoke.empty()) options.args.insert(options.args.end(), args.args.begin(), args.args.end());
+  options.write = [](uint32_t descriptor, std::string_view text) {
+    std::fwrite(text.data(), 1, text.size(), descriptor == 2 ? stderr : stdout);
+  };
+  options.read = [](std::span<uint8_t> into) { return std::fread(into.data(), 1, into.size(), stdin); };
+  return options;
+}
+
+Result<std::vector<wasm::Extern>> imports_of(const wasm::Module& module, fuzz::Hosts& hosts, runtime::Wasi& wasi) {
+  std::vector<wasm::Extern> imports;
+  for (size_t i = 0; i < module.imports.size(); ++i) {
+    const wasm::Import& import = module.imports[i];
+    const auto item = import.kind == wasm::ExternKind::kFunc ? wasi.import(import.module, import.name) : std::nullopt;
+    imports.push_back(item ? *item : TRY(hosts.make_import(module, import, 0, static_cast<uint32_t>(i))));
+  }
+  return imports;
+}
+
+int run(RunArgs args) {
   const auto spec = spec_of(args);
   if (!spec) return complain("", spec.error());
   auto bytes = read_module(args.file);
@@ -112,24 +137,26 @@ int run(const RunArgs& args) {
 
   fuzz::Observation seen;
   fuzz::Hosts hosts(store, loaded->types, seen);
+  runtime::Wasi wasi(store, *loaded->types, wasi_options(args));
   const auto& module = loaded->modules.front();
-  std::vector<wasm::Extern> imports;
-  for (size_t i = 0; i < module->imports.size(); ++i) {
-    const auto import = hosts.make_import(*module, module->imports[i], 0, static_cast<uint32_t>(i));
-    if (!import) return complain(args.file, import.error());
-    imports.push_back(*import);
-  }
+  const auto imports = imports_of(*module, hosts, wasi);
+  if (!imports) return complain(args.file, imports.error());
   wasm::InstanceId instance = 0;
-  wasm::Outcome outcome = store.instantiate(module, imports, instance);
+  wasm::Outcome outcome = store.instantiate(module, *imports, instance);
   if (outcome.returned()) {
     hosts.publish(0, instance, module);
-    const std::string name = args.invoke.empty() ? "_start" : args.invoke;
-    if (!args.invoke.empty() || module->find_export(name) != nullptr) {
+    wasi.bind(instance);
+    const bool start = args.invoke.empty();
+    const std::string name = start ? "_start" : args.invoke;
+    if (start) args.args.clear();  // they are the program's
+    if (!start || module->find_export(name) != nullptr) {
       auto called = invoke(args, store, *loaded->types, instance, name);
       if (!called) return complain(args.file, called.error());
       outcome = std::move(*called);
     }
   }
+  std::fflush(stdout);
+  if (const auto code = wasi.exit_code()) return static_cast<int>(*code);
   if (!args.json) print_host_calls(*loaded, seen);
   const int code = report(args, outcome, store, *loaded->types);
   if (args.stats) print_stats(store.stats(), args.json);
@@ -141,7 +168,8 @@ int run(const RunArgs& args) {
 void add_run(CLI::App& command, int& exit_code) {
   auto args = std::make_shared<RunArgs>();
   command.add_option("FILE", args->file, "a .wasm or .wat file, - for stdin")->required();
-  command.add_option("ARG", args->args, "arguments of the called function: 5, 0x10, 1.5, null, i31:5, host:7");
+  command.add_option("ARG", args->args,
+                     "arguments of the called function (5, 0x10, 1.5, null, i31:5, host:7), or of a WASI program");
   command.add_option("--invoke", args->invoke, "call this export (default: _start, if there is one)");
   command.add_option("--executor", args->executor, "interp or jit, with parts as in `parallax diff --help`")
       ->capture_default_str();
