@@ -213,96 +213,111 @@ void Store::collect() {
 
 namespace {
 
+// Collects the first violation. `where` is called only to describe it.
 class Verifier {
  public:
-  explicit Verifier(Store& store) : store_(store) {}
+  Verifier(Store& store, const Heap& heap) : store_(store), live_(heap) {}
 
-  void add_live(const Cell* cell) { live_.insert(cell); }
-  bool holds(Word word, wasm::ValType type) const {
-    if (!is_cell(word)) return true;
-    return live_.contains(cell_of(word)) && (!type.is_ref() || store_.is_instance(word, type.heap()));
+  void add_func(const Func& func) { funcs_.insert(&func.cell); }
+  bool ok() const { return verdict_.has_value(); }
+  const Result<>& verdict() const { return verdict_; }
+  void violation(std::string text) {
+    if (ok()) verdict_ = fail(ErrorCode::kInvariant, 0, std::move(text));
   }
-  Result<> check(Word word, wasm::ValType type, const std::string& where) {
-    if (is_cell(word) && !live_.contains(cell_of(word))) {
-      return fail(ErrorCode::kInvariant, 0, text::format("I1: {} refers to no live object", where));
-    }
+
+  bool denotes_something(Word word) const {
+    return !is_cell(word) || live_.contains(cell_of(word)) || funcs_.contains(cell_of(word));
+  }
+  template <class Where>
+  void check(Word word, wasm::ValType type, Where&& where) {
+    if (!denotes_something(word)) return violation(text::format("I1: {} refers to no live object", where()));
     if (word == kNullWord ? !type.nullable() : !store_.is_instance(word, type.heap())) {
-      return fail(ErrorCode::kInvariant, 0, text::format("I3: {} does not hold a {}", where, wasm::to_string(type)));
+      violation(text::format("I3: {} does not hold a {}", where(), wasm::to_string(type)));
     }
-    return {};
+  }
+  // Fields that hold references: of a struct, or of an exception's payload.
+  template <class Where>
+  void check_fields(const TypeInfo& type, const uint64_t* slots, Where&& where) {
+    for (const uint32_t field : type.ref_fields) {
+      check(slots[field], type.fields[field].storage.unpacked, [&] { return text::format("field {} of {}", field, where()); });
+    }
   }
 
  private:
   Store& store_;
-  std::unordered_set<const Cell*> live_;
+  Heap::LiveIndex live_;
+  std::unordered_set<const Cell*> funcs_;
+  Result<> verdict_;
 };
+
+void verify_cell(Verifier& verifier, const TypeInfos& infos, Cell* cell, auto&& name) {
+  const auto kind_agrees = [&](wasm::CompositeKind kind) {
+    const bool agrees = infos.is_known(cell->type) && infos.known(cell->type).sub->kind == kind;
+    if (!agrees) verifier.violation(text::format("I1: {} has type {}", name(), cell->type));
+    return agrees;
+  };
+  switch (cell->kind) {
+    case CellKind::kStruct:
+      if (!kind_agrees(wasm::CompositeKind::kStruct)) return;
+      return verifier.check_fields(infos.known(cell->type), static_cast<StructCell*>(cell)->slots, name);
+    case CellKind::kArray: {
+      if (!kind_agrees(wasm::CompositeKind::kArray)) return;
+      const FieldInfo& element = infos.known(cell->type).element();
+      const auto* array = static_cast<ArrayCell*>(cell);
+      for (uint64_t i = 0; element.is_ref && i < array->length; ++i) {
+        verifier.check(array->slots[i], element.storage.unpacked, [&] { return text::format("element {} of {}", i, name()); });
+      }
+      return;
+    }
+    case CellKind::kExn: {
+      const auto* exn = static_cast<ExnCell*>(cell);
+      return verifier.check_fields(*exn->tag->type, exn->slots, name);
+    }
+    case CellKind::kHost:
+    case CellKind::kFunc:
+    case CellKind::kFree: return;
+  }
+}
 
 }  // namespace
 
 Result<> Store::verify() {
-  Verifier verifier(*this);
-  heap_.for_each([&](const Cell* cell) { verifier.add_live(cell); });
-  for (const auto& func : funcs_) verifier.add_live(&func->cell);
-
-  Result<> verdict;
-  const auto check = [&](Word word, wasm::ValType type, const std::string& where) {
-    if (verdict) verdict = verifier.check(word, type, where);
-  };
+  static constexpr const char* kNames[] = {"free cell", "struct", "array", "host object", "exception", "function"};
+  Verifier verifier(*this, heap_);
+  for (const auto& func : funcs_) verifier.add_func(*func);
   heap_.for_each([&](Cell* cell) {
-    if (!verdict) return;
-    if (cell->kind == CellKind::kStruct) {
-      const TypeInfo& type = infos_.known(cell->type);
-      if (type.sub->kind != wasm::CompositeKind::kStruct) {
-        verdict = fail(ErrorCode::kInvariant, 0, text::format("I1: struct {:#x} has type {}", heap_.name_of(cell), cell->type));
-        return;
-      }
-      for (const uint32_t field : type.ref_fields) {
-        check(static_cast<StructCell*>(cell)->slots[field], type.fields[field].storage.unpacked,
-              text::format("field {} of struct {:#x}", field, heap_.name_of(cell)));
-      }
-    } else if (cell->kind == CellKind::kArray) {
-      const TypeInfo& type = infos_.known(cell->type);
-      if (type.sub->kind != wasm::CompositeKind::kArray) {
-        verdict = fail(ErrorCode::kInvariant, 0, text::format("I1: array {:#x} has type {}", heap_.name_of(cell), cell->type));
-        return;
-      }
-      if (!type.element().is_ref) return;
-      auto* array = static_cast<ArrayCell*>(cell);
-      for (uint64_t i = 0; i < array->length; ++i) {
-        const Word word = array->slots[i];
-        if (word != kNullWord || !type.element().storage.unpacked.nullable()) {
-          check(word, type.element().storage.unpacked, text::format("element {} of array {:#x}", i, heap_.name_of(cell)));
-        }
-      }
-    } else if (cell->kind == CellKind::kExn) {
-      auto* exn = static_cast<ExnCell*>(cell);
-      for (const uint32_t field : exn->tag->type->ref_fields) {
-        check(exn->slots[field], exn->tag->type->fields[field].storage.unpacked,
-              text::format("payload {} of exception {:#x}", field, heap_.name_of(cell)));
-      }
-    }
+    if (!verifier.ok()) return;
+    verify_cell(verifier, infos_, cell, [&] {
+      return text::format("{} {:#x}", kNames[static_cast<size_t>(cell->kind)], heap_.name_of(cell));
+    });
   });
   for (const auto& table : tables_) {
-    for (uint64_t i = 0; i < table->size && verdict; ++i) {
+    for (uint64_t i = 0; i < table->size; ++i) {
       const Word word = table->elements[i];
-      if (word != kNullWord) check(word, table->type.element, text::format("table element {}", i));
+      if (word != kNullWord) verifier.check(word, table->type.element, [&] { return text::format("table element {}", i); });
     }
   }
   for (const auto& global : globals_) {
-    if (global->type.value.is_ref() && global->low != kNullWord) check(global->low, global->type.value, "a global");
+    if (global->type.value.is_ref()) verifier.check(global->low, global->type.value, [] { return "a global"; });
+  }
+  for (const auto& instance : instances_) {
+    for (size_t i = 0; i < instance->elems.size(); ++i) {
+      for (const Word word : instance->elems[i].words) {
+        if (!verifier.denotes_something(word)) verifier.violation(text::format("I1: element segment {} refers to no live object", i));
+      }
+    }
   }
   handles_.for_each([&](uint64_t id, HandleEntry& entry) {
-    if (entry.kind == HandleKind::kRoot && verdict && !verifier.holds(entry.word, wasm::kI32)) {
-      verdict = fail(ErrorCode::kInvariant, 0, text::format("I1: root {:#x} refers to no live object", id));
+    if (entry.kind == HandleKind::kRoot && !verifier.denotes_something(entry.word)) {
+      verifier.violation(text::format("I1: root {:#x} refers to no live object", id));
     }
   });
   Collector::visit_frames(*this, [&](Word word, const FrameRecord& frame, uint32_t slot) {
-    if (verdict && !verifier.holds(word, wasm::kI32)) {
-      verdict = fail(ErrorCode::kInvariant, 0,
-                     text::format("I2: slot {} of function {} is listed as a reference and is none", slot, frame.func->index.raw));
+    if (!verifier.denotes_something(word)) {
+      verifier.violation(text::format("I2: slot {} of function {} is listed as a reference and is none", slot, frame.func->index.raw));
     }
   });
-  return verdict;
+  return verifier.verdict();
 }
 
 }  // namespace parallax::interp

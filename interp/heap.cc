@@ -222,4 +222,18 @@ std::expected<Cell*, std::string> Heap::find(uint64_t name) const {
   return cell;
 }
 
+Heap::LiveIndex::LiveIndex(const Heap& heap) {
+  for (const Slot& slot : heap.blocks_) {
+    if (slot.block != nullptr) blocks_.insert(slot.block);
+  }
+}
+
+bool Heap::LiveIndex::contains(const Cell* cell) const {
+  const Block* block = block_of(cell);
+  if (!blocks_.contains(block)) return false;
+  const uint64_t offset = reinterpret_cast<uint64_t>(cell) - reinterpret_cast<uint64_t>(block) - kHeaderBytes;
+  if (block->cell_bytes == 0) return offset == 0 && cell->kind != CellKind::kFree;
+  return offset % block->cell_bytes == 0 && offset / block->cell_bytes < block->fresh && cell->kind != CellKind::kFree;
+}
+
 }  // namespace parallax::interp

@@ -13,6 +13,7 @@
 #include <expected>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "interp/cell.h"
@@ -43,6 +44,17 @@ class Heap {
   uint64_t name_of(const Cell* cell) const;
   // The live cell of this name, or a text that says why there is none.
   std::expected<Cell*, std::string> find(uint64_t name) const;
+
+  // Answers for many cells whether they are starts of live cells of this heap, touching no memory outside its blocks.
+  // Valid until the next allocation or sweep.
+  class LiveIndex {
+   public:
+    explicit LiveIndex(const Heap& heap);
+    bool contains(const Cell* cell) const;
+
+   private:
+    std::unordered_set<const void*> blocks_;
+  };
 
   // Every live cell, in order of block and position.
   template <class Visit>

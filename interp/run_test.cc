@@ -62,6 +62,25 @@ TEST(Translation, SwappedResultsAreReturnedInOrder) {
   EXPECT_EQ(outcome.values[2].low, 1u);
 }
 
+TEST(Translation, TheFirstInstructionOfAFunctionMayBeAnyOne) {
+  Fixture f;
+  const auto m = f.instantiate(R"((module (func (export "i31") (param i31ref) (result i32) (i31.get_s (local.get 0)))
+      (func (export "eqz") (param i32) (result i32) (if (result i32) (i32.eqz (local.get 0)) (then (i32.const 1)) (else (i32.const 2))))
+      (func (export "set") (param i32 i32) (result i32) (local.set 0 (local.get 1)) (local.get 0))))");
+  EXPECT_EQ(f.i32(m, "i31", {Value::reference({wasm::RefKind::kI31, 5})}), 5u);
+  EXPECT_EQ(f.i32(m, "eqz", {Value::i32(0)}), 1u);
+  EXPECT_EQ(f.i32(m, "set", {Value::i32(0), Value::i32(3)}), 3u);
+}
+
+TEST(Translation, ManyValuesAwayFromHomeAreKept) {
+  Fixture f;
+  std::string text = "(module (func (export \"f\") (param i32) (result i32)\n";
+  for (int i = 0; i < 1000; ++i) text += "local.get 0 i32.const 1 local.get 0 i32.add local.set 0\n";
+  for (int i = 0; i < 999; ++i) text += "i32.add\n";
+  const auto m = f.instantiate(text + "))");
+  EXPECT_EQ(f.i32(m, "f", {Value::i32(5)}), 1000u * 5 + 999u * 1000 / 2);
+}
+
 TEST(Traps, NameFunctionAndOffset) {
   Fixture f;
   const auto m = f.instantiate(R"((module (func) (func (export "f") (drop (i32.div_u (i32.const 1) (i32.const 0))))))");
