@@ -24,12 +24,14 @@ bool have_binaryen() { return true; }
 
 namespace {
 
-::wasm::FeatureSet features() {
+// What the engine compiles; one input in sixteen has 64-bit and several memories besides.
+::wasm::FeatureSet features(bool wide) {
   using ::wasm::FeatureSet;
-  return FeatureSet(FeatureSet::MVP | FeatureSet::SignExt | FeatureSet::TruncSat | FeatureSet::MutableGlobals |
-                    FeatureSet::BulkMemory | FeatureSet::BulkMemoryOpt | FeatureSet::CallIndirectOverlong |
-                    FeatureSet::ReferenceTypes | FeatureSet::Multivalue | FeatureSet::TailCall | FeatureSet::GC |
-                    FeatureSet::ExtendedConst | FeatureSet::ExceptionHandling);
+  return FeatureSet((wide ? FeatureSet::Memory64 | FeatureSet::MultiMemory : 0) | FeatureSet::MVP |
+                    FeatureSet::SignExt | FeatureSet::TruncSat | FeatureSet::MutableGlobals | FeatureSet::BulkMemory |
+                    FeatureSet::BulkMemoryOpt | FeatureSet::CallIndirectOverlong | FeatureSet::ReferenceTypes |
+                    FeatureSet::Multivalue | FeatureSet::TailCall | FeatureSet::GC | FeatureSet::ExtendedConst |
+                    FeatureSet::ExceptionHandling);
 }
 
 }  // namespace
@@ -42,7 +44,7 @@ Result<Case> make_binaryen(std::span<const uint8_t> bytes) {
   // Two bits of the input choose the swarm: how heavy on accesses and casts, and whether accesses may be out of bounds.
   ::wasm::parallaxGCWeight = bytes[0] % 4 == 0 ? 1 : 8;
   ::wasm::Module module;
-  module.features = features();
+  module.features = features(bytes[1] % 16 == 0);
   {
     ::wasm::TranslateToFuzzReader reader(module, std::vector<char>(bytes.begin(), bytes.end()));
     reader.setAllowMemory(bytes[0] % 8 < 6);

@@ -149,6 +149,7 @@ class GcBody {
   void trap_past_catch(int depth);
   void early_exit(int depth);
   void exhaust();
+  void exhaust_something();
   void trapping_drop();
   void trapping_operation();
   void unguarded(int depth);

@@ -55,8 +55,17 @@ void GcBody::make(Special special) {
       if (function.number <= self_.number || other.results != signature.results || !choices_.chance(1, 2)) continue;
       get(digest_);
       code_.op(Opcode::Call, program_.log_i64);
-      for (const ValType param : other.params) expr(param, 2);
-      if (function.leaf && choices_.chance(1, 2)) {
+      const bool indirect = function.leaf && choices_.chance(1, 3);
+      if (indirect) {
+        code_.i32_const(2);
+        expr(GcTypes::ref(function.signature, false), 1);
+        code_.op(Opcode::TableSet, program_.tables.front().number);
+      }
+      for (const ValType param : other.params) minimal(param);
+      if (indirect) {
+        code_.i32_const(2);
+        code_.op(Opcode::ReturnCallIndirect, function.signature, program_.tables.front().number);
+      } else if (function.leaf && choices_.chance(1, 2)) {
         expr(GcTypes::ref(function.signature, false), 1);
         code_.op(Opcode::ReturnCallRef, function.signature);
       } else {

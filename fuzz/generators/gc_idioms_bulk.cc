@@ -95,7 +95,17 @@ void GcBody::tables(int depth) {
   place();
   expr(table.type, depth - 1);
   code_.op(Opcode::TableSet, table.number);
-  switch (choices_.below(4)) {
+  switch (choices_.below(5)) {
+    case 4:
+      for (const auto& elem : program_.elems) {
+        if (!program_.types.matches(elem.type, table.type) || choices_.chance(1, 3)) continue;
+        code_.i32_const(static_cast<int32_t>(choices_.below(table.size - 1)));
+        code_.i32_const(static_cast<int32_t>(choices_.below(elem.size)));
+        code_.i32_const(static_cast<int32_t>(choices_.below(2)));
+        code_.op(Opcode::TableInit, table.number, elem.number);
+        break;
+      }
+      break;
     case 0:
       code_.i32_const(static_cast<int32_t>(choices_.below(table.size)));
       expr(table.type, 1);

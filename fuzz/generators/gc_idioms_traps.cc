@@ -36,6 +36,20 @@ void GcBody::trap_past_catch(int depth) {
 
 // Runs out of fuel, stack or heap: each is an outcome that all executors share.
 void GcBody::exhaust() {
+  const bool guarded = choices_.chance(1, 2);  // it must not be caught
+  if (guarded) {
+    code_.block(Opcode::Block, BlockType{});
+    const wasm::Catch clause[] = {{wasm::CatchKind::kCatchAll, wasm::TagIndex(0), 0}};
+    code_.try_table(BlockType{}, clause);
+  }
+  exhaust_something();
+  if (guarded) {
+    code_.end();
+    code_.end();
+  }
+}
+
+void GcBody::exhaust_something() {
   switch (choices_.below(3)) {
     case 0:
       code_.block(Opcode::Loop, BlockType{});
@@ -114,7 +128,72 @@ void GcBody::trapping_operation() {
 void GcBody::invalid() {
   const uint32_t type = choices_.pick(program_.types.structs());
   const auto& fields = program_.types[type].fields;
-  switch (choices_.below(14)) {
+  switch (choices_.below(26)) {
+    case 14:  // a call with an argument missing
+      return void(code_.op(Opcode::Call, program_.log_i32));
+    case 15:  // an if with a result and no else
+      code_.i32_const(1);
+      code_.block(Opcode::If, wasm::kI32);
+      code_.i32_const(1);
+      code_.end();
+      return op(Opcode::Drop);
+    case 16:  // alignment larger than the access
+      code_.i32_const(0);
+      code_.mem(Opcode::I32Load16U, {.align_log2 = 2});
+      return op(Opcode::Drop);
+    case 17:  // a table of references read as functions
+      code_.i32_const(0);
+      return void(code_.op(Opcode::CallIndirect, program_.types.run_signature(), program_.tables[1].number)),
+             op(Opcode::Drop);
+    case 18:  // array operations on a struct
+      make_new(HeapType::concrete(type), 1);
+      op(Opcode::ArrayLen);
+      return op(Opcode::Drop);
+    case 19:  // ref.eq on what has no identity
+      code_.ref_null(HeapKind::kExtern);
+      code_.ref_null(HeapKind::kExtern);
+      op(Opcode::RefEq);
+      return op(Opcode::Drop);
+    case 20:  // throw without its payload
+      return void(code_.op(Opcode::Throw, program_.tags.front().number)), code_.block(Opcode::Block, wasm::kI32).end(),
+             op(Opcode::Drop);
+    case 21:  // labels of a table that disagree
+    {
+      code_.block(Opcode::Block, wasm::kI32);
+      code_.block(Opcode::Block, wasm::kI64);
+      code_.i32_const(1);
+      code_.i32_const(0);
+      const uint32_t labels[] = {0, 1};
+      code_.br_table(labels);
+      code_.end();
+      op(Opcode::Drop);
+      code_.i32_const(1);
+      code_.end();
+      return op(Opcode::Drop);
+    }
+    case 22:  // copy between arrays of different elements
+    {
+      const auto& arrays = program_.types.arrays();
+      const uint32_t bytes = arrays[arrays.size() - 1], refs = arrays[arrays.size() - 2];
+      code_.ref_null(HeapType::concrete(bytes))
+          .i32_const(0)
+          .ref_null(HeapType::concrete(refs))
+          .i32_const(0)
+          .i32_const(0);
+      return void(code_.op(Opcode::ArrayCopy, bytes, refs));
+    }
+    case 23:  // data for an array of references
+    {
+      const uint32_t refs = program_.types.arrays()[program_.types.arrays().size() - 2];
+      code_.i32_const(0).i32_const(1).op(Opcode::ArrayNewData, refs, program_.data);
+      return op(Opcode::Drop);
+    }
+    case 24:  // a call through the wrong type
+      code_.ref_null(HeapKind::kFunc);
+      return void(code_.op(Opcode::CallRef, program_.types.run_signature())), op(Opcode::Drop);
+    case 25:  // throw_ref of something else
+      code_.ref_null(HeapKind::kAny);
+      return op(Opcode::ThrowRef);
     case 0:  // an i32 where an i64 is wanted
       code_.i32_const(1);
       op(Opcode::I64Eqz);

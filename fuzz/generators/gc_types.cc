@@ -25,6 +25,7 @@ bool is_any_hierarchy(HeapKind kind) {
 }  // namespace
 
 GcTypes::GcTypes(ChoiceStream& choices, wasm::ModuleBuilder& module) : choices_(choices) {
+  if (choices.chance(1, 400)) draw_many(module);
   const uint32_t groups = 2 + choices.below(3);
   for (uint32_t group = 0; group < groups; ++group) {
     const auto begin = static_cast<uint32_t>(types_.size());
@@ -62,6 +63,20 @@ GcTypes::GcTypes(ChoiceStream& choices, wasm::ModuleBuilder& module) : choices_(
   draw_twins(module);
 }
 
+// More types than sixteen bits can number, all different: packed fields spell their numbers.
+void GcTypes::draw_many(wasm::ModuleBuilder& module) {
+  constexpr uint32_t kMany = 66'000;
+  for (uint32_t i = 0; i < kMany; ++i) {
+    SubType type{.kind = CompositeKind::kStruct};
+    for (uint32_t bit = 0; bit < 17; ++bit) {
+      type.fields.push_back({{wasm::kI32, (i >> bit & 1) != 0 ? Packed::kI16 : Packed::kI8}, true});
+    }
+    types_.push_back(std::move(type));
+    add_group(module, i);
+  }
+  first_ = kMany;
+}
+
 // The types from `begin` on are a rec group.
 void GcTypes::add_group(wasm::ModuleBuilder& module, uint32_t begin) {
   groups_.emplace_back(begin, static_cast<uint32_t>(types_.size()));
@@ -81,6 +96,7 @@ GcTypes::GcTypes(const GcTypes& other, ChoiceStream& choices, wasm::ModuleBuilde
     add_group(module, i);
   }
   shift_ = own;
+  first_ = other.first_ + own;
   for (const auto& [begin, end] : other.groups_) {
     for (uint32_t i = begin; i < end; ++i) {
       SubType type = other.types_[i];
@@ -149,8 +165,9 @@ ValType GcTypes::draw_ref(uint32_t below, uint32_t group_end) {
   if (choices_.chance(2, 5)) return ValType::ref(kAbstract[choices_.below(8)], true);
   // A concrete type: an earlier one, possibly non-null, or a later member of the group, nullable. Which kind a later member
   // has does not matter to a field.
-  if (below > 0 && choices_.chance(3, 5)) return ref(choices_.below(below), !choices_.chance(1, 8));
-  return ref(choices_.below(group_end), true);
+  if (below > first_ && choices_.chance(3, 5))
+    return ref(first_ + choices_.below(below - first_), !choices_.chance(1, 8));
+  return ref(first_ + choices_.below(group_end - first_), true);
 }
 
 StorageType GcTypes::draw_storage(uint32_t below, uint32_t group_end) {

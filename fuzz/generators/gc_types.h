@@ -62,6 +62,8 @@ class GcTypes {
   std::vector<uint32_t> structs_, arrays_, signatures_;
   std::vector<Twins> twins_;
   std::vector<std::pair<uint32_t, uint32_t>> groups_;  // first, end
+  void draw_many(wasm::ModuleBuilder& module);
+  uint32_t first_ = 0;  // number of the first type that takes part
   uint32_t shift_ = 0;
   uint32_t run_signature_ = 0;
 };
