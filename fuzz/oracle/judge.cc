@@ -204,6 +204,8 @@ std::string normalise(std::string_view text) {
   const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
   text = text.substr(0, text.find('\n'));
   text = text.substr(0, text.find(" in function "));
+  const std::string plain = without_types(text);
+  text = plain;
   std::string out;
   for (size_t i = 0; i < text.size();) {
     size_t end = i;
@@ -229,7 +231,6 @@ std::string normalise(std::string_view text) {
     }
     i = end;
   }
-  out = without_types(out);
   if (out.size() > 160) out.resize(160);
   return out;
 }

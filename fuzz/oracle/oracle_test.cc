@@ -308,6 +308,7 @@ TEST(Specs, PrintAndParseAreInverse) {
 }
 
 TEST(Signatures, ForgetNumbersAndKeepNames) {
+  EXPECT_EQ(normalise("its type is i31ref at call_ref 7"), "its type is T at call_ref #");
   EXPECT_EQ(normalise("I2: slot 12 unmapped at 0x1f"), "I2: slot # unmapped at #");
   EXPECT_EQ(normalise("i32 and i64"), "i32 and i64");
   EXPECT_EQ(normalise("I3: after dce: v12 is no (ref null 3) in function 7: rest\n more"), "I3: after dce: v# is no T");
