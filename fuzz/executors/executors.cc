@@ -142,6 +142,16 @@ Zeal draw_zeal(ChoiceStream& choices, uint32_t& n) {
   }
 }
 
+// Level, collector and chaos of one JIT executor; neither armed nor under zeal.
+ExecutorSpec draw_jit(ChoiceStream& choices) {
+  ExecutorSpec jit{.kind = ExecutorKind::kJit};
+  jit.opt_level = choices.chance(5, 8) ? 2 : static_cast<uint8_t>(choices.below(2));
+  const uint32_t collector = choices.below(16);
+  jit.collector = collector < 11 ? Collector::kMoving : collector < 15 ? Collector::kNonMoving : Collector::kNever;
+  if (choices.chance(1, 4)) jit.chaos = 1 + choices.below(255);
+  return jit;
+}
+
 }  // namespace
 
 std::vector<ExecutorSpec> draw_executors(uint64_t seed) {
@@ -154,16 +164,25 @@ std::vector<ExecutorSpec> draw_executors(uint64_t seed) {
     specs.push_back(other);
     return specs;
   }
-  const uint32_t others = 1 + choices.chance(1, 4);
-  for (uint32_t i = 0; i < others; ++i) {
-    ExecutorSpec jit{.kind = ExecutorKind::kJit};
-    jit.opt_level = choices.chance(5, 8) ? 2 : static_cast<uint8_t>(choices.below(2));
-    const uint32_t collector = choices.below(8);
-    jit.collector = collector < 5 ? Collector::kMoving : collector < 7 ? Collector::kNonMoving : Collector::kNever;
-    if (jit.collector != Collector::kNever) jit.zeal = draw_zeal(choices, jit.zeal_n);
-    jit.armed = choices.chance(1, 2);
-    if (choices.chance(1, 4)) jit.chaos = 1 + choices.below(255);
-    specs.push_back(jit);
+  // Plain: the code that users run, collecting when the heap is full.
+  ExecutorSpec plain = draw_jit(choices);
+  plain.armed = false;
+  plain.zeal = Zeal::kNone;
+  specs.push_back(plain);
+  // Armed: every check on, collecting at safepoints, mostly at every one.
+  ExecutorSpec armed = draw_jit(choices);
+  armed.armed = true;
+  if (armed.collector != Collector::kNever) {
+    armed.zeal = choices.chance(7, 8) ? Zeal::kEvery : Zeal::kNth;
+    if (armed.zeal == Zeal::kNth) armed.zeal_n = 2 + choices.below(30);
+  }
+  specs.push_back(armed);
+  // And now and then anything at all, plain code under collection pressure among it.
+  if (choices.chance(1, 4)) {
+    ExecutorSpec any = draw_jit(choices);
+    any.armed = choices.chance(1, 2);
+    if (any.collector != Collector::kNever) any.zeal = draw_zeal(choices, any.zeal_n);
+    specs.push_back(any);
   }
   return specs;
 }

@@ -46,8 +46,9 @@ bool available(ExecutorKind kind, std::string* why = nullptr);
 Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec,
                                                        std::shared_ptr<wasm::TypeStore> types);
 
-// The executors of one case when none are asked for: the reference first, then one or two others drawn from all axes by
-// `seed`, with emphasis on settings that collect often.
+// The executors of one case when none are asked for: the reference first, then a plain JIT, an armed one that collects
+// at safepoints (mostly at every one), and in one case of four another with any setting; level, collector and chaos are
+// drawn by `seed`.
 std::vector<ExecutorSpec> draw_executors(uint64_t seed);
 // One representative of every axis: what `diff` uses.
 std::vector<ExecutorSpec> standard_executors();
