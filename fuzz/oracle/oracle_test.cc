@@ -2,6 +2,8 @@
 // of that component; and an honest one must not.
 #include <gtest/gtest.h>
 
+#include <ostream>
+
 #include "engine/wasm/builder.h"
 #include "fuzz/generators/generators.h"
 #include "fuzz/oracle/judge.h"
@@ -237,6 +239,8 @@ struct Expected {
   const char* signature;  // what it must start with
   const char* words;      // what the difference must say
 };
+
+void PrintTo(const Expected& expected, std::ostream* out) { *out << expected.signature; }
 
 class EveryLie : public testing::TestWithParam<Expected> {};
 
