@@ -1,3 +1,4 @@
+// The allocator against its checker: random functions, chaos, determinism, planted faults.
 #include <gtest/gtest.h>
 
 #include "engine/jit/regalloc/allocate.h"
