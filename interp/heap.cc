@@ -2,8 +2,9 @@
 
 #include <sys/mman.h>
 
-#include <cstdlib>
+#include <algorithm>
 #include <cstring>
+#include <mutex>
 
 #include "engine/base/check.h"
 #include "engine/base/text.h"
@@ -12,35 +13,8 @@ namespace parallax::interp {
 
 namespace {
 
-constexpr uint64_t kMapAbove = uint64_t{1} << 20;
 constexpr uint16_t kLastGeneration = 0xfff0;
 constexpr uint8_t kPoison = 0xdb;
-
-// 64 KiB blocks wait here between stores, because fuzzing makes and drops thousands of stores a second.
-class Pool {
- public:
-  ~Pool() {
-    for (void* block : blocks_) std::free(block);
-  }
-  void* take(uint64_t bytes) {
-    if (blocks_.empty()) return std::aligned_alloc(bytes, bytes);
-    void* block = blocks_.back();
-    blocks_.pop_back();
-    return block;
-  }
-  void give(void* block) {
-    if (blocks_.size() >= 256) return std::free(block);
-    blocks_.push_back(block);
-  }
-
- private:
-  std::vector<void*> blocks_;
-};
-
-Pool& pool() {
-  thread_local Pool pool;
-  return pool;
-}
 
 // An aligned mapping of zeroes: maps too much and cuts.
 void* map_aligned(uint64_t bytes, uint64_t alignment) {
@@ -52,6 +26,46 @@ void* map_aligned(uint64_t bytes, uint64_t alignment) {
   if (aligned > start) munmap(raw, aligned - start);
   if (aligned + bytes < start + total) munmap(reinterpret_cast<void*>(aligned + bytes), start + total - aligned - bytes);
   return reinterpret_cast<void*>(aligned);
+}
+
+// Blocks of the whole process, recycled between stores: fuzzing makes and drops thousands of stores a second. Address
+// space is never given back; the pages of all but the first idle blocks are. Lives for ever, because stores may be
+// destroyed late.
+class Pool {
+ public:
+  static constexpr uint64_t kBlockBytes = 64 * 1024;
+
+  void* take() {
+    const std::lock_guard lock(mutex_);
+    if (blocks_.empty() && !map_more()) return nullptr;
+    void* block = blocks_.back();
+    blocks_.pop_back();
+    return block;
+  }
+  void give(void* block) {
+    const std::lock_guard lock(mutex_);
+    if (blocks_.size() >= kKeepPages) madvise(block, kBlockBytes, MADV_DONTNEED);
+    blocks_.push_back(block);
+  }
+
+ private:
+  static constexpr uint64_t kAtOnce = 16;
+  static constexpr size_t kKeepPages = 128;
+
+  bool map_more() {
+    auto* chunk = static_cast<char*>(map_aligned(kAtOnce * kBlockBytes, kBlockBytes));
+    if (chunk == nullptr) return false;
+    for (uint64_t i = kAtOnce; i-- > 0;) blocks_.push_back(chunk + i * kBlockBytes);
+    return true;
+  }
+
+  std::mutex mutex_;
+  std::vector<void*> blocks_;
+};
+
+Pool& pool() {
+  static Pool& pool = *new Pool;
+  return pool;
 }
 
 constexpr uint64_t round_up(uint64_t n, uint64_t to) { return (n + to - 1) / to * to; }
@@ -96,10 +110,8 @@ void Heap::uninstall(Block* block) {
 void Heap::release(Block* block) {
   if (block->mapped) {
     munmap(block, block->total_bytes);
-  } else if (block->cell_bytes != 0) {
-    pool().give(block);
   } else {
-    std::free(block);
+    pool().give(block);
   }
 }
 
@@ -110,7 +122,7 @@ bool Heap::refill(uint32_t size_class) {
     return true;
   }
   if (in_use_ + kBlockBytes > max_bytes_) return false;
-  auto* block = static_cast<Block*>(pool().take(kBlockBytes));
+  auto* block = static_cast<Block*>(pool().take());
   if (block == nullptr) return false;
   block->cell_bytes = class_bytes(size_class);
   block->capacity = static_cast<uint32_t>((kBlockBytes - kHeaderBytes) / block->cell_bytes);
@@ -118,19 +130,19 @@ bool Heap::refill(uint32_t size_class) {
   block->mapped = false;
   block->total_bytes = kBlockBytes;
   if (!install(block)) {
-    pool().give(block);
+    release(block);
     return false;
   }
   current_[size_class] = block;
   return true;
 }
 
-// A block for one cell. Large mappings come zeroed; smaller ones are zeroed on demand.
+// A block for one cell: a common one if it is large enough, else a mapping (which comes zeroed).
 Cell* Heap::allocate_large(CellKind kind, uint32_t type, uint64_t bytes, Fill fill) {
-  const uint64_t total = round_up(kHeaderBytes + bytes, 4096);
+  const uint64_t total = std::max(kBlockBytes, round_up(kHeaderBytes + bytes, 4096));
   if (total > max_bytes_ || in_use_ > max_bytes_ - total) return nullptr;
-  const bool mapped = total >= kMapAbove;
-  void* memory = mapped ? map_aligned(total, kBlockBytes) : std::aligned_alloc(kBlockBytes, round_up(total, kBlockBytes));
+  const bool mapped = total > kBlockBytes;
+  void* memory = mapped ? map_aligned(total, kBlockBytes) : pool().take();
   if (memory == nullptr) return nullptr;
   auto* block = static_cast<Block*>(memory);
   block->cell_bytes = 0;
@@ -139,7 +151,7 @@ Cell* Heap::allocate_large(CellKind kind, uint32_t type, uint64_t bytes, Fill fi
   block->mapped = mapped;
   block->total_bytes = total;
   if (!install(block)) {
-    mapped ? static_cast<void>(munmap(memory, total)) : std::free(memory);
+    release(block);
     return nullptr;
   }
   block->fresh = 1;
