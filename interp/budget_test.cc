@@ -50,9 +50,9 @@ TEST(CallDepth, IsCheckedBeforeFuelAndCostsNothing) {
 TEST(CallDepth, HostReentryNests) {
   Fixture f;
   Extern again;
-  const Extern host = f.store->make_func(f.func_type({wasm::kI32}, {}), [&](wasm::Embedding& store, std::span<const Value> args) {
-    return store.call(again, args);
-  });
+  const Extern host =
+      f.store->make_func(f.func_type({wasm::kI32}, {}),
+                         [&](wasm::Embedding& store, std::span<const Value> args) { return store.call(again, args); });
   const auto m = f.instantiate(R"((module (import "h" "f" (func $h (param i32)))
       (func (export "f") (param i32) (if (local.get 0) (then (call $h (i32.sub (local.get 0) (i32.const 1))))))))",
                                {host});

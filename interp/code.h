@@ -54,8 +54,8 @@ struct Safepoint {
 struct CatchTarget {
   wasm::CatchKind kind = wasm::CatchKind::kCatch;
   Tag* tag = nullptr;
-  uint32_t slot = 0;    // where payload (then exnref) goes
-  uint32_t target = 0;  // instruction index
+  uint32_t slot = 0;        // where payload (then exnref) goes
+  uint32_t target = 0;      // instruction index
   uint32_t exn_slot = ~0u;  // legacy: where the exception itself is kept for rethrow
 };
 
@@ -63,7 +63,7 @@ struct CatchTarget {
 struct TryRange {
   uint32_t begin = 0, end = 0;  // instruction indices
   std::vector<CatchTarget> catches;
-  bool delegates = false;       // legacy delegate: the search goes on at `delegate_place`, further out
+  bool delegates = false;  // legacy delegate: the search goes on at `delegate_place`, further out
   uint32_t delegate_place = ~0u;
 };
 
@@ -72,8 +72,8 @@ struct Code {
   std::vector<wasm::WasmOffset> offsets;  // by instruction
   uint32_t param_slots = 0;
   uint32_t frame_slots = 0;
-  std::vector<uint32_t> ref_locals;       // slots
-  std::vector<Safepoint> safepoints;      // by ascending ins
+  std::vector<uint32_t> ref_locals;   // slots
+  std::vector<Safepoint> safepoints;  // by ascending ins
   std::vector<uint32_t> safepoint_slots;
   std::vector<TryRange> tries;
   std::vector<std::unique_ptr<int32_t[]>> branch_tables;
@@ -84,10 +84,10 @@ struct Code {
 };
 
 struct FrameRecord {
-  Func* func = nullptr;        // null: the border to the native caller
+  Func* func = nullptr;  // null: the border to the native caller
   const Code* code = nullptr;
   uint64_t* fp = nullptr;
-  const Ins* ip = nullptr;     // the call or allocation it is at
+  const Ins* ip = nullptr;  // the call or allocation it is at
 };
 
 class Store;
@@ -105,8 +105,8 @@ struct Exit {
 
 struct Machine {
   uint64_t fuel = 0;
-  FrameRecord* top = nullptr;          // the running frame
-  FrameRecord* frames_end = nullptr;   // calls at top + 1 == frames_end take the slow path
+  FrameRecord* top = nullptr;         // the running frame
+  FrameRecord* frames_end = nullptr;  // calls at top + 1 == frames_end take the slow path
   uint64_t* stack_end = nullptr;
   Store* store = nullptr;
   // What a handler of a call had decoded when it took the slow path.

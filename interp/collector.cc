@@ -239,7 +239,8 @@ class Verifier {
   template <class Where>
   void check_fields(const TypeInfo& type, const uint64_t* slots, Where&& where) {
     for (const uint32_t field : type.ref_fields) {
-      check(slots[field], type.fields[field].storage.unpacked, [&] { return text::format("field {} of {}", field, where()); });
+      check(slots[field], type.fields[field].storage.unpacked,
+            [&] { return text::format("field {} of {}", field, where()); });
     }
   }
 
@@ -265,7 +266,8 @@ void verify_cell(Verifier& verifier, const TypeInfos& infos, Cell* cell, auto&& 
       const FieldInfo& element = infos.known(cell->type).element();
       const auto* array = static_cast<ArrayCell*>(cell);
       for (uint64_t i = 0; element.is_ref && i < array->length; ++i) {
-        verifier.check(array->slots[i], element.storage.unpacked, [&] { return text::format("element {} of {}", i, name()); });
+        verifier.check(array->slots[i], element.storage.unpacked,
+                       [&] { return text::format("element {} of {}", i, name()); });
       }
       return;
     }
@@ -287,14 +289,14 @@ Result<> Store::verify() {
   for (const auto& func : funcs_) verifier.add_func(*func);
   heap_.for_each([&](Cell* cell) {
     if (!verifier.ok()) return;
-    verify_cell(verifier, infos_, cell, [&] {
-      return text::format("{} {:#x}", kNames[static_cast<size_t>(cell->kind)], heap_.name_of(cell));
-    });
+    verify_cell(verifier, infos_, cell,
+                [&] { return text::format("{} {:#x}", kNames[static_cast<size_t>(cell->kind)], heap_.name_of(cell)); });
   });
   for (const auto& table : tables_) {
     for (uint64_t i = 0; i < table->size; ++i) {
       const Word word = table->elements[i];
-      if (word != kNullWord) verifier.check(word, table->type.element, [&] { return text::format("table element {}", i); });
+      if (word != kNullWord)
+        verifier.check(word, table->type.element, [&] { return text::format("table element {}", i); });
     }
   }
   for (const auto& global : globals_) {
@@ -303,7 +305,8 @@ Result<> Store::verify() {
   for (const auto& instance : instances_) {
     for (size_t i = 0; i < instance->elems.size(); ++i) {
       for (const Word word : instance->elems[i].words) {
-        if (!verifier.denotes_something(word)) verifier.violation(text::format("I1: element segment {} refers to no live object", i));
+        if (!verifier.denotes_something(word))
+          verifier.violation(text::format("I1: element segment {} refers to no live object", i));
       }
     }
   }
@@ -314,7 +317,8 @@ Result<> Store::verify() {
   });
   Collector::visit_frames(*this, [&](Word word, const FrameRecord& frame, uint32_t slot) {
     if (!verifier.denotes_something(word)) {
-      verifier.violation(text::format("I2: slot {} of function {} is listed as a reference and is none", slot, frame.func->index.raw));
+      verifier.violation(
+          text::format("I2: slot {} of function {} is listed as a reference and is none", slot, frame.func->index.raw));
     }
   });
   return verifier.verdict();

@@ -65,7 +65,8 @@ TEST(Collection, OldValueOfAnOverwrittenLocalIsARootWhileItIsOnTheStack) {
 
 TEST(Collection, ConstantExpressionsKeepTheirOperands) {
   Fixture f(Fixture::zealous());
-  const auto m = f.instantiate(R"((module (type $s (struct (field i32))) (type $p (struct (field (ref $s)) (field (ref $s))))
+  const auto m =
+      f.instantiate(R"((module (type $s (struct (field i32))) (type $p (struct (field (ref $s)) (field (ref $s))))
       (type $a (array (ref $p)))
       (global $g (ref $a) (array.new_fixed $a 2
         (struct.new $p (struct.new $s (i32.const 1)) (struct.new $s (i32.const 2)))
@@ -123,8 +124,9 @@ TEST(DroppedInstances, LeaveStaleHandlesButWorkingFunctions) {
   Fixture f;
   const auto a = f.instantiate(R"((module (global $g (mut i32) (i32.const 5))
       (func (export "f") (result i32) (global.set $g (i32.add (global.get $g) (i32.const 1))) (global.get $g))))");
-  const auto b = f.instantiate(R"((module (import "a" "f" (func $f (result i32))) (func (export "f") (result i32) (call $f))))",
-                               {f.find(a, "f")});
+  const auto b =
+      f.instantiate(R"((module (import "a" "f" (func $f (result i32))) (func (export "f") (result i32) (call $f))))",
+                    {f.find(a, "f")});
   const Extern old = f.find(a, "f");
   EXPECT_TRUE(f.store->drop_instance(a).has_value());
   f.store->collect();

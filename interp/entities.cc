@@ -37,9 +37,9 @@ Memory::~Memory() {
 
 bool Memory::grow_to(uint64_t new_bytes) {
   if (new_bytes == bytes) return true;
-  void* grown = base == nullptr
-                    ? mmap(nullptr, new_bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
-                    : mremap(base, bytes, new_bytes, MREMAP_MAYMOVE);
+  void* grown = base == nullptr ? mmap(nullptr, new_bytes, PROT_READ | PROT_WRITE,
+                                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)
+                                : mremap(base, bytes, new_bytes, MREMAP_MAYMOVE);
   if (grown == MAP_FAILED) return false;
   base = static_cast<uint8_t*>(grown);
   bytes = new_bytes;

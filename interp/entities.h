@@ -38,16 +38,16 @@ struct FuncEntity : Entity {
 
 // The address of `cell` is the function's reference word.
 struct Func {
-  Cell cell;  // kFunc; must stay first
+  Cell cell;            // kFunc; must stay first
   uint32_t number = 0;  // position in the store's function names
   FuncEntity entity{this};
   const TypeInfo* type = nullptr;
-  Instance* instance = nullptr;   // null for host functions
-  wasm::FuncIndex index;          // in the instance's module
-  const Code* code = nullptr;     // null until the first call, and for host functions
+  Instance* instance = nullptr;  // null for host functions
+  wasm::FuncIndex index;         // in the instance's module
+  const Code* code = nullptr;    // null until the first call, and for host functions
   std::unique_ptr<Code> owned_code;
   wasm::HostFunc host;
-  std::string failure;            // why translation failed; "" while it has not
+  std::string failure;  // why translation failed; "" while it has not
   Func();
   ~Func();
 

@@ -19,10 +19,10 @@ namespace parallax::interp {
   } while (false)
 #define INTERP_NEXT() INTERP_JUMP(ip + 1)
 // Ends the run with a trap at this instruction.
-#define INTERP_TRAP(kind)                              \
-  do {                                                 \
-    m->exit.trap = wasm::TrapKind::kind;               \
-    [[clang::musttail]] return op_trapped(ip, fp, m);  \
+#define INTERP_TRAP(kind)                             \
+  do {                                                \
+    m->exit.trap = wasm::TrapKind::kind;              \
+    [[clang::musttail]] return op_trapped(ip, fp, m); \
   } while (false)
 // Ends the run with machine().exit as it is, located at this instruction.
 #define INTERP_EXIT() [[clang::musttail]] return op_exit(ip, fp, m)

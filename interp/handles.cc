@@ -40,14 +40,14 @@ std::expected<HandleEntry*, std::string> Handles::find(uint64_t id, HandleKind e
                                         to_string(expected), id, tag, tag_));
   }
   if (index >= entries_.size()) {
-    return std::unexpected(text::format("I1: no such id: {} {:#x}, store {} has {} handles", to_string(expected), id, tag_,
-                                        entries_.size()));
+    return std::unexpected(text::format("I1: no such id: {} {:#x}, store {} has {} handles", to_string(expected), id,
+                                        tag_, entries_.size()));
   }
   HandleEntry& entry = entries_[index];
   if (entry.generation != generation || entry.kind == HandleKind::kFree) {
-    return std::unexpected(text::format("I1: stale id: {} {:#x} of store {} has generation {}, slot {} is now a {} of generation {}",
-                                        to_string(expected), id, tag_, generation, index, to_string(entry.kind),
-                                        entry.generation));
+    return std::unexpected(
+        text::format("I1: stale id: {} {:#x} of store {} has generation {}, slot {} is now a {} of generation {}",
+                     to_string(expected), id, tag_, generation, index, to_string(entry.kind), entry.generation));
   }
   if (entry.kind != expected) {
     return std::unexpected(text::format("I1: id of another kind: {:#x} of store {} is a {}, used as a {}", id, tag_,

@@ -18,15 +18,17 @@ namespace parallax::interp {
 enum class HandleKind : uint8_t { kFree, kFunc, kTable, kMemory, kGlobal, kTag, kInstance, kRoot };
 const char* to_string(HandleKind kind);
 constexpr HandleKind handle_kind(EntityKind kind) { return static_cast<HandleKind>(static_cast<uint8_t>(kind) + 1); }
-constexpr HandleKind handle_kind(wasm::ExternKind kind) { return static_cast<HandleKind>(static_cast<uint8_t>(kind) + 1); }
+constexpr HandleKind handle_kind(wasm::ExternKind kind) {
+  return static_cast<HandleKind>(static_cast<uint8_t>(kind) + 1);
+}
 
 struct HandleEntry {
   HandleKind kind = HandleKind::kFree;
   uint16_t generation = 1;
-  uint64_t owner = 0;          // externs found through an instance: its handle
-  Entity* entity = nullptr;    // all but kRoot
-  wasm::Value value;           // kRoot: numbers as they are
-  Word word = 0;               // kRoot of a reference
+  uint64_t owner = 0;        // externs found through an instance: its handle
+  Entity* entity = nullptr;  // all but kRoot
+  wasm::Value value;         // kRoot: numbers as they are
+  Word word = 0;             // kRoot of a reference
 };
 
 class Handles {

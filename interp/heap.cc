@@ -24,7 +24,8 @@ void* map_aligned(uint64_t bytes, uint64_t alignment) {
   const auto start = reinterpret_cast<uint64_t>(raw);
   const uint64_t aligned = (start + alignment - 1) & ~(alignment - 1);
   if (aligned > start) munmap(raw, aligned - start);
-  if (aligned + bytes < start + total) munmap(reinterpret_cast<void*>(aligned + bytes), start + total - aligned - bytes);
+  if (aligned + bytes < start + total)
+    munmap(reinterpret_cast<void*>(aligned + bytes), start + total - aligned - bytes);
   return reinterpret_cast<void*>(aligned);
 }
 
@@ -216,20 +217,22 @@ uint64_t Heap::name_of(const Cell* cell) const {
 std::expected<Cell*, std::string> Heap::find(uint64_t name) const {
   const uint64_t tag = name >> 48;
   if (tag != tag_) {
-    return std::unexpected(text::format("I1: id from different store: object {:#x} belongs to store {}, used in store {}",
-                                        name, tag, tag_));
+    return std::unexpected(text::format(
+        "I1: id from different store: object {:#x} belongs to store {}, used in store {}", name, tag, tag_));
   }
   const auto number = static_cast<uint32_t>(name >> 12 & (kMaxBlocks - 1));
   const auto position = static_cast<uint32_t>(name & 0xfff);
   const auto generation = static_cast<uint16_t>(name >> 32);
   Block* block = number < blocks_.size() ? blocks_[number].block : nullptr;
   if (block == nullptr || position >= block->fresh) {
-    return std::unexpected(text::format("I1: stale id: object {:#x} of store {} was collected with its block", name, tag_));
+    return std::unexpected(
+        text::format("I1: stale id: object {:#x} of store {} was collected with its block", name, tag_));
   }
   Cell* cell = block->at(position);
   if (cell->kind == CellKind::kFree || cell->generation != generation) {
-    return std::unexpected(text::format("I1: stale id: object {:#x} of store {} was collected (generation {}, its place is now at {})",
-                                        name, tag_, generation, cell->generation));
+    return std::unexpected(
+        text::format("I1: stale id: object {:#x} of store {} was collected (generation {}, its place is now at {})",
+                     name, tag_, generation, cell->generation));
   }
   return cell;
 }

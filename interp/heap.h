@@ -78,9 +78,11 @@ class Heap {
     uint8_t size_class;
     bool mapped;
     uint64_t total_bytes;
-    Cell* free_list;      // linked through the payload's first word
+    Cell* free_list;  // linked through the payload's first word
 
-    Cell* at(uint32_t i) { return reinterpret_cast<Cell*>(reinterpret_cast<char*>(this) + kHeaderBytes + uint64_t{i} * cell_bytes); }
+    Cell* at(uint32_t i) {
+      return reinterpret_cast<Cell*>(reinterpret_cast<char*>(this) + kHeaderBytes + uint64_t{i} * cell_bytes);
+    }
   };
   struct Slot {
     Block* block = nullptr;
@@ -99,7 +101,8 @@ class Heap {
   }
   // 16 .. 512 in steps of 16, then powers of two up to kMaxSmall.
   static uint32_t size_class_of(uint64_t bytes) {
-    if (bytes <= 512) [[likely]] return static_cast<uint32_t>((bytes + 15) / 16 - 1);
+    if (bytes <= 512) [[likely]]
+      return static_cast<uint32_t>((bytes + 15) / 16 - 1);
     return bytes <= 1024 ? 32 : bytes <= 2048 ? 33 : bytes <= 4096 ? 34 : 35;
   }
   static uint32_t class_bytes(uint32_t size_class) {
@@ -125,13 +128,14 @@ class Heap {
   uint64_t live_cells_ = 0;
   std::vector<Slot> blocks_;
   std::vector<uint32_t> free_numbers_;
-  Block* current_[kSizeClasses] = {};               // block that serves the size class now
-  std::vector<Block*> with_space_[kSizeClasses];    // others that have free cells
+  Block* current_[kSizeClasses] = {};             // block that serves the size class now
+  std::vector<Block*> with_space_[kSizeClasses];  // others that have free cells
 };
 
 inline Cell* Heap::allocate(CellKind kind, uint32_t type, uint64_t payload_words, Fill fill) {
   const uint64_t bytes = sizeof(Cell) + (payload_words == 0 ? 1 : payload_words) * 8;
-  if (bytes > kMaxSmall) [[unlikely]] return allocate_large(kind, type, bytes, fill);
+  if (bytes > kMaxSmall) [[unlikely]]
+    return allocate_large(kind, type, bytes, fill);
   const uint32_t size_class = size_class_of(bytes);
   Block* block = current_[size_class];
   Cell* cell;

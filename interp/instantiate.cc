@@ -222,7 +222,8 @@ Instantiation::Step Instantiation::link_one(const wasm::Import& import, wasm::Ex
   switch (import.kind) {
     case ExternKind::kFunc: {
       Func* func = *store_.get_func(given);
-      if (!types.is_subtype(func->type->id, module_.funcs[import.index].type_id)) return unlinkable(import, "function type");
+      if (!types.is_subtype(func->type->id, module_.funcs[import.index].type_id))
+        return unlinkable(import, "function type");
       instance_.funcs.push_back(func);
       return {};
     }
@@ -245,8 +246,8 @@ Instantiation::Step Instantiation::link_one(const wasm::Import& import, wasm::Ex
     case ExternKind::kGlobal: {
       auto* global = static_cast<Global*>(*entity);
       const wasm::GlobalType& wanted = module_.globals[import.index].type;
-      const bool type_matches = wanted.is_mutable ? global->type.value == wanted.value
-                                                  : types.matches(global->type.value, wanted.value);
+      const bool type_matches =
+          wanted.is_mutable ? global->type.value == wanted.value : types.matches(global->type.value, wanted.value);
       if (global->type.is_mutable != wanted.is_mutable || !type_matches) return unlinkable(import, "global type");
       instance_.globals.push_back(global);
       return {};
@@ -285,7 +286,8 @@ Instantiation::Step Instantiation::allocate() {
     instance_.memories.push_back(&memory);
     memory.type = module_.memories[i].type;
     const uint64_t pages = memory.type.limits.min;
-    if (pages > store_.budget_.memory_pages || !memory.grow_to(pages * Memory::kPageBytes)) return out_of_memory("memory");
+    if (pages > store_.budget_.memory_pages || !memory.grow_to(pages * Memory::kPageBytes))
+      return out_of_memory("memory");
   }
   for (uint32_t i = module_.imported_tags; i < module_.tags.size(); ++i) {
     Tag& tag = store_.add(store_.tags_);
@@ -297,9 +299,11 @@ Instantiation::Step Instantiation::allocate() {
   return {};
 }
 
-Instantiation::Step Instantiation::evaluate(wasm::ConstExpr expr, ValType expected, uint32_t visible_globals, Slots& result) {
+Instantiation::Step Instantiation::evaluate(wasm::ConstExpr expr, ValType expected, uint32_t visible_globals,
+                                            Slots& result) {
   ConstEvaluator evaluator(store_, instance_, store_.native_roots_);
-  const auto walked = wasm::walk_const_expr(module_, expr, expected, visible_globals, store_.options_.features, evaluator);
+  const auto walked =
+      wasm::walk_const_expr(module_, expr, expected, visible_globals, store_.options_.features, evaluator);
   if (evaluator.ended()) return store_.exit_outcome();
   if (!walked) return Outcome::ended(OutcomeKind::kRejected, walked.error());
   result = evaluator.result();
@@ -361,8 +365,10 @@ Instantiation::Step Instantiation::apply_elem(size_t index) {
     Table* table = instance_.tables[segment.table.index()];
     Slots offset;
     const ValType address = table->type.limits.is_64 ? wasm::kI64 : wasm::kI32;
-    if (Step ended = evaluate(segment.offset, address, static_cast<uint32_t>(module_.globals.size()), offset)) return ended;
-    if (offset.low > table->size || words.size() > table->size - offset.low) return Outcome::trapped(TrapKind::kTableOutOfBounds);
+    if (Step ended = evaluate(segment.offset, address, static_cast<uint32_t>(module_.globals.size()), offset))
+      return ended;
+    if (offset.low > table->size || words.size() > table->size - offset.low)
+      return Outcome::trapped(TrapKind::kTableOutOfBounds);
     std::copy(words.begin(), words.end(), table->elements + offset.low);
   }
   if (segment.mode != wasm::SegmentMode::kPassive) words = {};
@@ -375,9 +381,11 @@ Instantiation::Step Instantiation::apply_data(size_t index) {
   Memory* memory = instance_.memories[segment.memory.index()];
   const ValType address = memory->type.limits.is_64 ? wasm::kI64 : wasm::kI32;
   Slots offset;
-  if (Step ended = evaluate(segment.offset, address, static_cast<uint32_t>(module_.globals.size()), offset)) return ended;
+  if (Step ended = evaluate(segment.offset, address, static_cast<uint32_t>(module_.globals.size()), offset))
+    return ended;
   const std::span<const uint8_t> bytes = module_.at(segment.bytes);
-  if (offset.low > memory->bytes || bytes.size() > memory->bytes - offset.low) return Outcome::trapped(TrapKind::kMemoryOutOfBounds);
+  if (offset.low > memory->bytes || bytes.size() > memory->bytes - offset.low)
+    return Outcome::trapped(TrapKind::kMemoryOutOfBounds);
   if (!bytes.empty()) std::memcpy(memory->base + offset.low, bytes.data(), bytes.size());
   instance_.data_dropped[index] = 1;
   return {};

@@ -43,8 +43,9 @@ uint64_t native_stack_low_end() {
 }
 
 // Frames without anything that needs aligning: some sanitizers keep a base register that preserve_none does not save.
-__attribute__((noinline, no_sanitize("address", "undefined", "coverage"))) void enter_handlers(const Ins* ip, uint64_t* fp,
-                                                                                              Machine* m) {
+__attribute__((noinline, no_sanitize("address", "undefined", "coverage"))) void enter_handlers(const Ins* ip,
+                                                                                               uint64_t* fp,
+                                                                                               Machine* m) {
   ip->handler(ip, fp, m);
 }
 
@@ -189,7 +190,8 @@ Outcome Store::exit_outcome() {
     outcome.tag = any_extern_of(*exn->tag, wasm::ExternKind::kTag);
     const TypeInfo& type = *exn->tag->type;
     for (uint32_t i = 0; i < type.length(); ++i) {
-      const uint64_t slots[2] = {exn->slots[i], type.fields[i].kind == FieldKind::kV128 ? exn->slots[type.length() + i] : 0};
+      const uint64_t slots[2] = {exn->slots[i],
+                                 type.fields[i].kind == FieldKind::kV128 ? exn->slots[type.length() + i] : 0};
       outcome.values.push_back(value_of(slots, type.fields[i].storage.unpacked));
     }
   }
@@ -229,7 +231,8 @@ const Ins* Store::unwind(const Ins* ip, Word exception) {
             if (type.fields[i].kind == FieldKind::kV128) *slot++ = exn_of(exception)->slots[type.length() + i];
           }
         }
-        if (clause.kind == wasm::CatchKind::kCatchRef || clause.kind == wasm::CatchKind::kCatchAllRef) *slot = exception;
+        if (clause.kind == wasm::CatchKind::kCatchRef || clause.kind == wasm::CatchKind::kCatchAllRef)
+          *slot = exception;
         if (clause.exn_slot != ~0u) frame.fp[clause.exn_slot] = exception;
         return frame.code->ins.data() + clause.target;
       }
@@ -272,7 +275,8 @@ bool Store::host_call(Func& func, uint64_t* slots) {
       const auto tag = get<Tag>(outcome.tag, wasm::ExternKind::kTag);
       if (!tag) return misuse(tag.error().message);
       std::vector<uint64_t> payload((*tag)->type->param_slots);
-      const auto written = write_values(outcome.values, (*tag)->type->sub->params, payload.data(), "payload of a host exception");
+      const auto written =
+          write_values(outcome.values, (*tag)->type->sub->params, payload.data(), "payload of a host exception");
       if (!written) return misuse(written.error().message);
       const size_t roots = native_roots_.size();
       for (size_t i = 0, slot = 0; i < (*tag)->type->length(); ++i) {
@@ -289,9 +293,7 @@ bool Store::host_call(Func& func, uint64_t* slots) {
       machine_.exit = {.kind = OutcomeKind::kThrew, .exception = word_of(exn)};
       return false;
     }
-    default:
-      exit_with(outcome);
-      return false;
+    default: exit_with(outcome); return false;
   }
 }
 
@@ -361,14 +363,15 @@ ArrayCell* Store::new_array(const TypeInfo& type, uint64_t length, Heap::Fill fi
     return nullptr;
   }
   const uint64_t words = 1 + length * (type.has_v128 ? 2 : 1);
-  auto* array = static_cast<ArrayCell*>(allocate(CellKind::kArray, type.id.raw, words, wasm::kObjectCharge + bytes, fill));
+  auto* array =
+      static_cast<ArrayCell*>(allocate(CellKind::kArray, type.id.raw, words, wasm::kObjectCharge + bytes, fill));
   if (array != nullptr) array->length = length;
   return array;
 }
 
 ExnCell* Store::new_exn(Tag& tag) {
-  auto* exn = static_cast<ExnCell*>(allocate(CellKind::kExn, tag.type->id.raw, 1 + tag.type->object_slots(),
-                                             tag.type->charge, Heap::Fill::kNone));
+  auto* exn = static_cast<ExnCell*>(
+      allocate(CellKind::kExn, tag.type->id.raw, 1 + tag.type->object_slots(), tag.type->charge, Heap::Fill::kNone));
   if (exn != nullptr) exn->tag = &tag;
   return exn;
 }

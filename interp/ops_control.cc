@@ -58,7 +58,8 @@ INTERP_HANDLER(br_null) {
 }  // namespace
 
 const BranchHandlers kBranchIf = {br_if<true, false>, br_if<false, false>, br_if<true, true>, br_if<false, true>};
-const BranchHandlers kBranchNull = {br_null<true, false>, br_null<false, false>, br_null<true, true>, br_null<false, true>};
+const BranchHandlers kBranchNull = {br_null<true, false>, br_null<false, false>, br_null<true, true>,
+                                    br_null<false, true>};
 
 INTERP_HANDLER(op_br_table) {
   const auto index = static_cast<uint32_t>(fp[ip->b]);
@@ -89,10 +90,10 @@ INTERP_HANDLER(op_leave_run) {}
 
 // --- Returns -----------------------------------------------------------------------------------------------------
 
-#define INTERP_RETURN()    \
-  do {                     \
-    --m->top;              \
-    fp = m->top->fp;       \
+#define INTERP_RETURN()          \
+  do {                           \
+    --m->top;                    \
+    fp = m->top->fp;             \
     INTERP_JUMP(m->top->ip + 1); \
   } while (false)
 
@@ -121,40 +122,40 @@ INTERP_HANDLER(enter_slow) {
 }  // namespace
 
 // The fast way in: translated, with room on both stacks and fuel. Everything else is Store::enter_slowly.
-#define INTERP_CALL(function, first)                                                                   \
-  do {                                                                                                 \
-    Func* callee = (function);                                                                         \
-    const Code* code = callee->code;                                                                   \
-    FrameRecord* next = m->top + 1;                                                                    \
-    if (code == nullptr || next >= m->frames_end || m->fuel == 0 ||                                    \
-        code->frame_slots > static_cast<uint64_t>(m->stack_end - (fp + (first)))) [[unlikely]] {       \
-      m->pending = callee;                                                                             \
-      m->pending_args = (first);                                                                       \
-      [[clang::musttail]] return enter_slow<false>(ip, fp, m);                                         \
-    }                                                                                                  \
-    m->top->ip = ip;                                                                                   \
-    fp += (first);                                                                                     \
-    *next = {callee, code, fp, nullptr};                                                               \
-    m->top = next;                                                                                     \
-    --m->fuel;                                                                                         \
-    INTERP_JUMP(code->ins.data());                                                                     \
+#define INTERP_CALL(function, first)                                                             \
+  do {                                                                                           \
+    Func* callee = (function);                                                                   \
+    const Code* code = callee->code;                                                             \
+    FrameRecord* next = m->top + 1;                                                              \
+    if (code == nullptr || next >= m->frames_end || m->fuel == 0 ||                              \
+        code->frame_slots > static_cast<uint64_t>(m->stack_end - (fp + (first)))) [[unlikely]] { \
+      m->pending = callee;                                                                       \
+      m->pending_args = (first);                                                                 \
+      [[clang::musttail]] return enter_slow<false>(ip, fp, m);                                   \
+    }                                                                                            \
+    m->top->ip = ip;                                                                             \
+    fp += (first);                                                                               \
+    *next = {callee, code, fp, nullptr};                                                         \
+    m->top = next;                                                                               \
+    --m->fuel;                                                                                   \
+    INTERP_JUMP(code->ins.data());                                                               \
   } while (false)
 
-#define INTERP_TAIL_CALL(function, first)                                                              \
-  do {                                                                                                 \
-    Func* callee = (function);                                                                         \
-    const Code* code = callee->code;                                                                   \
-    if (code == nullptr || m->fuel == 0 ||                                                             \
-        code->frame_slots > static_cast<uint64_t>(m->stack_end - fp)) [[unlikely]] {                   \
-      m->pending = callee;                                                                             \
-      m->pending_args = (first);                                                                       \
-      [[clang::musttail]] return enter_slow<true>(ip, fp, m);                                          \
-    }                                                                                                  \
-    std::memmove(fp, fp + (first), uint64_t{code->param_slots} * sizeof(uint64_t));                    \
-    m->top->func = callee;                                                                             \
-    m->top->code = code;                                                                               \
-    --m->fuel;                                                                                         \
-    INTERP_JUMP(code->ins.data());                                                                     \
+#define INTERP_TAIL_CALL(function, first)                                                                \
+  do {                                                                                                   \
+    Func* callee = (function);                                                                           \
+    const Code* code = callee->code;                                                                     \
+    if (code == nullptr || m->fuel == 0 || code->frame_slots > static_cast<uint64_t>(m->stack_end - fp)) \
+        [[unlikely]] {                                                                                   \
+      m->pending = callee;                                                                               \
+      m->pending_args = (first);                                                                         \
+      [[clang::musttail]] return enter_slow<true>(ip, fp, m);                                            \
+    }                                                                                                    \
+    std::memmove(fp, fp + (first), uint64_t{code->param_slots} * sizeof(uint64_t));                      \
+    m->top->func = callee;                                                                               \
+    m->top->code = code;                                                                                 \
+    --m->fuel;                                                                                           \
+    INTERP_JUMP(code->ins.data());                                                                       \
   } while (false)
 
 INTERP_HANDLER(op_call) { INTERP_CALL(ip->pointer<Func>(), ip->a); }
@@ -162,25 +163,30 @@ INTERP_HANDLER(op_tail_call) { INTERP_TAIL_CALL(ip->pointer<Func>(), ip->a); }
 
 INTERP_HANDLER(op_call_ref) {
   const Word ref = fp[ip->b];
-  if (ref == kNullWord) [[unlikely]] INTERP_TRAP(kNullFunctionReference);
+  if (ref == kNullWord) [[unlikely]]
+    INTERP_TRAP(kNullFunctionReference);
   INTERP_CALL(Func::of(ref), ip->a);
 }
 INTERP_HANDLER(op_tail_call_ref) {
   const Word ref = fp[ip->b];
-  if (ref == kNullWord) [[unlikely]] INTERP_TRAP(kNullFunctionReference);
+  if (ref == kNullWord) [[unlikely]]
+    INTERP_TRAP(kNullFunctionReference);
   INTERP_TAIL_CALL(Func::of(ref), ip->a);
 }
 
 // The element must exist, be a function, and have a subtype of the expected type.
-#define INTERP_CALLEE(name)                                                                          \
-  const auto* table = ip->pointer<const Table>();                                                    \
-  const uint64_t index = fp[ip->b];                                                                  \
-  if (index >= table->size) [[unlikely]] INTERP_TRAP(kUndefinedElement);                             \
-  const Word element = table->elements[index];                                                       \
-  if (element == kNullWord) [[unlikely]] INTERP_TRAP(kUninitializedElement);                         \
-  Func* name = Func::of(element);                                                                    \
-  if (name->cell.type != ip->c && !m->store->infos().store().is_subtype(name->type->id, wasm::TypeId(ip->c))) [[unlikely]] \
-    INTERP_TRAP(kIndirectCallTypeMismatch)
+#define INTERP_CALLEE(name)                                                                                   \
+  const auto* table = ip->pointer<const Table>();                                                             \
+  const uint64_t index = fp[ip->b];                                                                           \
+  if (index >= table->size) [[unlikely]]                                                                      \
+    INTERP_TRAP(kUndefinedElement);                                                                           \
+  const Word element = table->elements[index];                                                                \
+  if (element == kNullWord) [[unlikely]]                                                                      \
+    INTERP_TRAP(kUninitializedElement);                                                                       \
+  Func* name = Func::of(element);                                                                             \
+  if (name->cell.type != ip->c && !m->store->infos().store().is_subtype(name->type->id, wasm::TypeId(ip->c))) \
+      [[unlikely]]                                                                                            \
+  INTERP_TRAP(kIndirectCallTypeMismatch)
 
 INTERP_HANDLER(op_call_indirect) {
   INTERP_CALLEE(target);
@@ -222,7 +228,8 @@ INTERP_HANDLER(op_throw) {
 }
 INTERP_HANDLER(op_throw_ref) {
   const Word exn = fp[ip->b];
-  if (exn == kNullWord) [[unlikely]] INTERP_TRAP(kNullExceptionReference);
+  if (exn == kNullWord) [[unlikely]]
+    INTERP_TRAP(kNullExceptionReference);
   ip = m->store->unwind(ip, exn);
   if (ip == nullptr) return;
   fp = m->top->fp;

@@ -21,7 +21,8 @@ INTERP_HANDLER(op_ref_eq) {
 }
 INTERP_HANDLER(op_ref_as_non_null) {
   const Word word = fp[ip->b];
-  if (word == kNullWord) [[unlikely]] INTERP_TRAP(kNullReference);
+  if (word == kNullWord) [[unlikely]]
+    INTERP_TRAP(kNullReference);
   fp[ip->a] = word;
   INTERP_NEXT();
 }
@@ -31,13 +32,15 @@ INTERP_HANDLER(op_ref_i31) {
 }
 INTERP_HANDLER(op_i31_get_s) {
   const Word word = fp[ip->b];
-  if (word == kNullWord) [[unlikely]] INTERP_TRAP(kNullI31Reference);
+  if (word == kNullWord) [[unlikely]]
+    INTERP_TRAP(kNullI31Reference);
   fp[ip->a] = i31_signed(word);
   INTERP_NEXT();
 }
 INTERP_HANDLER(op_i31_get_u) {
   const Word word = fp[ip->b];
-  if (word == kNullWord) [[unlikely]] INTERP_TRAP(kNullI31Reference);
+  if (word == kNullWord) [[unlikely]]
+    INTERP_TRAP(kNullI31Reference);
   fp[ip->a] = i31_unsigned(word);
   INTERP_NEXT();
 }
@@ -65,7 +68,8 @@ INTERP_HANDLER(ref_test) {
 }
 template <wasm::HeapKind kind>
 INTERP_HANDLER(ref_cast) {
-  if (!succeeds<kind>(ip, fp, m)) [[unlikely]] INTERP_TRAP(kCastFailure);
+  if (!succeeds<kind>(ip, fp, m)) [[unlikely]]
+    INTERP_TRAP(kCastFailure);
   fp[ip->a] = fp[ip->b];
   INTERP_NEXT();
 }
@@ -85,12 +89,12 @@ constexpr CastHandlers handlers_for() {
 
 // ORDER: HeapKind.
 constexpr CastHandlers kCastHandlers[] = {
-    handlers_for<wasm::HeapKind::kFunc>(),   handlers_for<wasm::HeapKind::kNoFunc>(),
-    handlers_for<wasm::HeapKind::kExtern>(), handlers_for<wasm::HeapKind::kNoExtern>(),
-    handlers_for<wasm::HeapKind::kAny>(),    handlers_for<wasm::HeapKind::kEq>(),
-    handlers_for<wasm::HeapKind::kI31>(),    handlers_for<wasm::HeapKind::kStruct>(),
-    handlers_for<wasm::HeapKind::kArray>(),  handlers_for<wasm::HeapKind::kNone>(),
-    handlers_for<wasm::HeapKind::kExn>(),    handlers_for<wasm::HeapKind::kNoExn>(),
+    handlers_for<wasm::HeapKind::kFunc>(),     handlers_for<wasm::HeapKind::kNoFunc>(),
+    handlers_for<wasm::HeapKind::kExtern>(),   handlers_for<wasm::HeapKind::kNoExtern>(),
+    handlers_for<wasm::HeapKind::kAny>(),      handlers_for<wasm::HeapKind::kEq>(),
+    handlers_for<wasm::HeapKind::kI31>(),      handlers_for<wasm::HeapKind::kStruct>(),
+    handlers_for<wasm::HeapKind::kArray>(),    handlers_for<wasm::HeapKind::kNone>(),
+    handlers_for<wasm::HeapKind::kExn>(),      handlers_for<wasm::HeapKind::kNoExn>(),
     handlers_for<wasm::HeapKind::kConcrete>(),
 };
 static_assert(std::size(kCastHandlers) == static_cast<size_t>(wasm::HeapKind::kConcrete) + 1);
@@ -101,13 +105,15 @@ const CastHandlers& cast_handlers(wasm::HeapKind kind) { return kCastHandlers[st
 
 INTERP_HANDLER(op_i31_cast_get_s) {
   const Word word = fp[ip->b];
-  if (!is_i31(word)) [[unlikely]] INTERP_TRAP(kCastFailure);
+  if (!is_i31(word)) [[unlikely]]
+    INTERP_TRAP(kCastFailure);
   fp[ip->a] = i31_signed(word);
   INTERP_NEXT();
 }
 INTERP_HANDLER(op_i31_cast_get_u) {
   const Word word = fp[ip->b];
-  if (!is_i31(word)) [[unlikely]] INTERP_TRAP(kCastFailure);
+  if (!is_i31(word)) [[unlikely]]
+    INTERP_TRAP(kCastFailure);
   fp[ip->a] = i31_unsigned(word);
   INTERP_NEXT();
 }
@@ -128,8 +134,9 @@ inline uint64_t sign_extended(FieldKind kind, uint64_t value) {
 
 }  // namespace
 
-#define INTERP_STRUCT(name, slot)                                             \
-  if (fp[slot] == kNullWord) [[unlikely]] INTERP_TRAP(kNullStructureReference); \
+#define INTERP_STRUCT(name, slot)         \
+  if (fp[slot] == kNullWord) [[unlikely]] \
+    INTERP_TRAP(kNullStructureReference); \
   StructCell* name = struct_of(fp[slot])
 
 INTERP_HANDLER(op_struct_get) {
@@ -176,13 +183,15 @@ INTERP_HANDLER(op_struct_set_v128) {
   INTERP_NEXT();
 }
 
-#define INTERP_ARRAY(name, slot)                                            \
-  if (fp[slot] == kNullWord) [[unlikely]] INTERP_TRAP(kNullArrayReference);   \
+#define INTERP_ARRAY(name, slot)          \
+  if (fp[slot] == kNullWord) [[unlikely]] \
+    INTERP_TRAP(kNullArrayReference);     \
   ArrayCell* name = array_of(fp[slot])
-#define INTERP_ELEMENT(name, index, ref_slot, index_slot)                       \
-  INTERP_ARRAY(name, ref_slot);                                                 \
-  const auto index = static_cast<uint32_t>(fp[index_slot]);                     \
-  if (index >= name->length) [[unlikely]] INTERP_TRAP(kArrayOutOfBounds)
+#define INTERP_ELEMENT(name, index, ref_slot, index_slot)   \
+  INTERP_ARRAY(name, ref_slot);                             \
+  const auto index = static_cast<uint32_t>(fp[index_slot]); \
+  if (index >= name->length) [[unlikely]]                   \
+  INTERP_TRAP(kArrayOutOfBounds)
 
 INTERP_HANDLER(op_array_get) {
   INTERP_ELEMENT(array, index, ip->b, ip->c);
@@ -239,7 +248,8 @@ INTERP_HANDLER(op_struct_new) {
   const auto& type = *ip->pointer<const TypeInfo>();
   m->top->ip = ip;
   StructCell* object = m->store->new_struct(type, Heap::Fill::kNone);
-  if (object == nullptr) [[unlikely]] INTERP_EXIT();
+  if (object == nullptr) [[unlikely]]
+    INTERP_EXIT();
   const uint64_t* from = fp + ip->b;
   for (size_t i = 0, n = type.fields.size(); i < n; ++i) object->slots[i] = from[i];
   fp[ip->a] = word_of(object);
@@ -250,7 +260,8 @@ INTERP_HANDLER(op_struct_new_any) {
   const auto& type = *ip->pointer<const TypeInfo>();
   m->top->ip = ip;
   StructCell* object = m->store->new_struct(type, Heap::Fill::kZero);
-  if (object == nullptr) [[unlikely]] INTERP_EXIT();
+  if (object == nullptr) [[unlikely]]
+    INTERP_EXIT();
   const uint64_t* from = fp + ip->b;
   for (uint32_t i = 0; i < type.length(); ++i) {
     object->slots[i] = packed(type.fields[i].kind, *from++);
@@ -262,7 +273,8 @@ INTERP_HANDLER(op_struct_new_any) {
 INTERP_HANDLER(op_struct_new_default) {
   m->top->ip = ip;
   StructCell* object = m->store->new_struct(*ip->pointer<const TypeInfo>(), Heap::Fill::kZero);
-  if (object == nullptr) [[unlikely]] INTERP_EXIT();
+  if (object == nullptr) [[unlikely]]
+    INTERP_EXIT();
   fp[ip->a] = word_of(object);
   INTERP_NEXT();
 }
@@ -299,7 +311,8 @@ INTERP_HANDLER(op_array_new) {
   const uint64_t* value = fp + ip->b;
   const bool zero = value[0] == 0 && (!type.has_v128 || value[1] == 0);
   ArrayCell* array = m->store->new_array(type, length, zero ? Heap::Fill::kZero : Heap::Fill::kNone);
-  if (array == nullptr) [[unlikely]] INTERP_EXIT();
+  if (array == nullptr) [[unlikely]]
+    INTERP_EXIT();
   if (!zero) fill_elements(array, type, 0, length, value);
   fp[ip->a] = word_of(array);
   INTERP_NEXT();
@@ -308,7 +321,8 @@ INTERP_HANDLER(op_array_new_default) {
   m->top->ip = ip;
   const auto length = static_cast<uint32_t>(fp[ip->b]);
   ArrayCell* array = m->store->new_array(*ip->pointer<const TypeInfo>(), length, Heap::Fill::kZero);
-  if (array == nullptr) [[unlikely]] INTERP_EXIT();
+  if (array == nullptr) [[unlikely]]
+    INTERP_EXIT();
   fp[ip->a] = word_of(array);
   INTERP_NEXT();
 }
@@ -316,7 +330,8 @@ INTERP_HANDLER(op_array_new_fixed) {
   const auto& type = *ip->pointer<const TypeInfo>();
   m->top->ip = ip;
   ArrayCell* array = m->store->new_array(type, ip->c, Heap::Fill::kNone);
-  if (array == nullptr) [[unlikely]] INTERP_EXIT();
+  if (array == nullptr) [[unlikely]]
+    INTERP_EXIT();
   const uint64_t* from = fp + ip->b;
   for (uint32_t i = 0; i < ip->c; ++i) {
     array->slots[i] = packed(type.element().kind, *from++);
@@ -333,7 +348,8 @@ INTERP_HANDLER(op_array_new_data) {
   if (!in_bounds(offset, uint64_t{length} * type.element().bytes, data.size())) INTERP_TRAP(kMemoryOutOfBounds);
   m->top->ip = ip;
   ArrayCell* array = m->store->new_array(type, length, Heap::Fill::kNone);
-  if (array == nullptr) [[unlikely]] INTERP_EXIT();
+  if (array == nullptr) [[unlikely]]
+    INTERP_EXIT();
   if (length != 0) read_elements(array, type, 0, length, data.data() + offset);
   fp[ip->a] = word_of(array);
   INTERP_JUMP(ip + 2);
@@ -346,7 +362,8 @@ INTERP_HANDLER(op_array_new_elem) {
   if (!in_bounds(offset, length, words.size())) INTERP_TRAP(kTableOutOfBounds);
   m->top->ip = ip;
   ArrayCell* array = m->store->new_array(type, length, Heap::Fill::kNone);
-  if (array == nullptr) [[unlikely]] INTERP_EXIT();
+  if (array == nullptr) [[unlikely]]
+    INTERP_EXIT();
   std::copy_n(words.begin() + offset, length, array->slots);
   fp[ip->a] = word_of(array);
   INTERP_JUMP(ip + 2);
@@ -369,7 +386,8 @@ INTERP_HANDLER(op_array_copy) {
   const uint64_t* args = fp + ip->a;
   INTERP_ARRAY(to, ip->a);
   INTERP_ARRAY(from, ip->a + 2);
-  if (!in_bounds(args[1], args[4], to->length) || !in_bounds(args[3], args[4], from->length)) INTERP_TRAP(kArrayOutOfBounds);
+  if (!in_bounds(args[1], args[4], to->length) || !in_bounds(args[3], args[4], from->length))
+    INTERP_TRAP(kArrayOutOfBounds);
   std::memmove(to->slots + args[1], from->slots + args[3], args[4] * sizeof(uint64_t));
   if (ip->pointer<const TypeInfo>()->has_v128) {
     std::memmove(to->slots + to->length + args[1], from->slots + from->length + args[3], args[4] * sizeof(uint64_t));

@@ -41,14 +41,16 @@ inline T peek(const uint8_t* at) {
 template <class Mem, class Reg>
 INTERP_HANDLER(load) {
   const uint8_t* at = locate(ip, fp, sizeof(Mem));
-  if (at == nullptr) [[unlikely]] INTERP_TRAP(kMemoryOutOfBounds);
+  if (at == nullptr) [[unlikely]]
+    INTERP_TRAP(kMemoryOutOfBounds);
   write(fp + ip->a, static_cast<Reg>(peek<Mem>(at)));
   INTERP_NEXT();
 }
 template <class Mem>
 INTERP_HANDLER(store) {
   uint8_t* at = locate(ip, fp, sizeof(Mem));
-  if (at == nullptr) [[unlikely]] INTERP_TRAP(kMemoryOutOfBounds);
+  if (at == nullptr) [[unlikely]]
+    INTERP_TRAP(kMemoryOutOfBounds);
   const auto value = static_cast<Mem>(fp[ip->a]);
   std::memcpy(at, &value, sizeof(Mem));
   INTERP_NEXT();
@@ -56,13 +58,15 @@ INTERP_HANDLER(store) {
 
 INTERP_HANDLER(v128_load) {
   const uint8_t* at = locate(ip, fp, 16);
-  if (at == nullptr) [[unlikely]] INTERP_TRAP(kMemoryOutOfBounds);
+  if (at == nullptr) [[unlikely]]
+    INTERP_TRAP(kMemoryOutOfBounds);
   std::memcpy(fp + ip->a, at, 16);
   INTERP_NEXT();
 }
 INTERP_HANDLER(v128_store) {
   uint8_t* at = locate(ip, fp, 16);
-  if (at == nullptr) [[unlikely]] INTERP_TRAP(kMemoryOutOfBounds);
+  if (at == nullptr) [[unlikely]]
+    INTERP_TRAP(kMemoryOutOfBounds);
   std::memcpy(at, fp + ip->a, 16);
   INTERP_NEXT();
 }
@@ -70,28 +74,32 @@ INTERP_HANDLER(v128_store) {
 template <Opcode extend>
 INTERP_HANDLER(v128_load_extend) {
   const uint8_t* at = locate(ip, fp, 8);
-  if (at == nullptr) [[unlikely]] INTERP_TRAP(kMemoryOutOfBounds);
+  if (at == nullptr) [[unlikely]]
+    INTERP_TRAP(kMemoryOutOfBounds);
   write(fp + ip->a, Numeric<extend>::apply(V128::of_halves(peek<uint64_t>(at), 0)));
   INTERP_NEXT();
 }
 template <class T>
 INTERP_HANDLER(v128_load_splat) {
   const uint8_t* at = locate(ip, fp, sizeof(T));
-  if (at == nullptr) [[unlikely]] INTERP_TRAP(kMemoryOutOfBounds);
+  if (at == nullptr) [[unlikely]]
+    INTERP_TRAP(kMemoryOutOfBounds);
   write(fp + ip->a, wasm::num::splat<T>(peek<T>(at)));
   INTERP_NEXT();
 }
 template <class T>
 INTERP_HANDLER(v128_load_zero) {
   const uint8_t* at = locate(ip, fp, sizeof(T));
-  if (at == nullptr) [[unlikely]] INTERP_TRAP(kMemoryOutOfBounds);
+  if (at == nullptr) [[unlikely]]
+    INTERP_TRAP(kMemoryOutOfBounds);
   write(fp + ip->a, V128::of_halves(peek<T>(at), 0));
   INTERP_NEXT();
 }
 template <class T>
 INTERP_HANDLER(v128_load_lane) {
   const uint8_t* at = locate(ip, fp, sizeof(T));
-  if (at == nullptr) [[unlikely]] INTERP_TRAP(kMemoryOutOfBounds);
+  if (at == nullptr) [[unlikely]]
+    INTERP_TRAP(kMemoryOutOfBounds);
   const V128 vector = read<V128>(fp + ip[1].a);
   write(fp + ip->a, wasm::num::replace<T>(vector, peek<T>(at), {static_cast<uint8_t>(ip[1].b)}));
   INTERP_JUMP(ip + 2);
@@ -99,7 +107,8 @@ INTERP_HANDLER(v128_load_lane) {
 template <class T>
 INTERP_HANDLER(v128_store_lane) {
   uint8_t* at = locate(ip, fp, sizeof(T));
-  if (at == nullptr) [[unlikely]] INTERP_TRAP(kMemoryOutOfBounds);
+  if (at == nullptr) [[unlikely]]
+    INTERP_TRAP(kMemoryOutOfBounds);
   const T value = wasm::num::extract<T>(read<V128>(fp + ip[1].a), {static_cast<uint8_t>(ip[1].b)});
   std::memcpy(at, &value, sizeof(T));
   INTERP_JUMP(ip + 2);
@@ -173,7 +182,8 @@ INTERP_HANDLER(op_memory_grow) {
   const bool is_64 = memory->type.limits.is_64;
   const uint64_t limit = std::min({memory->type.limits.max.value_or(UINT64_MAX), m->store->budget().memory_pages,
                                    is_64 ? UINT64_MAX : uint64_t{65536}});
-  const bool grown = before <= limit && delta <= limit - before && memory->grow_to((before + delta) * Memory::kPageBytes);
+  const bool grown =
+      before <= limit && delta <= limit - before && memory->grow_to((before + delta) * Memory::kPageBytes);
   fp[ip->a] = grown ? before : is_64 ? UINT64_MAX : UINT32_MAX;
   INTERP_NEXT();
 }
@@ -190,7 +200,8 @@ INTERP_HANDLER(op_memory_copy) {
   const auto* to = ip->pointer<const Memory>();
   const auto* from = ip[1].pointer<const Memory>();
   const uint64_t* args = fp + ip->a;
-  if (!in_bounds(args[0], args[2], to->bytes) || !in_bounds(args[1], args[2], from->bytes)) INTERP_TRAP(kMemoryOutOfBounds);
+  if (!in_bounds(args[0], args[2], to->bytes) || !in_bounds(args[1], args[2], from->bytes))
+    INTERP_TRAP(kMemoryOutOfBounds);
   if (args[2] != 0) std::memmove(to->base + args[0], from->base + args[1], args[2]);
   INTERP_JUMP(ip + 2);
 }
@@ -200,7 +211,8 @@ INTERP_HANDLER(op_memory_init) {
   const Memory* memory = instance->memories[ip->c];
   const std::span<const uint8_t> data = instance->data(ip->b);
   const uint64_t* args = fp + ip->a;
-  if (!in_bounds(args[0], args[2], memory->bytes) || !in_bounds(args[1], args[2], data.size())) INTERP_TRAP(kMemoryOutOfBounds);
+  if (!in_bounds(args[0], args[2], memory->bytes) || !in_bounds(args[1], args[2], data.size()))
+    INTERP_TRAP(kMemoryOutOfBounds);
   if (args[2] != 0) std::memcpy(memory->base + args[0], data.data() + args[1], args[2]);
   INTERP_NEXT();
 }

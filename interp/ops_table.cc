@@ -33,14 +33,16 @@ INTERP_HANDLER(op_global_set2) {
 INTERP_HANDLER(op_table_get) {
   const auto* table = ip->pointer<const Table>();
   const uint64_t index = fp[ip->b];
-  if (index >= table->size) [[unlikely]] INTERP_TRAP(kTableOutOfBounds);
+  if (index >= table->size) [[unlikely]]
+    INTERP_TRAP(kTableOutOfBounds);
   fp[ip->a] = table->elements[index];
   INTERP_NEXT();
 }
 INTERP_HANDLER(op_table_set) {
   auto* table = ip->pointer<Table>();
   const uint64_t index = fp[ip->a];
-  if (index >= table->size) [[unlikely]] INTERP_TRAP(kTableOutOfBounds);
+  if (index >= table->size) [[unlikely]]
+    INTERP_TRAP(kTableOutOfBounds);
   table->elements[index] = fp[ip->b];
   INTERP_NEXT();
 }
@@ -74,7 +76,8 @@ INTERP_HANDLER(op_table_copy) {
   auto* to = ip->pointer<Table>();
   const auto* from = ip[1].pointer<const Table>();
   const uint64_t* args = fp + ip->a;
-  if (!in_bounds(args[0], args[2], to->size) || !in_bounds(args[1], args[2], from->size)) INTERP_TRAP(kTableOutOfBounds);
+  if (!in_bounds(args[0], args[2], to->size) || !in_bounds(args[1], args[2], from->size))
+    INTERP_TRAP(kTableOutOfBounds);
   if (args[2] != 0) std::memmove(to->elements + args[0], from->elements + args[1], args[2] * sizeof(Word));
   INTERP_JUMP(ip + 2);
 }
@@ -84,7 +87,8 @@ INTERP_HANDLER(op_table_init) {
   Table* table = instance->tables[ip->c];
   const std::vector<Word>& words = instance->elems[ip->b].words;
   const uint64_t* args = fp + ip->a;
-  if (!in_bounds(args[0], args[2], table->size) || !in_bounds(args[1], args[2], words.size())) INTERP_TRAP(kTableOutOfBounds);
+  if (!in_bounds(args[0], args[2], table->size) || !in_bounds(args[1], args[2], words.size()))
+    INTERP_TRAP(kTableOutOfBounds);
   std::copy_n(words.begin() + static_cast<ptrdiff_t>(args[1]), args[2], table->elements + args[0]);
   INTERP_NEXT();
 }

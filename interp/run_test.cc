@@ -162,13 +162,14 @@ TEST(Calls, TailCallsAcrossInstancesDoNotNest) {
       (func (export "ping") (param i32) (result i32)
         (if (i32.eqz (local.get 0)) (then (return (i32.const 42))))
         (return_call_indirect (type $f) (i32.sub (local.get 0) (i32.const 1)) (i32.const 0)))))");
-  const auto b = f.instantiate(R"((module (import "a" "t" (table 1 funcref)) (import "a" "ping" (func $ping (param i32) (result i32)))
+  const auto b = f.instantiate(
+      R"((module (import "a" "t" (table 1 funcref)) (import "a" "ping" (func $ping (param i32) (result i32)))
       (global $count (export "count") (mut i32) (i32.const 0))
       (func $pong (param i32) (result i32)
         (global.set $count (i32.add (global.get $count) (i32.const 1)))
         (return_call $ping (local.get 0)))
       (elem (i32.const 0) $pong)))",
-                               {f.find(a, "t"), f.find(a, "ping")});
+      {f.find(a, "t"), f.find(a, "ping")});
   EXPECT_EQ(f.i32(a, "ping", {Value::i32(100000)}), 42u);
   EXPECT_EQ(f.store->global_get(f.find(b, "count"))->low, 100000u);
 }

@@ -98,12 +98,14 @@ Result<Func*> Store::find_func(uint64_t name) {
   const uint64_t tag = name >> 48;
   const auto number = static_cast<uint32_t>(name);
   if (tag != tag_) {
-    return fail(ErrorCode::kUsage, 0, text::format("I1: id from different store: function {:#x} belongs to store {}, used in store {}",
-                                                   name, tag, tag_));
+    return fail(ErrorCode::kUsage, 0,
+                text::format("I1: id from different store: function {:#x} belongs to store {}, used in store {}", name,
+                             tag, tag_));
   }
   if (number >= func_names_.size() || func_names_[number].func == nullptr ||
       func_names_[number].generation != static_cast<uint16_t>(name >> 32)) {
-    return fail(ErrorCode::kUsage, 0, text::format("I1: stale id: function {:#x} of store {} was collected", name, tag_));
+    return fail(ErrorCode::kUsage, 0,
+                text::format("I1: stale id: function {:#x} of store {} was collected", name, tag_));
   }
   return func_names_[number].func;
 }
@@ -123,8 +125,9 @@ Result<Word> Store::word_of_ref(const Ref& ref) {
   const auto cell = heap_.find(ref.name);
   if (!cell) return fail(ErrorCode::kUsage, 0, cell.error());
   if (ref_kind((*cell)->kind) != ref.kind) {
-    return fail(ErrorCode::kUsage, 0, text::format("I1: object {:#x} of store {} is a {}, used as a {}", ref.name, tag_,
-                                                   to_string(ref_kind((*cell)->kind)), to_string(ref.kind)));
+    return fail(ErrorCode::kUsage, 0,
+                text::format("I1: object {:#x} of store {} is a {}, used as a {}", ref.name, tag_,
+                             to_string(ref_kind((*cell)->kind)), to_string(ref.kind)));
   }
   return word_of(*cell);
 }
@@ -136,7 +139,8 @@ Value Store::value_of(const uint64_t* slots, ValType type) const {
 
 Result<> Store::write_value(const Value& value, ValType type, uint64_t* slots) {
   if (value.kind != type.kind()) {
-    return fail(ErrorCode::kUsage, 0, text::format("value of another kind where a {} is expected", wasm::to_string(type)));
+    return fail(ErrorCode::kUsage, 0,
+                text::format("value of another kind where a {} is expected", wasm::to_string(type)));
   }
   const bool is_32 = value.kind == wasm::ValKind::kI32 || value.kind == wasm::ValKind::kF32;
   slots[0] = is_32 ? static_cast<uint32_t>(value.low) : value.low;
@@ -160,9 +164,11 @@ std::vector<Value> Store::values_of(const uint64_t* slots, std::span<const ValTy
   return values;
 }
 
-Result<> Store::write_values(std::span<const Value> values, std::span<const ValType> types, uint64_t* slots, const char* what) {
+Result<> Store::write_values(std::span<const Value> values, std::span<const ValType> types, uint64_t* slots,
+                             const char* what) {
   if (values.size() != types.size()) {
-    return fail(ErrorCode::kUsage, 0, text::format("{}: {} values given, {} expected", what, values.size(), types.size()));
+    return fail(ErrorCode::kUsage, 0,
+                text::format("{}: {} values given, {} expected", what, values.size(), types.size()));
   }
   for (size_t i = 0; i < types.size(); ++i) {
     const auto written = write_value(values[i], types[i], slots);
@@ -228,8 +234,9 @@ Extern Store::any_extern_of(Entity& entity, ExternKind kind) {
 
 Result<Entity*> Store::entity_of(Extern e, ExternKind kind) {
   if (e.kind != kind) {
-    return fail(ErrorCode::kUsage, 0, text::format("I1: a {} is given where a {} is expected", to_string(handle_kind(e.kind)),
-                                                   to_string(handle_kind(kind))));
+    return fail(ErrorCode::kUsage, 0,
+                text::format("I1: a {} is given where a {} is expected", to_string(handle_kind(e.kind)),
+                             to_string(handle_kind(kind))));
   }
   const auto entry = handles_.find(e.id, handle_kind(kind));
   if (!entry) return fail(ErrorCode::kUsage, 0, entry.error());
@@ -276,7 +283,8 @@ Extern Store::make_func(wasm::TypeId type, wasm::HostFunc host) {
 
 Extern Store::make_table(const wasm::TableType& type, const Value& init) {
   uint64_t word = 0;
-  if (!write_value(init, type.element, &word) || type.limits.min > budget_.table_elements) return {ExternKind::kTable, 0};
+  if (!write_value(init, type.element, &word) || type.limits.min > budget_.table_elements)
+    return {ExternKind::kTable, 0};
   Table& table = add(tables_);
   table.type = type;
   if (!table.grow_to(type.limits.min)) return {ExternKind::kTable, 0};
@@ -464,7 +472,8 @@ Outcome Store::call(Extern e, std::span<const Value> args) {
   return run(**func, slots);
 }
 
-std::unique_ptr<wasm::Embedding> make_interpreter(std::shared_ptr<wasm::TypeStore> types, const InterpOptions& options) {
+std::unique_ptr<wasm::Embedding> make_interpreter(std::shared_ptr<wasm::TypeStore> types,
+                                                  const InterpOptions& options) {
   return std::make_unique<Store>(std::move(types), options);
 }
 

@@ -172,7 +172,7 @@ class Store final : public wasm::Embedding {
   std::vector<Instance*> growing_;  // instances under construction
 
   wasm::StoreStats stats_;
-  uint64_t allocated_ = 0;         // charged to the budget
+  uint64_t allocated_ = 0;  // charged to the budget
   uint64_t allocations_ = 0;
   uint64_t collect_threshold_ = 0;
 };

@@ -64,7 +64,9 @@ Condition Translator::pop_condition() {
   if (entry.where == Where::kHome && last_def_ && compare_ != nullptr && code_->ins.back().a == entry.home) {
     const Ins compare = code_->ins.back();
     const Condition fused{.handlers = compare_imm_ ? compare_->branch_imm : compare_->branch,
-                          .b = compare.b, .c = compare.c, .imm = compare.imm};
+                          .b = compare.b,
+                          .c = compare.c,
+                          .imm = compare.imm};
     code_->ins.pop_back();
     code_->offsets.pop_back();
     last_def_ = false;
@@ -141,7 +143,8 @@ void Translator::begin_legacy_catch(const Instr& instr, const InstrTypes& types)
   last_def_ = false;
   shrink(label.base_entries);
   label.exn_slot = push_home(wasm::kExnRef);
-  CatchTarget target{.kind = wasm::CatchKind::kCatchAll, .slot = next_home(), .target = here(), .exn_slot = label.exn_slot};
+  CatchTarget target{
+      .kind = wasm::CatchKind::kCatchAll, .slot = next_home(), .target = here(), .exn_slot = label.exn_slot};
   if (instr.op == Opcode::Catch) {
     target.kind = wasm::CatchKind::kCatch;
     target.tag = instance_.tags[instr.a];
@@ -309,14 +312,18 @@ void Translator::rule_br_on_non_null(const Instr& instr, const InstrTypes&, cons
 
 void Translator::rule_br_on_cast(const Instr& instr, const InstrTypes&, const WalkView& view) {
   flush_top(1);
-  Condition condition{.handlers = cast_handlers(instr.target.heap().kind()).branch, .b = stack_.back().home,
-                      .c = instr.target.nullable(), .imm = cast_target(instr.target)};
+  Condition condition{.handlers = cast_handlers(instr.target.heap().kind()).branch,
+                      .b = stack_.back().home,
+                      .c = instr.target.nullable(),
+                      .imm = cast_target(instr.target)};
   if (instr.op == Opcode::BrOnCastFail) condition = condition.negated();
   conditional_branch(control(instr.a), condition);
   stack_.back().type = view.stack().back();
 }
 
-void Translator::rule_unreachable(const Instr&, const InstrTypes&, const WalkView&) { emit({.handler = op_unreachable}); }
+void Translator::rule_unreachable(const Instr&, const InstrTypes&, const WalkView&) {
+  emit({.handler = op_unreachable});
+}
 
 // --- Calls and exceptions ----------------------------------------------------------------------------------------
 

@@ -54,12 +54,16 @@ void Translator::rule_global_get(const Instr& instr, const InstrTypes&, const Wa
 void Translator::rule_global_set(const Instr& instr, const InstrTypes&, const WalkView&) {
   const Global* global = instance_.globals[instr.a];
   const uint32_t slot = pop_slot();
-  emit({.handler = slot_count(global->type.value) == 2 ? op_global_set2 : op_global_set, .b = slot, .imm = address(global)});
+  emit({.handler = slot_count(global->type.value) == 2 ? op_global_set2 : op_global_set,
+        .b = slot,
+        .imm = address(global)});
 }
 
 void Translator::rule_i32_const(const Instr& instr, const InstrTypes& types, const WalkView&) {
   const bool is_32 = types.pushed[0] == wasm::kI32 || types.pushed[0] == wasm::kF32;
-  push({.where = Where::kConst, .type = types.pushed[0], .bits = is_32 ? uint64_t{static_cast<uint32_t>(instr.bits)} : instr.bits});
+  push({.where = Where::kConst,
+        .type = types.pushed[0],
+        .bits = is_32 ? uint64_t{static_cast<uint32_t>(instr.bits)} : instr.bits});
 }
 
 void Translator::rule_v128_const(const Instr& instr, const InstrTypes&, const WalkView&) {
@@ -124,12 +128,16 @@ void Translator::rule_ref_null(const Instr&, const InstrTypes& types, const Walk
 void Translator::rule_ref_func(const Instr& instr, const InstrTypes& types, const WalkView&) {
   push({.where = Where::kConst, .type = types.pushed[0], .bits = instance_.funcs[instr.a]->word()});
 }
-void Translator::rule_ref_is_null(const Instr&, const InstrTypes&, const WalkView&) { simple(op_ref_is_null, 1, wasm::kI32); }
+void Translator::rule_ref_is_null(const Instr&, const InstrTypes&, const WalkView&) {
+  simple(op_ref_is_null, 1, wasm::kI32);
+}
 void Translator::rule_ref_eq(const Instr&, const InstrTypes&, const WalkView&) { simple(op_ref_eq, 2, wasm::kI32); }
 void Translator::rule_ref_as_non_null(const Instr&, const InstrTypes& types, const WalkView&) {
   simple(op_ref_as_non_null, 1, types.pushed[0]);
 }
-void Translator::rule_ref_i31(const Instr&, const InstrTypes& types, const WalkView&) { simple(op_ref_i31, 1, types.pushed[0]); }
+void Translator::rule_ref_i31(const Instr&, const InstrTypes& types, const WalkView&) {
+  simple(op_ref_i31, 1, types.pushed[0]);
+}
 // A non-null cast to i31 right before disappears into the access: compilers write the two together.
 void Translator::i31_get(Handler plain, Handler with_cast) {
   const Entry& top = stack_.back();
@@ -143,8 +151,12 @@ void Translator::i31_get(Handler plain, Handler with_cast) {
   }
   simple(plain, 1, wasm::kI32);
 }
-void Translator::rule_i31_get_s(const Instr&, const InstrTypes&, const WalkView&) { i31_get(op_i31_get_s, op_i31_cast_get_s); }
-void Translator::rule_i31_get_u(const Instr&, const InstrTypes&, const WalkView&) { i31_get(op_i31_get_u, op_i31_cast_get_u); }
+void Translator::rule_i31_get_s(const Instr&, const InstrTypes&, const WalkView&) {
+  i31_get(op_i31_get_s, op_i31_cast_get_s);
+}
+void Translator::rule_i31_get_u(const Instr&, const InstrTypes&, const WalkView&) {
+  i31_get(op_i31_get_u, op_i31_cast_get_u);
+}
 
 void Translator::cast(Handler handler, const Instr& instr, ValType result) {
   const uint32_t ref = pop_slot();
@@ -157,7 +169,9 @@ void Translator::rule_ref_cast(const Instr& instr, const InstrTypes& types, cons
   cast(cast_handlers(instr.type.heap().kind()).cast, instr, types.pushed[0]);
 }
 // any.convert_extern and extern.convert_any: the word stays the same.
-void Translator::rule_convert(const Instr&, const InstrTypes& types, const WalkView&) { stack_.back().type = types.pushed[0]; }
+void Translator::rule_convert(const Instr&, const InstrTypes& types, const WalkView&) {
+  stack_.back().type = types.pushed[0];
+}
 
 // --- Aggregates --------------------------------------------------------------------------------------------------
 
@@ -237,7 +251,9 @@ void Translator::rule_array_set(const Instr& instr, const InstrTypes&, const Wal
   effect(kHandlers[static_cast<size_t>(type_info(instr.a).element().kind)], 3);
 }
 
-void Translator::rule_array_len(const Instr&, const InstrTypes&, const WalkView&) { simple(op_array_len, 1, wasm::kI32); }
+void Translator::rule_array_len(const Instr&, const InstrTypes&, const WalkView&) {
+  simple(op_array_len, 1, wasm::kI32);
+}
 
 void Translator::rule_array_fill(const Instr& instr, const InstrTypes&, const WalkView&) {
   // The value may take two slots, so the length's slot is given on its own.

@@ -47,7 +47,7 @@ struct Entry {
 
 struct Fixup {
   enum class Kind : uint8_t { kBranch, kTable, kCatch } kind = Kind::kBranch;
-  uint32_t ins = 0;                   // kBranch, and what kTable's distances count from
+  uint32_t ins = 0;  // kBranch, and what kTable's distances count from
   int32_t* table_entry = nullptr;
   CatchTarget* catch_target = nullptr;
 };
@@ -58,11 +58,11 @@ struct Control {
   uint32_t base_entries = 0;  // virtual stack below the parameters
   uint32_t base_slot = 0;     // home of the first value that a branch carries
   std::vector<ValType> params, results;
-  uint32_t begin = 0;         // first instruction inside
+  uint32_t begin = 0;  // first instruction inside
   std::vector<Fixup> fixups;
   uint32_t else_branch = ~0u;
   std::unique_ptr<TryRange> range;
-  uint32_t exn_slot = ~0u;    // legacy catch: where the caught exception is kept
+  uint32_t exn_slot = ~0u;  // legacy catch: where the caught exception is kept
 
   const std::vector<ValType>& branch_types() const { return kind == LabelKind::kLoop ? params : results; }
 };
@@ -74,7 +74,10 @@ struct Condition {
   uint64_t imm = 0;
 
   Condition negated() const {
-    return {.handlers = {handlers.unless, handlers.when, handlers.unless_loop, handlers.when_loop}, .b = b, .c = c, .imm = imm};
+    return {.handlers = {handlers.unless, handlers.when, handlers.unless_loop, handlers.when_loop},
+            .b = b,
+            .c = c,
+            .imm = imm};
   }
 };
 
@@ -83,7 +86,10 @@ class Translator {
   static constexpr bool kWantsEvents = true;
 
   Translator(Store& store, const Func& func)
-      : store_(store), func_(func), instance_(*func.instance), module_(*func.instance->module),
+      : store_(store),
+        func_(func),
+        instance_(*func.instance),
+        module_(*func.instance->module),
         code_(std::make_unique<Code>()) {}
 
   Result<> on_begin(const WalkView& view);
@@ -117,9 +123,7 @@ class Translator {
   }
 
   // --- Virtual stack ---
-  uint32_t next_home() const {
-    return stack_.empty() ? operand_base_ : stack_.back().home + stack_.back().width();
-  }
+  uint32_t next_home() const { return stack_.empty() ? operand_base_ : stack_.back().home + stack_.back().width(); }
   Entry& push(Entry entry) {
     // Few entries are away from home at any time, so that looking through them (local.set) has a bound.
     if (stack_.size() - flushed_ >= kMaxAway) bring_home(stack_[flushed_++]);
@@ -195,7 +199,9 @@ class Translator {
   // Jumps by a distance to be filled in.
   uint32_t emit_branch(const Condition& condition, bool to_loop) {
     return emit({.handler = to_loop ? condition.handlers.when_loop : condition.handlers.when,
-                 .b = condition.b, .c = condition.c, .imm = condition.imm});
+                 .b = condition.b,
+                 .c = condition.c,
+                 .imm = condition.imm});
   }
   void conditional_branch(Control& target, const Condition& condition);
   void emit_return();
@@ -229,16 +235,18 @@ class Translator {
   void i31_get(Handler plain, Handler with_cast);
 
   // --- Rules, one per instruction that is not in a family ---
-#define RULES(X)                                                                                                     \
-  X(nop) X(drop) X(select) X(local_get) X(local_set) X(local_tee) X(global_get) X(global_set) X(table_get) X(table_set) \
-  X(table_size) X(table_grow) X(table_fill) X(table_copy) X(table_init) X(elem_drop) X(memory_size) X(memory_grow)     \
-  X(memory_fill) X(memory_copy) X(memory_init) X(data_drop) X(i32_const) X(v128_const) X(ref_null) X(ref_is_null)      \
-  X(ref_func) X(ref_eq) X(ref_as_non_null) X(ref_i31) X(i31_get_s) X(i31_get_u) X(ref_test) X(ref_cast) X(convert)     \
-  X(struct_new) X(struct_new_default) X(struct_get) X(struct_set) X(array_new) X(array_new_default)                    \
-  X(array_new_fixed) X(array_new_data) X(array_new_elem) X(array_get) X(array_set) X(array_len) X(array_fill)          \
-  X(array_copy) X(array_init_data) X(array_init_elem) X(call) X(call_indirect) X(call_ref) X(return_call)              \
-  X(return_call_indirect) X(return_call_ref) X(unreachable) X(throw_tag) X(throw_ref) X(rethrow) X(br) X(br_if)        \
-  X(br_table) X(ret) X(br_on_null) X(br_on_non_null) X(br_on_cast)
+#define RULES(X)                                                                                                       \
+  X(nop)                                                                                                               \
+  X(drop) X(select) X(local_get) X(local_set) X(local_tee) X(global_get) X(global_set) X(table_get) X(table_set)       \
+      X(table_size) X(table_grow) X(table_fill) X(table_copy) X(table_init) X(elem_drop) X(memory_size) X(memory_grow) \
+          X(memory_fill) X(memory_copy) X(memory_init) X(data_drop) X(i32_const) X(v128_const) X(ref_null)             \
+              X(ref_is_null) X(ref_func) X(ref_eq) X(ref_as_non_null) X(ref_i31) X(i31_get_s) X(i31_get_u) X(ref_test) \
+                  X(ref_cast) X(convert) X(struct_new) X(struct_new_default) X(struct_get) X(struct_set) X(array_new)  \
+                      X(array_new_default) X(array_new_fixed) X(array_new_data) X(array_new_elem) X(array_get)         \
+                          X(array_set) X(array_len) X(array_fill) X(array_copy) X(array_init_data) X(array_init_elem)  \
+                              X(call) X(call_indirect) X(call_ref) X(return_call) X(return_call_indirect)              \
+                                  X(return_call_ref) X(unreachable) X(throw_tag) X(throw_ref) X(rethrow) X(br)         \
+                                      X(br_if) X(br_table) X(ret) X(br_on_null) X(br_on_non_null) X(br_on_cast)
 #define DECLARE(name) void rule_##name(const Instr&, const InstrTypes&, const WalkView&);
   RULES(DECLARE)
 #undef DECLARE

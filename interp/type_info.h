@@ -23,13 +23,13 @@ struct FieldInfo {
 struct TypeInfo {
   wasm::TypeId id;
   const wasm::SubType* sub = nullptr;
-  std::vector<FieldInfo> fields;      // struct fields; the element of an array; parameters of a function type
-  std::vector<uint32_t> ref_fields;   // indices of fields that are references
-  bool all_words = true;              // no packed and no v128 field
+  std::vector<FieldInfo> fields;     // struct fields; the element of an array; parameters of a function type
+  std::vector<uint32_t> ref_fields;  // indices of fields that are references
+  bool all_words = true;             // no packed and no v128 field
   bool has_v128 = false;
-  uint64_t charge = 0;                // kObjectCharge + sum of storage_size: structs, and exceptions with these parameters
+  uint64_t charge = 0;  // kObjectCharge + sum of storage_size: structs, and exceptions with these parameters
   std::vector<wasm::TypeId> ancestors;
-  uint32_t param_slots = 0;           // functions: frame slots of parameters and results
+  uint32_t param_slots = 0;  // functions: frame slots of parameters and results
   uint32_t result_slots = 0;
 
   uint32_t length() const { return static_cast<uint32_t>(fields.size()); }
