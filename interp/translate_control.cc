@@ -132,9 +132,9 @@ void Translator::close(Control& closed, bool falls_through) {
 }
 
 // A new catch clause of a legacy try: [the exception itself, its payload].
-void Translator::begin_legacy_catch(const Instr& instr, const InstrTypes& types) {
+void Translator::begin_legacy_catch(const Instr& instr, bool falls_through) {
   Control& label = controls_.back();
-  if (types.falls_through) {
+  if (falls_through) {
     emit_moves(label);
     emit_jump(label);
   }
@@ -154,80 +154,94 @@ void Translator::begin_legacy_catch(const Instr& instr, const InstrTypes& types)
   label.range->catches.push_back(target);
 }
 
+namespace {
+
+// The label that an instruction opens, if it does.
+std::optional<LabelKind> opened_kind(Opcode op) {
+  if (op == Opcode::Block) return LabelKind::kBlock;
+  if (op == Opcode::Loop) return LabelKind::kLoop;
+  if (op == Opcode::If) return LabelKind::kIf;
+  if (op == Opcode::TryTable) return LabelKind::kTryTable;
+  if (op == Opcode::Try) return LabelKind::kTry;
+  return std::nullopt;
+}
+
+}  // namespace
+
 // Instructions that open or close labels are seen in dead code too. True: nothing is left to do.
 bool Translator::control_instr(const Instr& instr, const InstrTypes& types, const WalkView& view) {
-  const auto open_kind = [&]() -> std::optional<LabelKind> {
-    if (instr.op == Opcode::Block) return LabelKind::kBlock;
-    if (instr.op == Opcode::Loop) return LabelKind::kLoop;
-    if (instr.op == Opcode::If) return LabelKind::kIf;
-    if (instr.op == Opcode::TryTable) return LabelKind::kTryTable;
-    if (instr.op == Opcode::Try) return LabelKind::kTry;
-    return std::nullopt;
-  }();
-  if (open_kind && !types.reachable) {
-    controls_.push_back({.kind = *open_kind, .dead = true});
-    return true;
-  }
-  if (open_kind) {
-    Condition condition;
-    if (*open_kind == LabelKind::kIf) condition = pop_condition();
-    Control& opened = open(*open_kind, view);
-    if (*open_kind == LabelKind::kIf) {
-      opened.else_branch = emit_branch(condition.negated(), false);
-      opened.begin = here();
-    }
-    if (*open_kind == LabelKind::kLoop) {
-      last_def_ = false;
-      emit({.handler = op_fuel});
-    }
-    if (*open_kind == LabelKind::kTryTable || *open_kind == LabelKind::kTry) {
-      // With legacy exceptions the place of a label must tell it from the labels around it (delegate).
-      if (store_.options().features.has(wasm::Feature::kLegacyExceptions)) emit({.handler = op_jump, .d = 1});
-      opened.begin = here();
-      opened.range = std::make_unique<TryRange>();
-      opened.range->begin = here();
-      for (const wasm::Catch& clause : instr.catches) {
-        CatchTarget target{.kind = clause.kind};
-        if (clause.kind == wasm::CatchKind::kCatch || clause.kind == wasm::CatchKind::kCatchRef) {
-          target.tag = instance_.tags[clause.tag.index()];
-        }
-        target.slot = control(clause.label + 1).base_slot;
-        opened.range->catches.push_back(target);
-      }
-      for (size_t i = 0; i < instr.catches.size(); ++i) {
-        // The vector is complete: its elements stay where they are, also when the range moves.
-        Control& to = control(instr.catches[i].label + 1);
-        uint32_t end = opened.range->catches[i].slot;
-        for (const ValType type : to.branch_types()) end += slot_count(type);
-        high_water_ = std::max(high_water_, end);
-        aim(to, {.kind = Fixup::Kind::kCatch, .catch_target = &opened.range->catches[i]});
-      }
+  if (const auto kind = opened_kind(instr.op)) {
+    if (types.reachable) {
+      open_label(*kind, instr, view);
+    } else {
+      controls_.push_back({.kind = *kind, .dead = true});
     }
     return true;
   }
   if (types.closed == nullptr) return false;
+  const bool is_last = instr.op == Opcode::End || instr.op == Opcode::Delegate;
+  if (controls_.back().dead) {
+    if (is_last) controls_.pop_back();
+  } else if (is_last) {
+    close_label(instr, types.falls_through);
+  } else if (instr.op == Opcode::Else) {
+    begin_else(types.falls_through);
+  } else {
+    begin_legacy_catch(instr, types.falls_through);
+  }
+  return true;
+}
 
+void Translator::open_label(LabelKind kind, const Instr& instr, const WalkView& view) {
+  Condition condition;
+  if (kind == LabelKind::kIf) condition = pop_condition();
+  Control& opened = open(kind, view);
+  if (kind == LabelKind::kIf) {
+    opened.else_branch = emit_branch(condition.negated(), false);
+    opened.begin = here();
+  } else if (kind == LabelKind::kLoop) {
+    emit({.handler = op_fuel});
+  } else if (kind == LabelKind::kTryTable || kind == LabelKind::kTry) {
+    // With legacy exceptions the place of a label must tell it from the labels around it (delegate).
+    if (store_.options().features.has(wasm::Feature::kLegacyExceptions)) emit({.handler = op_jump, .d = 1});
+    opened.begin = here();
+    opened.range = std::make_unique<TryRange>();
+    opened.range->begin = here();
+    aim_catches(instr.catches, *opened.range);
+  }
+}
+
+// Clauses of a try_table are branches: payload goes straight to the home slots of the label's values.
+void Translator::aim_catches(std::span<const wasm::Catch> clauses, TryRange& range) {
+  range.catches.resize(clauses.size());  // complete now: elements stay where they are, also when the range moves
+  for (size_t i = 0; i < clauses.size(); ++i) {
+    const bool has_tag = clauses[i].kind == wasm::CatchKind::kCatch || clauses[i].kind == wasm::CatchKind::kCatchRef;
+    Control& to = control(clauses[i].label + 1);  // the try_table's own label is the innermost now
+    range.catches[i] = {.kind = clauses[i].kind,
+                        .tag = has_tag ? instance_.tags[clauses[i].tag.index()] : nullptr,
+                        .slot = to.base_slot};
+    uint32_t end = to.base_slot;
+    for (const ValType type : to.branch_types()) end += slot_count(type);
+    high_water_ = std::max(high_water_, end);
+    aim(to, {.kind = Fixup::Kind::kCatch, .catch_target = &range.catches[i]});
+  }
+}
+
+void Translator::begin_else(bool falls_through) {
   Control& label = controls_.back();
-  if (label.dead) {
-    if (instr.op == Opcode::End || instr.op == Opcode::Delegate) controls_.pop_back();
-    return true;
+  if (falls_through) {
+    emit_moves(label);
+    emit_jump(label);
   }
-  if (instr.op == Opcode::Catch || instr.op == Opcode::CatchAll) {
-    begin_legacy_catch(instr, types);
-    return true;
-  }
-  if (instr.op == Opcode::Else) {
-    if (types.falls_through) {
-      emit_moves(label);
-      emit_jump(label);
-    }
-    bind_branch(label.else_branch);
-    label.else_branch = ~0u;
-    label.kind = LabelKind::kElse;
-    reset_stack(label.base_entries, label.params);
-    return true;
-  }
-  Control closed = std::move(label);
+  bind_branch(label.else_branch);
+  label.else_branch = ~0u;
+  label.kind = LabelKind::kElse;
+  reset_stack(label.base_entries, label.params);
+}
+
+// End or delegate.
+void Translator::close_label(const Instr& instr, bool falls_through) {
+  Control closed = std::move(controls_.back());
   controls_.pop_back();
   if (closed.range != nullptr) {
     if (closed.kind != LabelKind::kCatch) closed.range->end = here();
@@ -240,17 +254,12 @@ bool Translator::control_instr(const Instr& instr, const InstrTypes& types, cons
     }
     code_->tries.push_back(std::move(*closed.range));
   }
-  if (closed.kind == LabelKind::kFunc) {
-    if (types.falls_through) emit_return();
-    if (!closed.fixups.empty()) {
-      bind(closed.fixups);
-      reset_stack(0, closed.results);
-      emit_return();
-    }
-    return true;
-  }
-  close(closed, types.falls_through);
-  return true;
+  if (closed.kind != LabelKind::kFunc) return close(closed, falls_through);
+  if (falls_through) emit_return();
+  if (closed.fixups.empty()) return;
+  bind(closed.fixups);
+  reset_stack(0, closed.results);
+  emit_return();
 }
 
 void Translator::rule_br(const Instr& instr, const InstrTypes&, const WalkView&) {

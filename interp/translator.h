@@ -208,7 +208,11 @@ class Translator {
   Control& open(LabelKind kind, const WalkView& view);
   void close(Control& closed, bool falls_through);
   bool control_instr(const Instr& instr, const InstrTypes& types, const WalkView& view);
-  void begin_legacy_catch(const Instr& instr, const InstrTypes& types);
+  void open_label(LabelKind kind, const Instr& instr, const WalkView& view);
+  void aim_catches(std::span<const wasm::Catch> clauses, TryRange& range);
+  void begin_else(bool falls_through);
+  void begin_legacy_catch(const Instr& instr, bool falls_through);
+  void close_label(const Instr& instr, bool falls_through);
 
   // --- Generic families ---
   bool numeric(const Instr& instr, const InstrTypes& types);
@@ -237,8 +241,9 @@ class Translator {
   // --- Rules, one per instruction that is not in a family ---
 #define RULES(X)                                                                                                       \
   X(nop)                                                                                                               \
-  X(drop) X(select) X(local_get) X(local_set) X(local_tee) X(global_get) X(global_set) X(table_get) X(table_set)       \
-      X(table_size) X(table_grow) X(table_fill) X(table_copy) X(table_init) X(elem_drop) X(memory_size) X(memory_grow) \
+  X(drop)                                                                                                              \
+  X(select) X(local_get) X(local_set) X(local_tee) X(global_get) X(global_set) X(table_get) X(table_set) X(table_size) \
+      X(table_grow) X(table_fill) X(table_copy) X(table_init) X(elem_drop) X(memory_size) X(memory_grow)               \
           X(memory_fill) X(memory_copy) X(memory_init) X(data_drop) X(i32_const) X(v128_const) X(ref_null)             \
               X(ref_is_null) X(ref_func) X(ref_eq) X(ref_as_non_null) X(ref_i31) X(i31_get_s) X(i31_get_u) X(ref_test) \
                   X(ref_cast) X(convert) X(struct_new) X(struct_new_default) X(struct_get) X(struct_set) X(array_new)  \
