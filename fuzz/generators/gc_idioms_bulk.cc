@@ -30,6 +30,13 @@ void GcBody::copy_overlap(int depth) {
   set(array);
   if (choices_.chance(1, 2)) disturb();
   const uint32_t to = choices_.below(3), from = choices_.below(3);
+  if (choices_.chance(1, 2)) {
+    // Overwritten by the copy: what is read below must not be this.
+    get(array);
+    code_.i32_const(static_cast<int32_t>(to));
+    expr(element, 1);
+    code_.op(Opcode::ArraySet, type);
+  }
   get(array);
   code_.i32_const(static_cast<int32_t>(to));
   get(array);
@@ -68,6 +75,12 @@ void GcBody::segments(int depth) {
     get(array);
     op(Opcode::ArrayLen);
     code_.block(Opcode::If, BlockType{});
+    if (choices_.chance(1, 2)) {
+      get(array);
+      code_.i32_const(0);
+      expr(element, 1);
+      code_.op(Opcode::ArraySet, type);
+    }
     get(array);
     code_.i32_const(0);
     code_.i32_const(
