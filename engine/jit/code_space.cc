@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -17,6 +18,7 @@ namespace {
 constexpr size_t kAlign = 16;
 constexpr uint8_t kTrapByte = 0xcc;  // int3
 constexpr size_t kMaxPooled = 8;
+constexpr size_t kKeepBytes = size_t{1} << 20;  // of a pooled space
 
 struct Pool {
   std::mutex mutex;
@@ -81,7 +83,9 @@ void CodeSpace::commit(size_t bytes) {
 }
 
 void CodeSpace::reset() {
-  std::memset(write_, kTrapByte, used_);
+  // What one large module needed goes back to the system.
+  if (used_ > kKeepBytes) madvise(write_ + kKeepBytes, kBytes - kKeepBytes, MADV_REMOVE);
+  std::memset(write_, kTrapByte, std::min(used_, kKeepBytes));
   used_ = 0;
 }
 

@@ -186,7 +186,8 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                                             .stubs = &stubs_,
                                             .entry = &entry,
                                             .cpu = cpu_,
-                                            .listing = dump_ != nullptr},
+                                            .listing = dump_ != nullptr,
+                                            .validate = verify},
                                            *space_, sites_));
   stats_.code_bytes += space_->used() - before;
   if (dump_ != nullptr) dump(func, "code", w.emitter.listing());

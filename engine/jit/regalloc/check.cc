@@ -6,6 +6,10 @@
 
 namespace parallax::jit {
 
+// Block entry states take blocks * locations words; a definition looks at all locations.
+static constexpr uint64_t kMaxStateWords = uint64_t{32} << 20;
+static constexpr uint64_t kMaxWork = uint64_t{4} << 30;
+
 std::unexpected<Error> AllocationChecker::bad(std::string what) const {
   return fail(ErrorCode::kInvariant, 0, "I2: regalloc: " + what);
 }
@@ -240,6 +244,11 @@ Result<> AllocationChecker::check(const MFunc& func, const Allocation& allocatio
   allocation_ = &allocation;
   locs_ = kRegCount + allocation.slots;
   const size_t blocks = func.blocks().size();
+  if (uint64_t{blocks} * locs_ > kMaxStateWords || uint64_t{func.insts().size()} * locs_ > kMaxWork) {
+    return fail(ErrorCode::kLimit, 0,
+                text::format("function too large to check its registers: {} blocks, {} instructions, {} locations",
+                             blocks, func.insts().size(), locs_));
+  }
   TRY(check_shape());
   in_.resize(std::max(in_.size(), blocks));
   reached_.assign(blocks, 0);

@@ -22,7 +22,7 @@ namespace parallax::jit {
 
 class AllocationChecker {
  public:
-  // Error kInvariant ("I2: regalloc ...") with the first violation.
+  // Error kInvariant ("I2: regalloc ...") with the first violation; kLimit when the function is too large to be judged.
   Result<> check(const MFunc& func, const Allocation& allocation);
 
  private:

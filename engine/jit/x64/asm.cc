@@ -14,7 +14,7 @@ CpuFeatures CpuFeatures::host() {
 
 Asm::Asm() = default;
 
-void Asm::start(CodeSpace& space, bool listing) {
+void Asm::start(CodeSpace& space, bool listing, bool validate) {
   space_ = &space;
   errors_.first = asmjit::kErrorOk;
   text_.clear();
@@ -36,6 +36,11 @@ void Asm::start(CodeSpace& space, bool listing) {
     holder_.setLogger(nullptr);
   }
   holder_.attach(this);
+  if (validate) {
+    addDiagnosticOptions(asmjit::DiagnosticOptions::kValidateAssembler);
+  } else {
+    clearDiagnosticOptions(asmjit::DiagnosticOptions::kValidateAssembler);
+  }
 }
 
 void Asm::note(const std::string& line) {

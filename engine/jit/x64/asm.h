@@ -37,8 +37,9 @@ struct CpuFeatures {
 class Asm : public x86::Assembler {
  public:
   Asm();
-  // Starts a piece of code at space.next_code(). `listing`: collect a text of what is written.
-  void start(CodeSpace& space, bool listing = false);
+  // Starts a piece of code at space.next_code(). `listing`: collect a text of what is written. `validate`: have every
+  // instruction's operands judged by asmjit's own database.
+  void start(CodeSpace& space, bool listing = false, bool validate = false);
   // Ends it: commits the bytes. Error kLimit when the space is full, kInvariant for anything else.
   Result<const uint8_t*> finish();
 

@@ -454,7 +454,7 @@ Result<const uint8_t*> Emitter::emit(const EmitInput& input, CodeSpace& space, C
   cold_.clear();
   tables_.clear();
   pending_sites_.clear();
-  a_.start(space, input.listing);
+  a_.start(space, input.listing, input.validate);
   trap_labels_.assign(kTrapKindCount, Label());
   exit_labels_.assign(static_cast<size_t>(OutcomeKind::kInvariant) + 1, Label());
   edge_labels_.assign(f().edges().size(), Label());

@@ -37,6 +37,7 @@ struct EmitInput {
   const runtime::FuncEntry* entry = nullptr;  // of the function itself
   CpuFeatures cpu;
   bool listing = false;
+  bool validate = false;
 };
 
 class Emitter {
