@@ -50,7 +50,8 @@ Handler memory_handler(wasm::Opcode op);
 #define INTERP_OP_LIST(X)                                                                                                                \
   /* Moves: a = b; a = imm; slots a .. a+b-1 = 0. *2 move two slots; const2's imm points to them. */                                     \
   X(copy)                                                                                                                                \
-  X(copy2) X(const) X(const2) X(zero_range) X(select) X(                                                                                 \
+  X(copy2)                                                                                                                               \
+  X(const) X(const2) X(zero_range) X(select) X(                                                                                          \
       select2) /* Control: distance d; condition b. br_table: index b, c labels before the default, imm points to distances. */          \
       X(jump) X(jump_loop) X(br_table) X(fuel) X(unreachable) /* Results: b; c slots from b. */                                          \
       X(return0) X(return1) X(                                                                                                           \

@@ -242,7 +242,8 @@ class Translator {
 #define RULES(X)                                                                                                       \
   X(nop)                                                                                                               \
   X(drop)                                                                                                              \
-  X(select) X(local_get) X(local_set) X(local_tee) X(global_get) X(global_set) X(table_get) X(table_set) X(table_size) \
+  X(select)                                                                                                            \
+  X(local_get) X(local_set) X(local_tee) X(global_get) X(global_set) X(table_get) X(table_set) X(table_size)           \
       X(table_grow) X(table_fill) X(table_copy) X(table_init) X(elem_drop) X(memory_size) X(memory_grow)               \
           X(memory_fill) X(memory_copy) X(memory_init) X(data_drop) X(i32_const) X(v128_const) X(ref_null)             \
               X(ref_is_null) X(ref_func) X(ref_eq) X(ref_as_non_null) X(ref_i31) X(i31_get_s) X(i31_get_u) X(ref_test) \

@@ -23,9 +23,9 @@ CheckHandler set_check_handler(CheckHandler handler);
 }  // namespace parallax
 
 // CHECK(cond, "I2: slot {} unmapped at {}", slot, site)
-#define CHECK(cond, ...)                                                                  \
-  do {                                                                                    \
-    if (!(cond)) [[unlikely]]                                                             \
+#define CHECK(cond, ...)                                                                   \
+  do {                                                                                     \
+    if (!(cond)) [[unlikely]]                                                              \
       ::parallax::check_failed(__FILE__, __LINE__, ::parallax::text::format(__VA_ARGS__)); \
   } while (false)
 
@@ -38,5 +38,4 @@ CheckHandler set_check_handler(CheckHandler handler);
 #define DCHECK(cond, ...) CHECK(cond, __VA_ARGS__)
 #endif
 
-#define UNREACHABLE(...) \
-  ::parallax::check_failed(__FILE__, __LINE__, ::parallax::text::format(__VA_ARGS__))
+#define UNREACHABLE(...) ::parallax::check_failed(__FILE__, __LINE__, ::parallax::text::format(__VA_ARGS__))

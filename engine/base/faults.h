@@ -43,7 +43,8 @@ bool fault_fires_slow(Fault fault);
 
 // Whether the code at this place must now do the wrong thing.
 inline bool fault_fires(Fault fault) {
-  if (g_fault.active != fault) [[likely]] return false;
+  if (g_fault.active != fault) [[likely]]
+    return false;
   return fault_fires_slow(fault);
 }
 

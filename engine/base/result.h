@@ -44,12 +44,12 @@ inline std::unexpected<Error> fail(ErrorCode code, uint64_t offset, std::string 
 }  // namespace parallax
 
 // Evaluates to the value of a Result, or returns its error. Works for Result<void> too.
-#define TRY(...)                                                         \
-  ({                                                                     \
-    auto try_result_ = (__VA_ARGS__);                                    \
-    if (!try_result_.has_value()) [[unlikely]]                           \
-      return std::unexpected(std::move(try_result_).error());            \
-    ::parallax::detail::unwrap(std::move(try_result_));                  \
+#define TRY(...)                                              \
+  ({                                                          \
+    auto try_result_ = (__VA_ARGS__);                         \
+    if (!try_result_.has_value()) [[unlikely]]                \
+      return std::unexpected(std::move(try_result_).error()); \
+    ::parallax::detail::unwrap(std::move(try_result_));       \
   })
 
 namespace parallax::detail {
