@@ -47,36 +47,37 @@ extern const BranchHandlers kBranchNull;  // reference b; "when" is null
 // Lane forms take a second Ins: its a is the vector operand, its b the lane.
 Handler memory_handler(wasm::Opcode op);
 
-#define INTERP_OP_LIST(X)                                                                                                                \
-  /* Moves: a = b; a = imm; slots a .. a+b-1 = 0. *2 move two slots; const2's imm points to them. */                                     \
-  X(copy)                                                                                                                                \
-  X(copy2)                                                                                                                               \
-  X(const) X(const2) X(zero_range) X(select) X(                                                                                          \
-      select2) /* Control: distance d; condition b. br_table: index b, c labels before the default, imm points to distances. */          \
-      X(jump) X(jump_loop) X(br_table) X(fuel) X(unreachable) /* Results: b; c slots from b. */                                          \
-      X(return0) X(return1) X(                                                                                                           \
-          return_n) /* Calls: args at a; imm is the Func, or the Table with index b and type c; call_ref: reference b. */                \
-      X(call) X(call_indirect) X(call_ref) X(tail_call) X(tail_call_indirect)                                                            \
-          X(tail_call_ref) /* Exceptions: args at a, imm is the Tag; reference b. */                                                     \
-      X(throw) X(                                                                                                                        \
-          throw_ref) /* Variables and tables: imm is the Global or Table. get: a; set: b; table.get a = [b]; table.set [a] = b. */       \
-      X(global_get) X(global_get2) X(global_set) X(global_set2) X(table_get) X(table_set) X(table_size) X(                               \
-          table_grow) X(table_fill) X(table_copy) X(table_init)                                                                          \
-          X(elem_drop) /* Memory: args at a, imm is the Memory (copy: source in the second Ins; init: Instance, segment b, memory c). */ \
-      X(memory_size) X(memory_grow) X(memory_fill) X(memory_copy) X(memory_init)                                                         \
-          X(data_drop) /* References: a = f(b). i31: b. */                                                                               \
-      X(ref_is_null) X(ref_eq) X(ref_as_non_null) X(ref_i31) X(i31_get_s)                                                                \
-          X(i31_get_u) /* ref.cast (ref i31) and i31.get of its result in one. */                                                        \
-      X(i31_cast_get_s)                                                                                                                  \
-          X(i31_cast_get_u) /* Structs: new: a, args at b, imm is the TypeInfo. get: a = b.c; set: a.c = b. */                           \
-      X(struct_new) X(struct_new_any) X(struct_new_default) X(struct_get) X(struct_get8_s) X(struct_get16_s) X(                          \
-          struct_get_v128) X(struct_set) X(struct_set8) X(struct_set16)                                                                  \
-          X(struct_set_v128) /* Arrays: get: a = b[c]; set: a[b] = c. new: a, args at b, imm is the TypeInfo. Bulk: args at a. */        \
-      X(array_new) X(array_new_default) X(array_new_fixed) X(array_new_data) X(array_new_elem) X(array_get) X(                           \
-          array_get8_s) X(array_get16_s) X(array_get_v128) X(array_set) X(array_set8) X(array_set16) X(array_set_v128)                   \
-          X(array_len) X(array_fill) X(array_copy) X(array_init_data) X(                                                                 \
-              array_init_elem) /* Hooks, emitted only when they are set: b = reference slots of this place; value: slot b of kind a. */  \
-      X(hook_safepoint) X(hook_enter) X(hook_leave) X(hook_value) X(leave_run)
+// clang-format off
+#define INTERP_OP_LIST(X)                                                                                              \
+  /* Moves: a = b; a = imm; slots a .. a+b-1 = 0. *2 move two slots; const2's imm points to them. */                   \
+  X(copy) X(copy2) X(const) X(const2) X(zero_range) X(select) X(select2)                                               \
+  /* Control: distance d; condition b. br_table: index b, c labels before the default, imm points to distances. */     \
+  X(jump) X(jump_loop) X(br_table) X(fuel) X(unreachable)                                                              \
+  /* Results: b; c slots from b. */                                                                                    \
+  X(return0) X(return1) X(return_n)                                                                                    \
+  /* Calls: args at a; imm is the Func, or the Table with index b and type c; call_ref: reference b. */                \
+  X(call) X(call_indirect) X(call_ref) X(tail_call) X(tail_call_indirect) X(tail_call_ref)                             \
+  /* Exceptions: args at a, imm is the Tag; reference b. */                                                            \
+  X(throw) X(throw_ref)                                                                                                \
+  /* Variables and tables: imm is the Global or Table. get: a; set: b; table.get a = [b]; table.set [a] = b. */        \
+  X(global_get) X(global_get2) X(global_set) X(global_set2) X(table_get) X(table_set) X(table_size) X(table_grow)      \
+  X(table_fill) X(table_copy) X(table_init) X(elem_drop)                                                               \
+  /* Memory: args at a, imm is the Memory (copy: source in the second Ins; init: Instance, segment b, memory c). */    \
+  X(memory_size) X(memory_grow) X(memory_fill) X(memory_copy) X(memory_init) X(data_drop)                              \
+  /* References: a = f(b). i31: b. */                                                                                  \
+  X(ref_is_null) X(ref_eq) X(ref_as_non_null) X(ref_i31) X(i31_get_s) X(i31_get_u)                                     \
+  /* ref.cast (ref i31) and i31.get of its result in one. */                                                           \
+  X(i31_cast_get_s) X(i31_cast_get_u)                                                                                  \
+  /* Structs: new: a, args at b, imm is the TypeInfo. get: a = b.c; set: a.c = b. */                                   \
+  X(struct_new) X(struct_new_any) X(struct_new_default) X(struct_get) X(struct_get8_s) X(struct_get16_s)               \
+  X(struct_get_v128) X(struct_set) X(struct_set8) X(struct_set16) X(struct_set_v128)                                   \
+  /* Arrays: get: a = b[c]; set: a[b] = c. new: a, args at b, imm is the TypeInfo. Bulk: args at a. */                 \
+  X(array_new) X(array_new_default) X(array_new_fixed) X(array_new_data) X(array_new_elem) X(array_get)                \
+  X(array_get8_s) X(array_get16_s) X(array_get_v128) X(array_set) X(array_set8) X(array_set16) X(array_set_v128)       \
+  X(array_len) X(array_fill) X(array_copy) X(array_init_data) X(array_init_elem)                                       \
+  /* Hooks, emitted only when they are set: b = reference slots of this place; value: slot b of kind a. */             \
+  X(hook_safepoint) X(hook_enter) X(hook_leave) X(hook_value) X(leave_run)
+// clang-format on
 
 #define DECLARE(name) INTERP_HANDLER(op_##name);
 INTERP_OP_LIST(DECLARE)

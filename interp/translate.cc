@@ -171,39 +171,30 @@ uint64_t Translator::cast_target(ValType type) {
 
 // --- The table ---------------------------------------------------------------------------------------------------
 
+// clang-format off
 #define RULE_ROWS(X)                                                                                                   \
-  X(Nop, nop)                                                                                                          \
-  X(Drop, drop)                                                                                                        \
-  X(Select, select) X(SelectTyped, select) X(LocalGet, local_get) X(LocalSet, local_set) X(LocalTee, local_tee)        \
-      X(GlobalGet, global_get) X(GlobalSet, global_set) X(TableGet, table_get) X(TableSet, table_set)                  \
-          X(TableSize, table_size) X(TableGrow, table_grow) X(TableFill, table_fill) X(TableCopy, table_copy) X(       \
-              TableInit, table_init) X(ElemDrop, elem_drop) X(MemorySize, memory_size) X(MemoryGrow, memory_grow)      \
-              X(MemoryFill, memory_fill) X(MemoryCopy, memory_copy) X(MemoryInit, memory_init) X(DataDrop, data_drop)  \
-                  X(I32Const, i32_const) X(I64Const, i32_const) X(F32Const, i32_const) X(F64Const, i32_const) X(       \
-                      V128Const, v128_const) X(RefNull, ref_null) X(RefIsNull, ref_is_null) X(RefFunc, ref_func)       \
-                      X(RefEq, ref_eq) X(RefAsNonNull, ref_as_non_null) X(RefI31, ref_i31) X(I31GetS, i31_get_s) X(    \
-                          I31GetU, i31_get_u) X(RefTest, ref_test) X(RefTestNull, ref_test) X(RefCast, ref_cast)       \
-                          X(RefCastNull, ref_cast) X(AnyConvertExtern, convert) X(ExternConvertAny, convert) X(        \
-                              StructNew, struct_new) X(StructNewDefault, struct_new_default) X(StructGet, struct_get)  \
-                              X(StructGetS, struct_get) X(StructGetU, struct_get) X(StructSet, struct_set)             \
-                                  X(ArrayNew, array_new) X(ArrayNewDefault, array_new_default)                         \
-                                      X(ArrayNewFixed, array_new_fixed) X(ArrayNewData, array_new_data)                \
-                                          X(ArrayNewElem, array_new_elem) X(ArrayGet, array_get) X(                    \
-                                              ArrayGetS, array_get) X(ArrayGetU, array_get)                            \
-                                              X(ArraySet, array_set) X(ArrayLen, array_len) X(ArrayFill, array_fill)   \
-                                                  X(ArrayCopy, array_copy) X(ArrayInitData, array_init_data)           \
-                                                      X(ArrayInitElem, array_init_elem) X(Call, call)                  \
-                                                          X(CallIndirect, call_indirect) X(CallRef, call_ref) X(       \
-                                                              ReturnCall, return_call) X(ReturnCallIndirect,           \
-                                                                                         return_call_indirect)         \
-                                                              X(ReturnCallRef, return_call_ref) X(                     \
-                                                                  Unreachable, unreachable) X(Throw, throw_tag)        \
-                                                                  X(ThrowRef, throw_ref) X(Rethrow, rethrow) X(Br, br) \
-                                                                      X(BrIf, br_if) X(BrTable, br_table)              \
-                                                                          X(Return, ret) X(BrOnNull, br_on_null)       \
-                                                                              X(BrOnNonNull, br_on_non_null)           \
-                                                                                  X(BrOnCast, br_on_cast)              \
-                                                                                      X(BrOnCastFail, br_on_cast)
+  X(Nop, nop) X(Drop, drop) X(Select, select) X(SelectTyped, select) X(LocalGet, local_get)                            \
+  X(LocalSet, local_set) X(LocalTee, local_tee) X(GlobalGet, global_get) X(GlobalSet, global_set)                      \
+  X(TableGet, table_get) X(TableSet, table_set) X(TableSize, table_size) X(TableGrow, table_grow)                      \
+  X(TableFill, table_fill) X(TableCopy, table_copy) X(TableInit, table_init) X(ElemDrop, elem_drop)                    \
+  X(MemorySize, memory_size) X(MemoryGrow, memory_grow) X(MemoryFill, memory_fill) X(MemoryCopy, memory_copy)          \
+  X(MemoryInit, memory_init) X(DataDrop, data_drop) X(I32Const, i32_const) X(I64Const, i32_const)                      \
+  X(F32Const, i32_const) X(F64Const, i32_const) X(V128Const, v128_const) X(RefNull, ref_null)                          \
+  X(RefIsNull, ref_is_null) X(RefFunc, ref_func) X(RefEq, ref_eq) X(RefAsNonNull, ref_as_non_null)                     \
+  X(RefI31, ref_i31) X(I31GetS, i31_get_s) X(I31GetU, i31_get_u) X(RefTest, ref_test) X(RefTestNull, ref_test)         \
+  X(RefCast, ref_cast) X(RefCastNull, ref_cast) X(AnyConvertExtern, convert) X(ExternConvertAny, convert)              \
+  X(StructNew, struct_new) X(StructNewDefault, struct_new_default) X(StructGet, struct_get)                            \
+  X(StructGetS, struct_get) X(StructGetU, struct_get) X(StructSet, struct_set) X(ArrayNew, array_new)                  \
+  X(ArrayNewDefault, array_new_default) X(ArrayNewFixed, array_new_fixed) X(ArrayNewData, array_new_data)              \
+  X(ArrayNewElem, array_new_elem) X(ArrayGet, array_get) X(ArrayGetS, array_get) X(ArrayGetU, array_get)               \
+  X(ArraySet, array_set) X(ArrayLen, array_len) X(ArrayFill, array_fill) X(ArrayCopy, array_copy)                      \
+  X(ArrayInitData, array_init_data) X(ArrayInitElem, array_init_elem) X(Call, call)                                    \
+  X(CallIndirect, call_indirect) X(CallRef, call_ref) X(ReturnCall, return_call)                                       \
+  X(ReturnCallIndirect, return_call_indirect) X(ReturnCallRef, return_call_ref) X(Unreachable, unreachable)            \
+  X(Throw, throw_tag) X(ThrowRef, throw_ref) X(Rethrow, rethrow) X(Br, br) X(BrIf, br_if) X(BrTable, br_table)         \
+  X(Return, ret) X(BrOnNull, br_on_null) X(BrOnNonNull, br_on_non_null) X(BrOnCast, br_on_cast)                        \
+  X(BrOnCastFail, br_on_cast)
+// clang-format on
 
 const std::array<Translator::Rule, wasm::kOpcodeCount>& Translator::rules() {
   static const auto kRules = [] {

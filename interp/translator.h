@@ -239,20 +239,18 @@ class Translator {
   void i31_get(Handler plain, Handler with_cast);
 
   // --- Rules, one per instruction that is not in a family ---
+  // clang-format off
 #define RULES(X)                                                                                                       \
-  X(nop)                                                                                                               \
-  X(drop)                                                                                                              \
-  X(select)                                                                                                            \
-  X(local_get) X(local_set) X(local_tee) X(global_get) X(global_set) X(table_get) X(table_set) X(table_size)           \
-      X(table_grow) X(table_fill) X(table_copy) X(table_init) X(elem_drop) X(memory_size) X(memory_grow)               \
-          X(memory_fill) X(memory_copy) X(memory_init) X(data_drop) X(i32_const) X(v128_const) X(ref_null)             \
-              X(ref_is_null) X(ref_func) X(ref_eq) X(ref_as_non_null) X(ref_i31) X(i31_get_s) X(i31_get_u) X(ref_test) \
-                  X(ref_cast) X(convert) X(struct_new) X(struct_new_default) X(struct_get) X(struct_set) X(array_new)  \
-                      X(array_new_default) X(array_new_fixed) X(array_new_data) X(array_new_elem) X(array_get)         \
-                          X(array_set) X(array_len) X(array_fill) X(array_copy) X(array_init_data) X(array_init_elem)  \
-                              X(call) X(call_indirect) X(call_ref) X(return_call) X(return_call_indirect)              \
-                                  X(return_call_ref) X(unreachable) X(throw_tag) X(throw_ref) X(rethrow) X(br)         \
-                                      X(br_if) X(br_table) X(ret) X(br_on_null) X(br_on_non_null) X(br_on_cast)
+  X(nop) X(drop) X(select) X(local_get) X(local_set) X(local_tee) X(global_get) X(global_set) X(table_get)             \
+  X(table_set) X(table_size) X(table_grow) X(table_fill) X(table_copy) X(table_init) X(elem_drop) X(memory_size)       \
+  X(memory_grow) X(memory_fill) X(memory_copy) X(memory_init) X(data_drop) X(i32_const) X(v128_const) X(ref_null)      \
+  X(ref_is_null) X(ref_func) X(ref_eq) X(ref_as_non_null) X(ref_i31) X(i31_get_s) X(i31_get_u) X(ref_test)             \
+  X(ref_cast) X(convert) X(struct_new) X(struct_new_default) X(struct_get) X(struct_set) X(array_new)                  \
+  X(array_new_default) X(array_new_fixed) X(array_new_data) X(array_new_elem) X(array_get) X(array_set)                \
+  X(array_len) X(array_fill) X(array_copy) X(array_init_data) X(array_init_elem) X(call) X(call_indirect)              \
+  X(call_ref) X(return_call) X(return_call_indirect) X(return_call_ref) X(unreachable) X(throw_tag) X(throw_ref)       \
+  X(rethrow) X(br) X(br_if) X(br_table) X(ret) X(br_on_null) X(br_on_non_null) X(br_on_cast)
+// clang-format on
 #define DECLARE(name) void rule_##name(const Instr&, const InstrTypes&, const WalkView&);
   RULES(DECLARE)
 #undef DECLARE
