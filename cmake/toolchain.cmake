@@ -10,7 +10,7 @@ set(PARALLAX_FUZZING_ENGINE "$ENV{LIB_FUZZING_ENGINE}" CACHE STRING
 option(PARALLAX_FUZZER_COVERAGE "Instrument for libFuzzer (-fsanitize=fuzzer-no-link)" OFF)
 option(PARALLAX_COVERAGE "Instrument for llvm-cov" OFF)
 option(PARALLAX_STATIC_LIBRARIES "Prefer static libraries of the distribution (for binaries that run elsewhere)" OFF)
-option(PARALLAX_BUILD_TESTS "Build unit tests, tests/ and bench/" ON)
+option(PARALLAX_BUILD_TESTS "Build unit tests, tests/ and bench/" ${PROJECT_IS_TOP_LEVEL})
 
 if(NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang" OR CMAKE_CXX_COMPILER_VERSION VERSION_LESS 19)
   message(FATAL_ERROR "Parallax needs Clang 19 or later (found ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION}). "
@@ -34,7 +34,8 @@ endif()
 
 # Everything of ours links parallax_flags.
 add_library(parallax_flags INTERFACE)
-target_include_directories(parallax_flags INTERFACE ${CMAKE_SOURCE_DIR})
+target_compile_features(parallax_flags INTERFACE cxx_std_23)
+target_include_directories(parallax_flags INTERFACE ${PROJECT_SOURCE_DIR})
 target_compile_options(parallax_flags INTERFACE
     -Wall -Wextra -Wpedantic
     # Idioms of ours: TRY (statement expression), designated initialisers in tables, tables expanded from .def files.
