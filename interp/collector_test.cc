@@ -6,6 +6,7 @@ namespace parallax::interp {
 
 struct StorePeer {
   static Word word(Store& store, const wasm::Value& value) { return *store.word_of_ref(value.ref); }
+  static Code& running_code(Store& store) { return const_cast<Code&>(*store.machine_.top->code); }
 };
 
 namespace testing {
@@ -184,6 +185,27 @@ TEST(Verifier, SeesAValueOfAnotherType) {
   const auto verdict = f.store->verify();
   ASSERT_FALSE(verdict.has_value());
   EXPECT_THAT(verdict.error().message, ::testing::StartsWith("I3: field 1 of struct"));
+}
+
+TEST(Verifier, SeesAFrameSlotThatIsListedButHoldsNoReference) {
+  Fixture f;
+  Result<> before, during, after;
+  const Extern host = f.store->make_func(f.func_type({}, {}), [&](wasm::Embedding& embedding, std::span<const Value>) {
+    Code& code = StorePeer::running_code(static_cast<Store&>(embedding));
+    before = embedding.verify();
+    code.ref_locals.push_back(0);
+    during = embedding.verify();
+    code.ref_locals.pop_back();
+    after = embedding.verify();
+    return Outcome::ok();
+  });
+  const auto m =
+      f.instantiate(R"((module (import "h" "f" (func $h)) (func (export "f") (param i32) (call $h))))", {host});
+  EXPECT_TRUE(f.call(m, "f", {Value::i32(0x1230)}).returned());
+  EXPECT_TRUE(before.has_value());
+  ASSERT_FALSE(during.has_value());
+  EXPECT_THAT(during.error().message, ::testing::StartsWith("I2: slot 0 of function 1"));
+  EXPECT_TRUE(after.has_value());
 }
 
 }  // namespace
