@@ -54,11 +54,8 @@ std::string_view line_at(std::string_view text, size_t at) { return text.substr(
 
 }  // namespace
 
-std::string own_program() {
-  char path[4096];
-  const ssize_t length = ::readlink("/proc/self/exe", path, sizeof path);
-  return length > 0 ? std::string(path, static_cast<size_t>(length)) : "/proc/self/exe";
-}
+// Not the path behind the link: that may meanwhile be another build, or gone.
+std::string own_program() { return "/proc/self/exe"; }
 
 uint64_t resident_bytes(int pid) {
   char path[64];

@@ -50,7 +50,10 @@ std::string readme(const Record& record, const std::string& name) {
 }
 
 std::string occurrence(const Record& record) {
-  return json({{"origin", record.origin}, {"executors", record.executors}, {"difference", record.difference}})
+  return json({{"origin", record.origin},
+               {"executors", record.executors},
+               {"difference", record.difference},
+               {"fault", record.fault}})
              .dump(-1, ' ', false, json::error_handler_t::replace) +
          "\n";
 }
@@ -125,7 +128,10 @@ Result<Record> record_from_json(std::string_view text) {
 }
 
 std::string folder_name(const Record& record) {
-  return text::format("{}-{:016x}", to_string(record.kind), XXH64(record.signature.data(), record.signature.size(), 0));
+  // A planted fault never hides a real bug that shows itself in the same way.
+  const uint64_t fault = record.fault.empty() ? 0 : XXH64(record.fault.data(), record.fault.size(), 0);
+  return text::format("{}-{:016x}", to_string(record.kind),
+                      XXH64(record.signature.data(), record.signature.size(), fault));
 }
 
 Result<Written> write_finding(const std::string& findings, const Record& record, std::span<const uint8_t> envelope,

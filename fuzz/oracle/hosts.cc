@@ -215,6 +215,18 @@ Hosts::Hosts(Embedding& store, std::shared_ptr<wasm::TypeStore> types, Observati
     : state_(std::make_unique<State>(store, std::move(types), out)) {}
 Hosts::~Hosts() = default;
 
+namespace {
+
+// A store answers id 0 when its budget or the machine's memory does not allow what is imported.
+Result<Extern> made(const Extern& item, const wasm::Import& import) {
+  if (item.id != 0) return item;
+  return fail(ErrorCode::kLimit, import.offset,
+              text::format("the host cannot make import {} {}: too large", text::quoted(import.module),
+                           text::quoted(import.name)));
+}
+
+}  // namespace
+
 Result<Extern> Hosts::make_import(const wasm::Module& module, const wasm::Import& import, uint32_t instance_number,
                                   uint32_t import_number) {
   State& state = *state_;
@@ -259,10 +271,10 @@ Result<Extern> Hosts::make_import(const wasm::Module& module, const wasm::Import
     }
     case ExternKind::kTable: {
       const wasm::TableType& type = module.tables[import.index].type;
-      if (type.element.is_defaultable()) return state.store.make_table(type, Value::zero(type.element));
+      if (type.element.is_defaultable()) return made(state.store.make_table(type, Value::zero(type.element)), import);
       break;
     }
-    case ExternKind::kMemory: return state.store.make_memory(module.memories[import.index].type);
+    case ExternKind::kMemory: return made(state.store.make_memory(module.memories[import.index].type), import);
   }
   return fail(
       ErrorCode::kUnlinkable, import.offset,

@@ -64,7 +64,10 @@ struct WorkerProcess {
 
 class Supervisor {
  public:
-  explicit Supervisor(const CampaignOptions& options) : options_(options), workers_(options.jobs) {}
+  explicit Supervisor(const CampaignOptions& options) : options_(options), workers_(options.jobs) {
+    if (options.corpus.empty()) return;
+    if (const auto files = files_below(options.corpus)) corpus_size_ = files->size();
+  }
   ~Supervisor() {
     for (WorkerProcess& worker : workers_) {
       if (worker.pid > 0) ::kill(worker.pid, SIGKILL);
@@ -256,6 +259,10 @@ class Supervisor {
   }
 
   void note(const std::string& signature, const std::string& difference, const std::string& folder) {
+    if (folder.starts_with('!')) {
+      ++report_.unwritten;
+      complain(text::format("a finding could not be written: {}", folder.substr(1)));
+    }
     for (FoundRow& row : report_.found) {
       if (row.signature != signature) continue;
       ++row.count;
@@ -282,10 +289,8 @@ class Supervisor {
     }
     const int signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     const int code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
-    if (code == kUsage || code == kEnvironment || code == 127) {
-      if (slot.counts[0].load() == 0)
-        return fail(ErrorCode::kIo, 0, text::format("a worker did not start: {}", error_output(worker)));
-    }
+    if (code == kUsage || code == kEnvironment || code == 127)
+      return fail(ErrorCode::kIo, 0, text::format("a worker did not start: {}", error_output(worker)));
     note_death(number, signal, code, nullptr);
     return next(number);
   }
@@ -348,9 +353,10 @@ class Supervisor {
     WorkerSlot& slot = slots_[number];
     const uint64_t index = slot.index.load();
     const auto stage = static_cast<Stage>(slot.stage.load());
+    const bool from_corpus = index < corpus_size_;
     const bool generating = stage == Stage::kGenerate;
-    const bool binaryen =
-        fuzz::generator_at(options_.generator, options_.seed, index) == fuzz::GeneratorKind::kBinaryen;
+    const bool binaryen = !from_corpus && fuzz::generator_at(options_.generator, options_.seed, index - corpus_size_) ==
+                                              fuzz::GeneratorKind::kBinaryen;
     if (generating && binaryen) {
       const char* reason = why == nullptr                      ? "generator-abort"
                            : *why == fuzz::FindingClass::kHang ? "generator-hang"
@@ -367,6 +373,11 @@ class Supervisor {
     const std::string where = place(slot, envelope ? &subject : nullptr);
     const std::string output = error_output(workers_[number]);
     triage::Death death = triage::explain_death(signal, code, output, where);
+    if (signal == SIGKILL && why == nullptr && envelope && !dies_again(*envelope)) {
+      ++report_.reasons["inconclusive: worker killed from outside"];
+      ++report_.counts[static_cast<size_t>(Count::kInconclusive)];
+      return;
+    }
     if (why != nullptr) {
       death = {*why, text::format("{}|{}", to_string(*why), where),
                *why == fuzz::FindingClass::kHang
@@ -397,10 +408,18 @@ class Supervisor {
           .stage = where};
       const std::vector<uint8_t> bytes = envelope ? std::move(*envelope) : std::vector<uint8_t>();
       const auto written = triage::write_finding(options_.findings, record, bytes, output);
-      if (written) folder = written->folder;
-      if (!written) complain(written.error().message);
+      folder = written ? written->folder : text::format("!{}", written.error().message);
     }
     note(death.signature, fuzz::one_line(death.difference), folder);
+  }
+
+  // Whether a case ends its process again: a SIGKILL may have come from anybody.
+  bool dies_again(const std::vector<uint8_t>& envelope) {
+    const std::string path = text::format("/tmp/parallax-again-{}", ::getpid());
+    if (!write_file(path, {reinterpret_cast<const char*>(envelope.data()), envelope.size()})) return true;
+    const auto seen = replay_case(path, options_.fault, options_.executors, options_.case_seconds);
+    ::unlink(path.c_str());
+    return !seen || seen->finding;
   }
 
   // The case at an index as an envelope, made in a child: what killed the worker shall not kill us.
@@ -477,6 +496,7 @@ class Supervisor {
   const CampaignOptions& options_;
   std::vector<WorkerProcess> workers_;
   WorkerSlot* slots_ = nullptr;
+  uint64_t corpus_size_ = 0;  // the first cases are files, generated ones follow
   int shared_ = -1;
   Clock::time_point begin_ = Clock::now();
   uint32_t looks_left_ = 64;  // second, armed runs of cases that killed a worker
@@ -519,6 +539,7 @@ std::string to_json(const CampaignOptions& options, const CampaignReport& report
               {"reasons", report.reasons},
               {"found", found},
               {"restarts", report.restarts},
+              {"unwritten", report.unwritten},
               {"recycled", report.recycled},
               {"rss_begin", report.rss_begin},
               {"rss_end", report.rss_end},
@@ -546,6 +567,7 @@ std::string to_text(const CampaignOptions& options, const CampaignReport& report
   for (const auto& [reason, times] : report.reasons) out += text::format("  {:>8}  {}\n", times, reason);
   out += text::format("  workers: {} restarted, {} recycled; resident memory of the first {} MiB, at the end {} MiB\n",
                       report.restarts, report.recycled, report.rss_begin >> 20, report.rss_end >> 20);
+  if (report.unwritten != 0) out += text::format("  {} findings could not be written\n", report.unwritten);
   for (const FoundRow& row : report.found) {
     out += text::format("{} x{} after {:.1f} s\n    {}\n", row.signature, row.count, row.first_seconds, row.difference);
     if (row.folder != "-") out += text::format("    {}\n", row.folder);

@@ -90,6 +90,7 @@ struct CampaignReport {
   std::array<uint64_t, kCounts> counts{};
   std::map<std::string, uint64_t> reasons;
   std::vector<FoundRow> found;  // in order of first appearance
+  uint64_t unwritten = 0;       // findings that could not be put on disk
   uint64_t restarts = 0, recycled = 0;
   uint64_t rss_begin = 0, rss_end = 0;  // of the first worker, after its first hundred cases and at the end
   bool interrupted = false;

@@ -36,7 +36,7 @@ Result<fuzz::Case> case_at(const CampaignOptions& options, const std::vector<std
                            uint64_t index) {
   fuzz::Case subject;
   if (index < corpus_files.size()) {
-    const auto bytes = TRY(read_file(corpus_files[index]));
+    const auto bytes = TRY(read_module(corpus_files[index]));
     subject = TRY(fuzz::read_envelope(bytes));
     subject.origin = corpus_files[index];
   } else {
@@ -134,8 +134,7 @@ class Worker {
     std::string folder = "-";
     if (!options_.findings.empty()) {
       const auto written = triage::write_finding(options_.findings, record, envelope, log);
-      folder = written ? written->folder : "-";
-      if (!written) complain(written.error().message);
+      folder = written ? written->folder : text::format("!{}", written.error().message);
     }
     std::printf("%s\t%s\t%s\n", record.signature.c_str(), folder.c_str(), fuzz::one_line(record.difference).c_str());
     std::fflush(stdout);

@@ -26,6 +26,7 @@ int run(const FuzzArgs& args) {
   } else {
     std::fputs(to_text(args.campaign, *report).c_str(), stdout);
   }
+  if (report->unwritten != 0) return kEnvironment;
   return report->found.empty() ? kDone : kFound;
 }
 
@@ -39,6 +40,7 @@ void add_fuzz(CLI::App& command, int& exit_code) {
   command.add_option("--time", args->campaign.seconds,
                      "stop after this many seconds (default: when told to, or after --runs)");
   command.add_option("--case-timeout", args->campaign.case_seconds, "seconds after which a case counts as hanging")
+      ->check(CLI::Range(0.1, 1e6))
       ->capture_default_str();
   command.add_flag("--stop-at-first", args->campaign.stop_at_first, "stop at the first finding");
   command.add_flag("--quiet", args->campaign.quiet, "no status lines");

@@ -62,7 +62,8 @@ struct Told {
 Told tell(const Item& item, const Replayed& seen) {
   if (!item.expected)
     return seen.finding ? Told{kFound, "FINDING"} : Told{kDone, seen.reason.empty() ? "agreed" : seen.reason};
-  if (!seen.finding) return {kDone, "not reproduced"};
+  if (!seen.finding && seen.reason.starts_with("rejected")) return {kUsage, "not judged: " + seen.reason};
+  if (!seen.finding) return {kDone, seen.reason.empty() ? "not reproduced" : "not reproduced: " + seen.reason};
   if (seen.signature == item.expected->symptom || seen.signature == item.expected->signature)
     return {kFound, "reproduced"};
   // The place of a death is coarser here than in a campaign: it lacks the executor.
@@ -82,7 +83,8 @@ int run(const ReplayArgs& args) {
       continue;
     }
     for (const Item& item : *items) {
-      const std::string fault = !args.fault.empty() ? args.fault : item.expected ? item.expected->fault : "";
+      const std::string wanted = !args.fault.empty() ? args.fault : item.expected ? item.expected->fault : "";
+      const std::string fault = wanted == "none" ? "" : wanted;
       const auto seen = replay_case(item.file, fault, args.executors, args.seconds);
       if (!seen) {
         code = std::max<int>(code, complain(item.shown, seen.error()));
@@ -116,8 +118,9 @@ void add_replay(CLI::App& command, int& exit_code) {
   auto args = std::make_shared<ReplayArgs>();
   command.add_option("PATH", args->paths, "findings, folders of findings, cases, modules")->required();
   command.add_option("--executors", args->executors, "instead of those the case names")->delimiter(',');
-  command.add_option("--fault", args->fault, "plant this fault (default: the one that was on)");
+  command.add_option("--fault", args->fault, "plant this fault, or none (default: the one that was on)");
   command.add_option("--case-timeout", args->seconds, "seconds after which a case counts as hanging")
+      ->check(CLI::Range(0.1, 1e6))
       ->capture_default_str();
   command.add_flag("--log", args->log, "print what each side did");
   command.add_flag("--json", args->json, "answer as JSON");

@@ -33,6 +33,9 @@ int complain(std::string_view what, const Error& error) {
 
 namespace {
 
+// A module has 32-bit offsets; what is longer is no module, or never ends.
+constexpr size_t kMaxInput = size_t{1} << 30;
+
 Result<std::vector<uint8_t>> read_all(int fd) {
   std::vector<uint8_t> bytes;
   size_t used = 0;
@@ -43,6 +46,7 @@ Result<std::vector<uint8_t>> read_all(int fd) {
     if (got < 0) return fail(ErrorCode::kIo, 0, text::format("cannot read: {}", std::strerror(errno)));
     if (got == 0) break;
     used += static_cast<size_t>(got);
+    if (used > kMaxInput) return fail(ErrorCode::kLimit, 0, text::format("is larger than {} MiB", kMaxInput >> 20));
   }
   bytes.resize(used);
   return bytes;
@@ -67,6 +71,7 @@ Result<std::vector<uint8_t>> read_file(const std::string& path) {
 
 Result<std::vector<uint8_t>> read_module(const std::string& path) {
   auto bytes = TRY(read_file(path));
+  if (bytes.empty()) return fail(ErrorCode::kIo, 0, "is empty");
   // A binary starts with a zero byte; text that has one before its first token is none anyway.
   const bool is_text = path.ends_with(".wat") || bytes[0] == '(' || bytes[0] == ';' || std::isspace(bytes[0]) != 0;
   if (bytes[0] == 0 || !is_text) return bytes;
@@ -74,13 +79,17 @@ Result<std::vector<uint8_t>> read_module(const std::string& path) {
 }
 
 Result<> write_file(const std::string& path, std::string_view content) {
-  const std::string temporary = text::format("{}.tmp{}", path, ::getpid());
+  // Devices, pipes and links are written through; only a file is replaced as a whole.
+  struct stat info;
+  const bool through = ::lstat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
+  const std::string temporary = through ? path : text::format("{}.tmp{}", path, ::getpid());
   std::FILE* file = std::fopen(temporary.c_str(), "wbe");
   if (file == nullptr) return fail(ErrorCode::kIo, 0, text::format("cannot write {}: {}", path, std::strerror(errno)));
   const bool written = std::fwrite(content.data(), 1, content.size(), file) == content.size();
-  if (std::fclose(file) != 0 || !written || std::rename(temporary.c_str(), path.c_str()) != 0) {
+  const bool closed = std::fclose(file) == 0;
+  if (!closed || !written || (!through && std::rename(temporary.c_str(), path.c_str()) != 0)) {
     const std::string why = std::strerror(errno);
-    ::unlink(temporary.c_str());
+    if (!through) ::unlink(temporary.c_str());
     return fail(ErrorCode::kIo, 0, text::format("cannot write {}: {}", path, why));
   }
   return {};

@@ -57,6 +57,9 @@ int main(int argc, char** argv) {
     const int code = app.exit(error);
     return code == 0 ? parallax::cli::kDone : parallax::cli::kUsage;
   }
-  std::fflush(stdout);
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    parallax::cli::complain("cannot write to the standard output");
+    return parallax::cli::kEnvironment;
+  }
   return exit_code;
 }

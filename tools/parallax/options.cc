@@ -1,6 +1,10 @@
 #include "tools/parallax/options.h"
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+
+#include <filesystem>
 
 #include "engine/base/faults.h"
 #include "engine/base/text.h"
@@ -22,6 +26,18 @@ void add_campaign_options(CLI::App& command, CampaignOptions& options, CampaignF
   command.add_option("--findings", options.findings, "folder for findings, one folder each");
   command.add_option("--corpus", options.corpus, "folder of cases to run before generating");
   command.add_option("--fault", options.fault, "plant this fault, NAME or NAME:SITE (docs/faults.md)");
+}
+
+// A campaign whose findings are lost at the end is worse than none.
+Result<> probe_findings(const std::string& folder) {
+  std::error_code error;
+  const bool is_new = std::filesystem::create_directories(folder, error);
+  if (error) return fail(ErrorCode::kIo, 0, text::format("{}: {}", folder, error.message()));
+  const std::string probe = text::format("{}/.probe-{}", folder, ::getpid());
+  const auto written = write_file(probe, "probe");
+  std::filesystem::remove(probe, error);
+  if (is_new) std::filesystem::remove(folder, error);
+  return written;
 }
 
 int apply(const CampaignFlags& flags, CampaignOptions& options) {
@@ -53,6 +69,12 @@ int apply(const CampaignFlags& flags, CampaignOptions& options) {
     if (!known) {
       complain(text::format("no such fault: '{}'", options.fault));
       return kUsage;
+    }
+  }
+  if (!options.findings.empty()) {
+    if (const auto writable = probe_findings(options.findings); !writable) {
+      complain(text::format("no place for findings: {}", writable.error().message));
+      return kEnvironment;
     }
   }
   if (!options.corpus.empty()) {
