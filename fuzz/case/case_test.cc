@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <string_view>
+
 namespace parallax::fuzz {
 namespace {
 
@@ -40,6 +43,17 @@ TEST(Envelope, BeginsWithTheFirstModuleUnchanged) {
   const Case subject = rich_case();
   const auto bytes = write_envelope(subject);
   EXPECT_TRUE(std::equal(subject.modules[0].begin(), subject.modules[0].end(), bytes.begin()));
+}
+
+TEST(Envelope, OfAnotherFormatIsRefused) {
+  auto bytes = write_envelope(rich_case());
+  const std::string_view key = "\"format\":1";
+  const auto at = std::search(bytes.begin(), bytes.end(), key.begin(), key.end());
+  ASSERT_NE(at, bytes.end());
+  at[9] = '2';
+  const auto read = read_envelope(bytes);
+  ASSERT_FALSE(read.has_value());
+  EXPECT_NE(read.error().message.find("format is 2"), std::string::npos) << read.error().message;
 }
 
 TEST(Envelope, PlainModuleIsACaseWithTheDefaultPlan) {

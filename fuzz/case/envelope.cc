@@ -4,6 +4,7 @@
 
 #include <cstring>
 
+#include "engine/base/text.h"
 #include "fuzz/case/case.h"
 
 namespace parallax::fuzz {
@@ -13,6 +14,7 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kSectionName = "parallax.case";
+constexpr uint64_t kFormat = 1;
 constexpr uint32_t kMaxModules = 64;
 constexpr size_t kMaxSteps = 100'000;
 
@@ -127,7 +129,7 @@ std::optional<Step> read_step(const json& from) {
 
 json to_json(const Case& subject) {
   const Configuration& configuration = subject.configuration;
-  json out = {{"format", 1},
+  json out = {{"format", kFormat},
               {"fuel", configuration.fuel},
               {"call_depth", configuration.call_depth},
               {"allocated_bytes", configuration.allocated_bytes},
@@ -144,6 +146,14 @@ json to_json(const Case& subject) {
 }
 
 Result<> from_json(const json& from, Case& subject) {
+  if (const uint64_t format = number(from, "format", 0); format != kFormat) {
+    return fail(ErrorCode::kMalformed, 0,
+                text::format("case section: its format is {}, this build reads format {}", format, kFormat));
+  }
+  for (const char* key : {"plan", "modules", "executors"}) {
+    if (from.contains(key) && !from[key].is_array())
+      return fail(ErrorCode::kMalformed, 0, text::format("case section: {} is not a list", text::quoted(key)));
+  }
   Configuration& configuration = subject.configuration;
   configuration.fuel = number(from, "fuel", configuration.fuel);
   configuration.call_depth = number(from, "call_depth", configuration.call_depth);

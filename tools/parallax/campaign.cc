@@ -66,7 +66,7 @@ class Supervisor {
  public:
   explicit Supervisor(const CampaignOptions& options) : options_(options), workers_(options.jobs) {
     if (options.corpus.empty()) return;
-    if (const auto files = files_below(options.corpus)) corpus_size_ = files->size();
+    if (const auto files = cases_below(options.corpus)) corpus_size_ = files->size();
   }
   ~Supervisor() {
     for (WorkerProcess& worker : workers_) {

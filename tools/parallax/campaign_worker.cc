@@ -161,7 +161,7 @@ int run_worker(const CampaignOptions& options, int fd, uint32_t number) {
   if (!options.fault.empty() && !choose_fault(options.fault)) return kUsage;
   std::vector<std::string> corpus;
   if (!options.corpus.empty()) {
-    if (auto files = files_below(options.corpus)) corpus = std::move(*files);
+    if (auto files = cases_below(options.corpus)) corpus = std::move(*files);
   }
   return Worker(options, static_cast<WorkerSlot*>(memory)[number], std::move(corpus)).loop();
 }

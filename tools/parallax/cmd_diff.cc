@@ -44,7 +44,7 @@ int run(const DiffArgs& args) {
   int code = kDone;
   nlohmann::json report = nlohmann::json::array();
   for (const std::string& path : args.paths) {
-    const auto files = files_below(path);
+    const auto files = cases_below(path);
     if (!files) return complain("", files.error());
     for (const std::string& file : *files) {
       const auto subject = read_case(file);

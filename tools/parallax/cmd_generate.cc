@@ -36,7 +36,7 @@ Result<> write_one(const GenerateArgs& args, const std::vector<std::string>& cor
 
 int run(const GenerateArgs& args) {
   std::vector<std::string> corpus;
-  if (!args.campaign.corpus.empty()) corpus = *files_below(args.campaign.corpus);
+  if (!args.campaign.corpus.empty()) corpus = *cases_below(args.campaign.corpus);
   std::error_code error, no_folder_yet;
   const bool to_folder = args.count != 1 || std::filesystem::is_directory(args.output, no_folder_yet);
   if (to_folder) std::filesystem::create_directories(args.output, error);

@@ -51,6 +51,7 @@ Result<std::vector<Item>> items_at(const std::string& path) {
     }
     items.push_back({folder, file, TRY(triage::read_finding(folder))});
   }
+  if (items.empty()) return fail(ErrorCode::kUsage, 0, text::format("{}: no cases there", path));
   return items;
 }
 

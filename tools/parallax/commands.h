@@ -41,10 +41,12 @@ Result<std::vector<uint8_t>> read_file(const std::string& path);
 // A module as binary: reads the file and, when it is WebAssembly text (.wat, or anything not starting like a binary but
 // like text), parses it.
 Result<std::vector<uint8_t>> read_module(const std::string& path);
-// Writes atomically (temporary file, then rename).
+// Writes a file atomically (temporary file, then rename); devices, pipes and links are written through.
 Result<> write_file(const std::string& path, std::string_view content);
 
 // The files to work on: a file is itself, a folder is all its regular files below, sorted. kIo when missing.
 Result<std::vector<std::string>> files_below(const std::string& path, std::string_view extension = "");
+// The cases below a path: of a finding only its case.wasm, of other folders every file. kUsage when there are none.
+Result<std::vector<std::string>> cases_below(const std::string& path);
 
 }  // namespace parallax::cli

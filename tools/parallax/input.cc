@@ -112,4 +112,13 @@ Result<std::vector<std::string>> files_below(const std::string& path, std::strin
   return files;
 }
 
+Result<std::vector<std::string>> cases_below(const std::string& path) {
+  std::vector<std::string> files = TRY(files_below(path));
+  std::erase_if(files, [](const fs::path& file) {
+    return file.filename() != "case.wasm" && fs::exists(file.parent_path() / "finding.json");
+  });
+  if (files.empty()) return fail(ErrorCode::kUsage, 0, text::format("{}: no cases there", path));
+  return files;
+}
+
 }  // namespace parallax::cli

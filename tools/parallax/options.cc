@@ -78,7 +78,7 @@ int apply(const CampaignFlags& flags, CampaignOptions& options) {
     }
   }
   if (!options.corpus.empty()) {
-    if (const auto files = files_below(options.corpus); !files) return complain("", files.error());
+    if (const auto files = cases_below(options.corpus); !files) return complain("", files.error());
   }
   return kDone;
 }
