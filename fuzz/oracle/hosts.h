@@ -10,8 +10,9 @@
 //   sleep(ms, id)             id, at once
 //   wasmtag (i32), jstag (externref)
 // Module "parallax" is for programs of our own: "collect" collects garbage; "echo" collects and gives its arguments back in
-// reverse order; "expect" compares what a program computed with what it knows to be right, a difference is a finding. Any other function answers with default values, or traps where its type has
-// none; other globals hold the value that Binaryen's hosts give them (externref) or a default.
+// reverse order; "expect" compares what a program computed with what it knows to be right, a difference is a finding
+// when the program is a generator's own (a mutated one knows nothing). Any other function answers with default values,
+// or traps where its type has none; other globals hold the value that Binaryen's hosts give them (externref) or a default.
 #pragma once
 
 #include <memory>
@@ -23,10 +24,12 @@
 
 namespace parallax::fuzz {
 
+enum class Expectations : uint8_t { kIgnored, kBelieved };
+
 class Hosts {
  public:
   // Host calls are recorded in `out`. Both must outlive every call into the store.
-  Hosts(wasm::Embedding& store, std::shared_ptr<wasm::TypeStore> types, Observation& out);
+  Hosts(wasm::Embedding& store, std::shared_ptr<wasm::TypeStore> types, Observation& out, Expectations expectations);
   ~Hosts();
 
   // An extern for one import, or an error when the host cannot make it (kUnlinkable).

@@ -57,7 +57,11 @@ bool is_inconclusive(OutcomeKind kind) {
 class Run {
  public:
   Run(const LoadedCase& subject, Embedding& store, const MakeStore& other, Observation& out)
-      : subject_(subject), store_(store), other_(other), out_(out), hosts_(store, subject.types, out) {}
+      : subject_(subject),
+        store_(store),
+        other_(other),
+        out_(out),
+        hosts_(store, subject.types, out, subject.claims_valid ? Expectations::kBelieved : Expectations::kIgnored) {}
 
   void all() {
     for (size_t i = 0; i < subject_.plan.size() && !out_.inconclusive; ++i) {
