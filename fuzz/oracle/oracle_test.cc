@@ -234,6 +234,22 @@ TEST(Oracle, HonestExecutorsAgree) {
   EXPECT_GT(verdict.objects, 2u);
 }
 
+TEST(Oracle, WrongExpectationIsAFindingOnlyOfAGeneratorsOwnProgram) {
+  wasm::ModuleBuilder m;
+  const auto expect = m.import_func("parallax", "expect", m.add_func_type({wasm::kI32, wasm::kI32}, {}));
+  const auto run = m.add_func(m.add_func_type({}, {}), {},
+                              CodeWriter().i32_const(1).i32_const(2).op(Opcode::Call, expect.raw).end());
+  m.add_export("run", ExternKind::kFunc, run.raw);
+  Case subject;
+  subject.modules = {m.encode()};
+  subject.claims_valid = true;
+  const Verdict own = judge_with(Lie::kNone, subject);
+  EXPECT_EQ(own.kind, VerdictKind::kFinding);
+  EXPECT_EQ(own.finding.kind, FindingClass::kExpectation);
+  subject.claims_valid = false;
+  EXPECT_EQ(judge_with(Lie::kNone, subject).kind, VerdictKind::kAgreed);
+}
+
 struct Expected {
   Lie lie;
   const char* signature;  // what it must start with
