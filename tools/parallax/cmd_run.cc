@@ -136,7 +136,7 @@ int run(RunArgs args) {
   store.set_budget({.fuel = args.fuel, .allocated_bytes = args.heap});
 
   fuzz::Observation seen;
-  fuzz::Hosts hosts(store, loaded->types, seen);
+  fuzz::Hosts hosts(store, loaded->types, seen, fuzz::Expectations::kIgnored);
   runtime::Wasi wasi(store, *loaded->types, wasi_options(args));
   const auto& module = loaded->modules.front();
   const auto imports = imports_of(*module, hosts, wasi);
