@@ -13,7 +13,8 @@ import fnmatch
 import pathlib
 import re
 import sys
-import tempfile
+
+import planted
 
 TOP = ("engine", "interp", "fuzz", "triage", "tools", "tests", "bench")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
@@ -85,52 +86,25 @@ def check(root):
     return problems
 
 
-def self_test():
-    files = {
-        "cmake/layers.txt": "engine/base:\nengine/gc: engine/base\ninterp: engine/base\ndata fuzz/faults\n"
-                            "fuzz: engine interp\nonly asmjit/: engine/gc/asm.h\n",
-        "engine/base/a.h": '#include "fuzz/faults/faults.def"\n#include "engine/base/b.h"\n',
-        "engine/base/b.h": "",
-        "engine/gc/heap.h": '#include "engine/base/a.h"\n',
-        "engine/gc/asm.h": "#include <asmjit/x86.h>\n",
-        "fuzz/faults/faults.def": "",
-        "interp/run_test.cc": '#include "engine/gc/heap.h"\n',
-    }
-    planted = {
-        "interp/run.h": ('#include "engine/gc/heap.h"\n', "interp may not include engine/gc/heap.h"),
-        "engine/base/up.cc": ('#include "engine/gc/heap.h"\n', "engine/base may not include"),
-        "engine/gc/near.h": ('#include "heap.h"\n', "not a file named from the repository root"),
-        "engine/gc/gone.h": ('#include "engine/gc/gone2.h"\n', "not a file named from the repository root"),
-        "engine/gc/lib.cc": ("#include <asmjit/core.h>\n", "is only for engine/gc/asm.h"),
-        "engine/new/thing.h": ("\n", "no rule"),
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        root = pathlib.Path(folder)
-
-        def write(name, text):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text)
-
-        for name, text in files.items():
-            write(name, text)
-        failures = [f"reported on a good tree: {problem}" for problem in check(root)]
-        for name, (text, expected) in planted.items():
-            write(name, text)
-            problems = check(root)
-            if len(problems) != 1 or expected not in problems[0]:
-                failures.append(f"planted {name}: expected '{expected}', got {problems}")
-            (root / name).unlink()
-    return failures
-
-
-def main(arguments):
-    if arguments == ["--self-test"]:
-        problems = self_test()
-    else:
-        problems = check(pathlib.Path(arguments[0] if arguments else pathlib.Path(__file__).parent.parent).resolve())
-    print("\n".join(problems), end="\n" if problems else "")
-    return 1 if problems else 0
+GOOD_TREE = {
+    "cmake/layers.txt": "engine/base:\nengine/gc: engine/base\ninterp: engine/base\ndata fuzz/faults\n"
+                        "fuzz: engine interp\nonly asmjit/: engine/gc/asm.h\n",
+    "engine/base/a.h": '#include "fuzz/faults/faults.def"\n#include "engine/base/b.h"\n',
+    "engine/base/b.h": "",
+    "engine/gc/heap.h": '#include "engine/base/a.h"\n',
+    "engine/gc/asm.h": "#include <asmjit/x86.h>\n",
+    "fuzz/faults/faults.def": "",
+    "interp/run_test.cc": '#include "engine/gc/heap.h"\n',
+}
+PLANTED = {
+    "interp/run.h": ('#include "engine/gc/heap.h"\n', "interp may not include engine/gc/heap.h"),
+    "engine/base/up.cc": ('#include "engine/gc/heap.h"\n', "engine/base may not include"),
+    "engine/gc/near.h": ('#include "heap.h"\n', "not a file named from the repository root"),
+    "engine/gc/gone.h": ('#include "engine/gc/gone2.h"\n', "not a file named from the repository root"),
+    "engine/gc/lib.cc": ("#include <asmjit/core.h>\n", "is only for engine/gc/asm.h"),
+    "engine/new/thing.h": ("\n", "no rule"),
+}
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(planted.main(check, GOOD_TREE, PLANTED))

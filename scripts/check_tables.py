@@ -16,7 +16,8 @@ import collections
 import pathlib
 import re
 import sys
-import tempfile
+
+import planted
 
 TOP = ("engine", "interp", "fuzz", "triage", "tools", "tests", "bench")
 TEXT = (".h", ".cc", ".def", ".md", ".txt", ".cmake", ".json", ".py", ".sh", ".yaml", ".yml", "")
@@ -101,54 +102,24 @@ def check(root):
     return list(check_tables(root)) + list(check_files(root)) + list(check_pages(root))
 
 
-def self_test():
-    files = {
-        "engine/base/ops.def": "// Rows.\nOP(kAdd, 1)\nOP(kSub, 2)\n",
-        "engine/base/ops.h": '// Ops.\n#pragma once\n#include "engine/base/ops.def"\n',
-        "fuzz/faults/faults.def": '// Faults.\nPARALLAX_FAULT(kX1, "X1", "I1", "what")\n',
-        "engine/base/faults.cc": '// Faults.\n#include "fuzz/faults/faults.def"\nbool b = fault_fires(Fault::kX1);\n',
-        "docs/faults.md": "X1 is planted in base: `engine/base/{ops,faults}.*`.\n",
-    }
-    planted = {
-        "engine/base/lonely.def": ("// Nobody.\n", "no file includes this table"),
-        "engine/base/ops.def": ("// Rows.\nOP(kAdd, 1)\nOP(kAdd, 1)\n", "occurs 2 times"),
-        "engine/base/faults.cc": ('// Faults.\n#include "fuzz/faults/faults.def"\n', "hosted nowhere"),
-        "docs/faults.md": ("Nothing.\n", "not described"),
-        "engine/base/bare.cc": ("int x;\n", "does not open with a comment"),
-        "engine/base/twice.h": ("// A header.\n", "no #pragma once"),
-        "README.md": ("see `engine/base/{ops.h,gone.h}`\n", "engine/base/gone.h does not exist"),
-        "docs/path.md": ("see /home/somebody/x\n", "path of one machine"),
-    }
-    with tempfile.TemporaryDirectory() as folder:
-        root = pathlib.Path(folder)
-
-        def write(name, text):
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text)
-
-        for name, text in files.items():
-            write(name, text)
-        failures = [f"reported on a good tree: {problem}" for problem in check(root)]
-        for name, (text, expected) in planted.items():
-            write(name, text)
-            problems = check(root)
-            if len(problems) != 1 or expected not in problems[0]:
-                failures.append(f"planted {name}: expected '{expected}', got {problems}")
-            if name in files:
-                write(name, files[name])
-            else:
-                (root / name).unlink()
-    return failures
-
-
-def main(arguments):
-    if arguments == ["--self-test"]:
-        problems = self_test()
-    else:
-        problems = check(pathlib.Path(arguments[0] if arguments else pathlib.Path(__file__).parent.parent).resolve())
-    print("\n".join(problems), end="\n" if problems else "")
-    return 1 if problems else 0
+GOOD_TREE = {
+    "engine/base/ops.def": "// Rows.\nOP(kAdd, 1)\nOP(kSub, 2)\n",
+    "engine/base/ops.h": '// Ops.\n#pragma once\n#include "engine/base/ops.def"\n',
+    "fuzz/faults/faults.def": '// Faults.\nPARALLAX_FAULT(kX1, "X1", "I1", "what")\n',
+    "engine/base/faults.cc": '// Faults.\n#include "fuzz/faults/faults.def"\nbool b = fault_fires(Fault::kX1);\n',
+    "docs/faults.md": "X1 is planted in base: `engine/base/{ops,faults}.*`.\n",
+}
+PLANTED = {
+    "engine/base/lonely.def": ("// Nobody.\n", "no file includes this table"),
+    "engine/base/ops.def": ("// Rows.\nOP(kAdd, 1)\nOP(kAdd, 1)\n", "occurs 2 times"),
+    "engine/base/faults.cc": ('// Faults.\n#include "fuzz/faults/faults.def"\n', "hosted nowhere"),
+    "docs/faults.md": ("Nothing.\n", "not described"),
+    "engine/base/bare.cc": ("int x;\n", "does not open with a comment"),
+    "engine/base/twice.h": ("// A header.\n", "no #pragma once"),
+    "README.md": ("see `engine/base/{ops.h,gone.h}`\n", "engine/base/gone.h does not exist"),
+    "docs/path.md": ("see /home/somebody/x\n", "path of one machine"),
+}
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(planted.main(check, GOOD_TREE, PLANTED))
