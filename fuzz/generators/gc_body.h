@@ -167,6 +167,14 @@ class GcBody {
   void get(uint32_t local) { code_.local_get(local); }
   void set(uint32_t local) { code_.local_set(local); }
   void op(Opcode opcode) { code_.op(opcode); }
+  // Counts a local down and goes round the innermost loop again unless it is zero.
+  void count_down(uint32_t local) {
+    get(local);
+    code_.i32_const(1);
+    op(Opcode::I32Sub);
+    code_.op(Opcode::LocalTee, local);
+    code_.op(Opcode::BrIf, 0);
+  }
   ValType field_type(uint32_t type, uint32_t field) const {
     return program_.types[type].fields[field].storage.unpacked;
   }

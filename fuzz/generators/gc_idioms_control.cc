@@ -57,20 +57,12 @@ void GcBody::nested_loops(int depth) {
       } else {
         new_array(array_type, 1);
       }
-      get(j);
-      code_.i32_const(1);
-      op(Opcode::I32Sub);
-      code_.op(Opcode::LocalTee, j);
-      code_.op(Opcode::BrIf, 0);
+      count_down(j);
     }
     code_.end();
     op(Opcode::ArrayLen);
     fold(wasm::kI32);
-    get(i);
-    code_.i32_const(1);
-    op(Opcode::I32Sub);
-    code_.op(Opcode::LocalTee, i);
-    code_.op(Opcode::BrIf, 0);
+    count_down(i);
   }
   code_.end();
   set(held);
@@ -129,11 +121,7 @@ void GcBody::loop_retypes(int depth) {
     expr(type, 2);
   }
   if (!by_parameter) set(value);
-  get(i);
-  code_.i32_const(1);
-  op(Opcode::I32Sub);
-  code_.op(Opcode::LocalTee, i);
-  code_.op(Opcode::BrIf, 0);
+  count_down(i);
   if (by_parameter) op(Opcode::Drop);
   code_.end();
   release(i);
@@ -261,11 +249,7 @@ void GcBody::join_null(int depth) {
     code_.ref_null(HeapType::concrete(type));
     set(object);
     if (choices_.chance(1, 2)) disturb();
-    get(i);
-    code_.i32_const(1);
-    op(Opcode::I32Sub);
-    code_.op(Opcode::LocalTee, i);
-    code_.op(Opcode::BrIf, 0);
+    count_down(i);
     code_.end();
   }
   release(i);
@@ -349,11 +333,7 @@ void GcBody::hoist_bait(int depth) {
   fold(field_type(type, field));
   code_.end();
   if (choices_.chance(1, 3)) disturb();
-  get(i);
-  code_.i32_const(1);
-  op(Opcode::I32Sub);
-  code_.op(Opcode::LocalTee, i);
-  code_.op(Opcode::BrIf, 0);
+  count_down(i);
   code_.end();
   release(i);
   release(object);
