@@ -1,5 +1,6 @@
 #include "engine/jit/compiler.h"
 
+#include <chrono>
 #include <cstddef>
 
 #include "engine/base/check.h"
@@ -137,9 +138,22 @@ x64::UnwindTarget JitCompiler::unwind(StoreContext* store, const void* pc, void*
 Result<const void*> JitCompiler::compile(FuncEntry& entry) {
   if (space_ == nullptr || stubs_.exit == nullptr) return std::unexpected(no_space_);
   if (entry.host != nullptr) return fail(ErrorCode::kUnsupported, 0, "v128 in the signature of a host function");
+  using Clock = std::chrono::steady_clock;
+  const auto begin = Clock::now();
+  const size_t used = space_->used();
   auto code = compile_func(entry);
-  ++(code ? stats_.functions : stats_.failures);
+  const auto took = static_cast<uint64_t>((Clock::now() - begin) / std::chrono::nanoseconds(1));
+  for (CompileStats* stats : {&stats_, &of_thread()}) {
+    ++(code ? stats->functions : stats->failures);
+    stats->code_bytes += space_->used() - used;
+    stats->nanoseconds += took;
+  }
   return code;
+}
+
+CompileStats& JitCompiler::of_thread() {
+  static thread_local CompileStats stats;
+  return stats;
 }
 
 static opt::Level level_of(runtime::OptLevel level) { return static_cast<opt::Level>(level); }
@@ -179,7 +193,6 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
   TRY(w.allocator.run(w.machine, w.allocation, {.chaos_seed = chaos}));
   if (dump_ != nullptr) dump(func, "allocated", print(w.machine, w.allocation));
   if (verify) TRY(w.checker.check(w.machine, w.allocation));
-  const size_t before = space_->used();
   const uint8_t* code = TRY(w.emitter.emit({.func = &w.machine,
                                             .allocation = &w.allocation,
                                             .types = &types(),
@@ -189,7 +202,6 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                                             .listing = dump_ != nullptr,
                                             .validate = verify},
                                            *space_, sites_));
-  stats_.code_bytes += space_->used() - before;
   if (dump_ != nullptr) dump(func, "code", w.emitter.listing());
   return code;
 }

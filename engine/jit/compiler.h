@@ -25,6 +25,7 @@ struct CompileStats {
   uint64_t functions = 0;
   uint64_t code_bytes = 0;
   uint64_t failures = 0;
+  uint64_t nanoseconds = 0;
 };
 
 class JitCompiler final : public runtime::Compiler {
@@ -42,6 +43,8 @@ class JitCompiler final : public runtime::Compiler {
   // Bisection of rewrites: the gate asked by all compilations of this store.
   opt::Gate& gate() { return gate_; }
   const CompileStats& stats() const { return stats_; }
+  // The same, summed over all stores that this thread ever had.
+  static CompileStats& of_thread();
   // Pretends that the machine can do less, for tests of the fallbacks.
   void set_cpu(const x64::CpuFeatures& cpu) { cpu_ = cpu; }
   // Debugging: called with the text of a stage ("translate", a pass's name, "machine", "allocated", "code") of every
