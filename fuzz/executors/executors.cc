@@ -1,10 +1,12 @@
 #include "fuzz/executors/executors.h"
 
+#include <algorithm>
 #include <charconv>
 #include <iterator>
 
 #include "engine/base/choices.h"
 #include "engine/base/text.h"
+#include "engine/opt/pipeline.h"
 #include "fuzz/executors/factories.h"
 
 namespace parallax::fuzz {
@@ -44,6 +46,53 @@ bool apply_zeal(std::string_view value, ExecutorSpec& spec) {
   return true;
 }
 
+// Passes that can be switched off.
+constexpr uint32_t kOptionalPasses =
+    ((uint32_t{1} << opt::kPassCount) - 1) & ~(uint32_t{1} << static_cast<uint32_t>(opt::PassId::kSafepoints));
+
+// Takes the next pass name off `list`; its bit, or 0 when there is no such optional pass.
+uint32_t take_pass(std::string_view& list, char separator) {
+  const size_t end = std::min(list.find(separator), list.size());
+  const opt::PassId pass = opt::find_pass(list.substr(0, end));
+  list.remove_prefix(std::min(end + 1, list.size()));
+  const auto number = static_cast<uint32_t>(pass);
+  return number < opt::kPassCount ? (uint32_t{1} << number) & kOptionalPasses : 0;
+}
+
+// "none", "all", "values+dce" or "-loads-facts".
+bool apply_passes(std::string_view value, ExecutorSpec& spec) {
+  if (value == "none" || value == "all") {
+    spec.disabled = value == "none" ? kOptionalPasses : 0;
+    return true;
+  }
+  const bool without = value.starts_with('-');
+  const char separator = without ? '-' : '+';
+  if (without) value.remove_prefix(1);
+  if (value.empty() || value.ends_with(separator)) return false;
+  uint32_t named = 0;
+  while (!value.empty()) {
+    const uint32_t pass = take_pass(value, separator);
+    if (pass == 0) return false;
+    named |= pass;
+  }
+  spec.disabled = without ? named : kOptionalPasses & ~named;
+  return true;
+}
+
+// The shorter of both ways to say it.
+std::string passes_text(uint32_t disabled) {
+  if (disabled == kOptionalPasses) return "none";
+  const uint32_t enabled = kOptionalPasses & ~disabled;
+  const bool without = __builtin_popcount(disabled) <= __builtin_popcount(enabled);
+  std::string out;
+  for (uint32_t pass = 0; pass < opt::kPassCount; ++pass) {
+    if (((without ? disabled : enabled) >> pass & 1u) == 0) continue;
+    if (without || !out.empty()) out += without ? '-' : '+';
+    out += opt::kPassTable[pass].name;
+  }
+  return out;
+}
+
 bool apply_part(std::string_view part, ExecutorSpec& spec) {
   if (part.starts_with("zeal=")) return apply_zeal(part.substr(5), spec);
   if (spec.kind == ExecutorKind::kInterp) return false;
@@ -56,6 +105,8 @@ bool apply_part(std::string_view part, ExecutorSpec& spec) {
     return true;
   }
   if (part.starts_with("chaos=")) return read_number(part.substr(6), spec.chaos);
+  if (part.starts_with("passes=")) return apply_passes(part.substr(7), spec);
+  if (part.starts_with("limit=")) return read_number(part.substr(6), spec.limit);
   for (size_t i = 0; i < std::size(kCollectors); ++i) {
     if (part != kCollectors[i]) continue;
     spec.collector = static_cast<Collector>(i);
@@ -88,7 +139,8 @@ Result<ExecutorSpec> parse_spec(std::string_view text) {
       return fail(
           ErrorCode::kUsage, 0,
           text::format("'{}' in executor '{}' is unknown; expected interp[:zeal=none|every|N] or "
-                       "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|N|onlyN][:armed|plain][:chaos=N]",
+                       "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|N|onlyN][:armed|plain][:chaos=N]"
+                       "[:passes=none|NAME+NAME...|-NAME...][:limit=N]",
                        part, whole));
     }
     first = false;
@@ -106,6 +158,8 @@ std::string to_string(const ExecutorSpec& spec) {
   if (spec.zeal == Zeal::kOnly) out += text::format(":zeal=only{}", spec.zeal_n);
   if (spec.armed) out += ":armed";
   if (spec.chaos != 0) out += text::format(":chaos={}", spec.chaos);
+  if (spec.disabled != 0) out += ":passes=" + passes_text(spec.disabled);
+  if (spec.limit != ExecutorSpec::kNoLimit) out += text::format(":limit={}", spec.limit);
   return out;
 }
 

@@ -5,6 +5,9 @@
 //   "interp:zeal=every"                         with another collection schedule
 //   "jit:O2:moving:zeal=every:armed:chaos=7"    the engine; every part is optional and stands in any order
 //   "jit:zeal=only5"                            one collection, at safepoint 5
+//   "jit:passes=none"                           no optional pass of the level; "values+dce": only these;
+//                                               "-loads-facts": all but these (names as in engine/opt/passes.def)
+//   "jit:limit=41"                              the first 41 rewrites of the store happen (engine/opt/gate.h)
 // parse_spec() and to_string() are inverse on the normal form. make_executor() gives a fresh store of that kind.
 #pragma once
 
@@ -33,6 +36,9 @@ struct ExecutorSpec {
   uint32_t zeal_n = 0;  // kNth, kOnly
   bool armed = false;   // jit
   uint64_t chaos = 0;   // jit
+  static constexpr uint64_t kNoLimit = ~uint64_t{0};
+  uint32_t disabled = 0;      // jit: passes that do not run, bit per opt::PassId
+  uint64_t limit = kNoLimit;  // jit: rewrites that may happen
   friend bool operator==(const ExecutorSpec&, const ExecutorSpec&) = default;
 };
 

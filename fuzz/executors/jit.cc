@@ -2,6 +2,7 @@
 #include "fuzz/executors/factories.h"
 
 #if __has_include("engine/jit/engine.h")
+#include "engine/jit/compiler.h"
 #include "engine/jit/engine.h"
 #define PARALLAX_HAVE_JIT 1
 #else
@@ -47,7 +48,11 @@ runtime::EngineOptions options_of(const ExecutorSpec& spec) {
 }  // namespace
 
 Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types) {
-  return jit::make_engine(std::move(types), options_of(spec));
+  jit::JitCompiler* compiler = nullptr;
+  auto engine = jit::make_engine(std::move(types), options_of(spec), &compiler);
+  compiler->gate().disabled = spec.disabled;
+  compiler->gate().limit = spec.limit;
+  return engine;
 }
 
 #else

@@ -1,0 +1,34 @@
+#include "fuzz/executors/executors.h"
+
+#include <gtest/gtest.h>
+
+namespace parallax::fuzz {
+namespace {
+
+std::string normal(std::string_view text) {
+  const auto spec = parse_spec(text);
+  if (!spec) return "error: " + spec.error().message;
+  const auto again = parse_spec(to_string(*spec));
+  EXPECT_TRUE(again && *again == *spec) << to_string(*spec);
+  return to_string(*spec);
+}
+
+TEST(Specs, PassesHaveOneNormalForm) {
+  EXPECT_EQ(normal("jit:passes=none"), "jit:O2:moving:passes=none");
+  EXPECT_EQ(normal("jit:passes=all"), "jit:O2:moving");
+  EXPECT_EQ(normal("jit:O1:passes=dce+values"), "jit:O1:moving:passes=values+dce");
+  EXPECT_EQ(normal("jit:passes=-loads-facts"), "jit:O2:moving:passes=-loads-facts");
+  EXPECT_EQ(normal("jit:limit=41:passes=-facts-loads"), "jit:O2:moving:passes=-loads-facts:limit=41");
+  EXPECT_EQ(normal("jit:limit=0"), "jit:O2:moving:limit=0");
+}
+
+TEST(Specs, WhatCannotBeSwitchedOffIsRefused) {
+  for (const char* text :
+       {"jit:passes=", "jit:passes=gvn", "jit:passes=-safepoints", "jit:passes=safepoints", "jit:passes=values+",
+        "jit:passes=values-dce", "jit:limit=", "jit:limit=x", "interp:passes=none", "interp:limit=1"}) {
+    EXPECT_FALSE(parse_spec(text).has_value()) << text;
+  }
+}
+
+}  // namespace
+}  // namespace parallax::fuzz
