@@ -13,6 +13,8 @@
 
 #include <gtest/gtest.h>
 
+#include "engine/wasm/text/print.h"
+#include "engine/wasm/text/script.h"
 #include "engine/wasm/text/script_runner.h"
 #include "fuzz/executors/executors.h"
 
@@ -87,6 +89,33 @@ class SpecScript : public ::testing::TestWithParam<std::string> {};
 TEST_P(SpecScript, FrontEnd) {
   judge(GetParam(), Stage::kText,
         wasm::text::run_script_text(read(suites() / GetParam()), {}, wasm::text::options_for_path(GetParam())));
+}
+
+// What the text says of these bytes, parsed again. The shortest encodings are chosen.
+Result<std::vector<uint8_t>> through_text(const std::vector<uint8_t>& bytes, const wasm::Features& features) {
+  return wasm::text::parse_module(TRY(wasm::text::print_binary(bytes, {.features = features})));
+}
+
+// A module that was text gives its own bytes back; one that was bytes, whose encodings may be longer than necessary,
+// gives the same text from the second time on.
+TEST_P(SpecScript, ModulesPrintAndParseBack) {
+  const auto script = wasm::text::parse_script(read(suites() / GetParam()));
+  const wasm::Features features = wasm::text::options_for_path(GetParam()).features;
+  if (!script) GTEST_SKIP() << "no script: " << script.error().to_string();
+  for (const wasm::text::Command& command : script->commands) {
+    using wasm::text::CommandKind;
+    if (command.kind != CommandKind::kModule && command.kind != CommandKind::kModuleDefinition) continue;
+    SCOPED_TRACE(GetParam() + ":" + std::to_string(command.line));
+    auto bytes = script->binary(*command.module);
+    if (!bytes) continue;  // the front end's test judges that
+    if (command.module->form == wasm::text::ModuleForm::kBinary) {
+      bytes = through_text(*bytes, features);
+      ASSERT_TRUE(bytes) << bytes.error().to_string();
+    }
+    const auto again = through_text(*bytes, features);
+    ASSERT_TRUE(again) << again.error().to_string();
+    EXPECT_TRUE(*bytes == *again) << wasm::text::print_binary(*bytes).value_or("does not print");
+  }
 }
 
 void run_on(const std::string& script, const char* executor, wasm::text::RunnerOptions options) {

@@ -28,6 +28,10 @@ constexpr const char* kFooter =
     "Exit codes: 0 agreed or done, 1 a finding or a failure, 2 bad usage or unreadable input, 3 environment problem.\n"
     "`parallax COMMAND --help` explains each command.";
 
+bool is_command(std::string_view word) {
+  return std::ranges::any_of(kCommands, [&](const Command& row) { return word == row.name; });
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -45,6 +49,10 @@ int main(int argc, char** argv) {
   }
   // "-5" is an argument, not an option: hidden from the parser, restored by cmd_run.
   std::vector<std::string> words(argv + 1, argv + argc);
+  if (!words.empty() && !words[0].starts_with('-') && !is_command(words[0])) {
+    parallax::cli::complain("no command '" + words[0] + "'; parallax --help lists them");
+    return parallax::cli::kUsage;
+  }
   for (std::string& word : words) {
     const bool number =
         word.size() > 1 && word[0] == '-' && (std::isdigit(static_cast<unsigned char>(word[1])) != 0 || word == "-inf");

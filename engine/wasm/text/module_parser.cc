@@ -345,14 +345,25 @@ Result<> ModuleParser::func_field() {
   put_unsigned(funcs_.body, type);
   ++funcs_.count;
   // Parameters of a type that is only referred to have indices, but no names.
-  if (use.is_inline_empty() && type < types_.size()) {
-    context.locals.count = static_cast<uint32_t>(types_[type].signature.params.size());
-  }
+  if (use.is_inline_empty()) context.locals.count = param_count(type);
   TRY(func_body(context));
   move_names(context.locals.names, index, names_.locals);
   move_names(context.label_names, index, names_.labels);
   if (!context.hints.empty()) hints_.emplace_back(index, std::move(context.hints));
   return {};
+}
+
+uint32_t ModuleParser::param_count(uint32_t type) {
+  if (type < types_.size()) return static_cast<uint32_t>(types_[type].signature.params.size());
+  if (type < param_counts_.size()) return param_counts_[type];
+  has_guessed_ = true;
+  return 0;
+}
+
+std::vector<uint32_t> ModuleParser::all_param_counts() const {
+  std::vector<uint32_t> counts;
+  for (const TypeDef& def : types_) counts.push_back(static_cast<uint32_t>(def.signature.params.size()));
+  return counts;
 }
 
 Result<> ModuleParser::func_body(CodeContext& context) {

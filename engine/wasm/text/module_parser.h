@@ -77,6 +77,12 @@ class ModuleParser {
   // `name`: the module's own, from its identifier.
   Result<std::vector<uint8_t>> run(std::string_view name);
 
+  // Whether the module has to be read again because a function's type stood further down, written inline: its number of
+  // parameters, and with it the index of the first local, was not known yet.
+  bool has_guessed() const { return has_guessed_; }
+  // Learns the types from a reading of the same module that has guessed.
+  void learn(const ModuleParser& earlier) { param_counts_ = earlier.all_param_counts(); }
+
  private:
   // --- Names and annotations -----------------------------------------------------------------------------------
   struct Name {
@@ -182,6 +188,8 @@ class ModuleParser {
   Result<bool> inline_import();
   Result<> begin_import(const Token& at);
   void begin_definition() { defined_ = true; }
+  uint32_t param_count(uint32_t type);
+  std::vector<uint32_t> all_param_counts() const;
   Result<> extern_type(ExternKind kind, uint32_t index);
   Result<> table_type(Bytes& out);
   Result<> memory_type(Bytes& out);
@@ -236,11 +244,16 @@ class ModuleParser {
   uint32_t next_func_ = 0, next_table_ = 0, next_memory_ = 0, next_global_ = 0, next_tag_ = 0;
   bool defined_ = false;  // something that imports must precede
   bool uses_data_index_ = false;
+  bool has_guessed_ = false;
+  std::vector<uint32_t> param_counts_;  // by type; empty in a first reading
   Section imports_, funcs_, tables_, memories_, globals_, tags_, exports_, elems_, codes_, datas_;
   std::optional<uint32_t> start_;
   std::vector<Custom> customs_;
 };
 
+// A module's fields between two tokens, as for ModuleParser.
+Result<std::vector<uint8_t>> parse_fields(const Tokens& tokens, size_t begin, size_t end, const ParseOptions& options,
+                                          std::string_view name);
 // The module whose "(" is the token `group`.
 Result<std::vector<uint8_t>> parse_module_group(const Tokens& tokens, size_t group, const ParseOptions& options);
 

@@ -86,6 +86,10 @@ TEST(TextParser, AFunctionTypeInARecGroupOfSeveralIsNotReused) {
 TEST(TextParser, AnInlineTypeMustMatchTheDeclaredOne) {
   EXPECT_THAT(error_of("(type $t (func (param i32))) (func (type $t) (param i64))").message,
               HasSubstr("inline function type"));
+  // Type 1 is the inline one of the second function: the first has a parameter, so its local has index 1.
+  EXPECT_EQ(hex("(type (func)) (func (type 1) (local $x i32) (local.set $x (i32.const 0))) (func (param i32))"),
+            hex("(type (func)) (type (func (param i32)))"
+                "(func (type 1) (local $x i32) (local.set 1 (i32.const 0))) (func (type 1))"));
   EXPECT_EQ(hex("(type $t (func (param funcref))) (func (type $t) (param (ref null func)))"),
             hex("(type $t (func (param funcref))) (func (type $t))"));
 }

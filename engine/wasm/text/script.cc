@@ -362,7 +362,7 @@ const char* to_string(CommandKind kind) {
 Result<std::vector<uint8_t>> Script::binary(const ScriptModule& module, const ParseOptions& options) const {
   switch (module.form) {
     case ModuleForm::kText:
-      if (module.is_whole_script) return ModuleParser(*tokens, 0, tokens->size() - 1, options).run({});
+      if (module.is_whole_script) return parse_fields(*tokens, 0, tokens->size() - 1, options, {});
       return parse_module_group(*tokens, module.group, options);
     case ModuleForm::kBinary: return std::vector<uint8_t>(module.content.begin(), module.content.end());
     case ModuleForm::kQuote: return parse_module(module.content, options);
