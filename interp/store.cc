@@ -318,6 +318,7 @@ Extern Store::make_tag(wasm::TypeId type) {
 
 Value Store::make_host_ref(uint64_t host_value) {
   const HostCell* cell = new_host(host_value);
+  if (cell == nullptr) machine_.exit = {};  // a caller's null is not the end of a run
   return cell == nullptr ? Value::null() : Value::reference(ref_of(word_of(cell)));
 }
 

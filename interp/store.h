@@ -58,6 +58,13 @@ class Store final : public wasm::Embedding {
   Result<wasm::ObjectView> inspect(const wasm::Value& ref) override;
   Result<wasm::Value> field(const wasm::Value& ref, uint64_t index) override;
   bool matches(const wasm::Value& ref, wasm::ValType type) override;
+  Result<wasm::ExternType> type_of(wasm::Extern item) override;
+  Result<uint64_t> identity_of(wasm::Extern item) override;
+  Result<uint64_t> table_grow(wasm::Extern table, uint64_t delta, const wasm::Value& init) override;
+  Result<uint64_t> memory_grow(wasm::Extern memory, uint64_t delta_pages) override;
+  wasm::Outcome make_struct(wasm::TypeId type, std::span<const wasm::Value> fields) override;
+  wasm::Outcome make_array(wasm::TypeId type, std::span<const wasm::Value> elements) override;
+  Result<> set_field(const wasm::Value& ref, uint64_t index, const wasm::Value& value) override;
   void collect() override;
   wasm::StoreStats stats() const override;
   Result<> verify() override;

@@ -110,6 +110,15 @@ struct ObjectView {
   uint64_t host_value = 0;  // kHost: what make_host_ref was given
 };
 
+// What a thing of a store is; limits' minimum is its present size.
+struct ExternType {
+  ExternKind kind = ExternKind::kFunc;
+  TypeId type;  // kFunc, kTag
+  TableType table;
+  MemoryType memory;
+  GlobalType global;
+};
+
 // Counters of one store, for reports and for budgets of tests.
 struct StoreStats {
   uint64_t collections = 0;
@@ -181,6 +190,19 @@ class Embedding {
   virtual Result<Value> field(const Value& ref, uint64_t index) = 0;
   // Whether the reference matches the type (the store's own cast check).
   virtual bool matches(const Value& ref, ValType type) = 0;
+
+  // --- For programs that embed (engine/api); a case needs none of it. Unless overridden: error kUnsupported -----------
+  virtual Result<ExternType> type_of(Extern item);
+  // A number that two externs of this store share exactly if they are the same thing.
+  virtual Result<uint64_t> identity_of(Extern item);
+  // The old size; error kLimit when the type, the budget or the machine forbids the new one.
+  virtual Result<uint64_t> table_grow(Extern table, uint64_t delta, const Value& init);
+  virtual Result<uint64_t> memory_grow(Extern memory, uint64_t delta_pages);
+  // A new object of a struct or array type of this store's TypeStore, charged to the budget. [may collect]
+  virtual Outcome make_struct(TypeId type, std::span<const Value> fields);
+  virtual Outcome make_array(TypeId type, std::span<const Value> elements);
+  // Packed fields keep the low bits. Error kUsage: no such field, immutable, or the value does not match.
+  virtual Result<> set_field(const Value& ref, uint64_t index, const Value& value);
 
   // --- Collection ----------------------------------------------------------------------------------------------------
   virtual void collect() = 0;  // [may collect]
