@@ -124,7 +124,19 @@ OutcomeKind JitCompiler::enter(FuncEntry& entry, runtime::Slot* slots) {
   return kind;
 }
 
-void JitCompiler::visit_frames(gc::RootVisitor& visitor) { jit::visit_frames(view(), visitor, options_.armed); }
+void JitCompiler::visit_frames(gc::RootVisitor& visitor) {
+  if (frames_listener_ != nullptr) tell_frames();
+  jit::visit_frames(view(), visitor, options_.armed);
+}
+
+void JitCompiler::tell_frames() const {
+  const CallSite* site = nullptr;
+  if (entries_ != nullptr && space_ != nullptr && space_->contains(store_->last_pc)) {
+    site = sites_.find(space_->offset_of(store_->last_pc));
+  }
+  frames_listener_(frames_context_, store_->store->heap().stats().safepoints, site != nullptr ? site->func : ~0u,
+                   site != nullptr ? site->offset : 0);
+}
 
 x64::UnwindTarget JitCompiler::unwind(StoreContext* store, const void* pc, void* frame) {
   auto* self = reinterpret_cast<JitCompiler*>(store->jit_words[kCompilerWord]);

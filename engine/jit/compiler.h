@@ -54,6 +54,13 @@ class JitCompiler final : public runtime::Compiler {
     dump_ = dump;
     dump_context_ = context;
   }
+  // Debugging: called whenever frames are visited (collections, verification of the heap) with the number of safepoints
+  // passed so far and the place of the innermost frame (func ~0 when no compiled code is running).
+  using FramesListener = void (*)(void* context, uint64_t safepoints, uint32_t func, wasm::WasmOffset offset);
+  void set_frames_listener(FramesListener listener, void* context) {
+    frames_listener_ = listener;
+    frames_context_ = context;
+  }
 
  private:
   struct Signature {
@@ -63,6 +70,7 @@ class JitCompiler final : public runtime::Compiler {
     const uint8_t* host = nullptr;
   };
 
+  void tell_frames() const;
   static x64::UnwindTarget unwind(runtime::StoreContext* store, const void* pc, void* frame);
   Result<> prepare();
   Result<Signature*> signature(wasm::TypeId type);
@@ -88,6 +96,8 @@ class JitCompiler final : public runtime::Compiler {
   CompileStats stats_;
   Dump dump_ = nullptr;
   void* dump_context_ = nullptr;
+  FramesListener frames_listener_ = nullptr;
+  void* frames_context_ = nullptr;
 };
 
 }  // namespace parallax::jit

@@ -174,16 +174,34 @@ bool available(ExecutorKind kind, std::string* why) {
   return false;
 }
 
-Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec,
-                                                       std::shared_ptr<wasm::TypeStore> types) {
+namespace {
+
+Result<std::unique_ptr<wasm::Embedding>> make(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types,
+                                              Probe* probe) {
   std::string why;
   if (!available(spec.kind, &why))
     return fail(ErrorCode::kUnsupported, 0, text::format("{}: {}", to_string(spec), why));
   switch (spec.kind) {
     case ExecutorKind::kInterp: return make_interp(spec, std::move(types));
-    case ExecutorKind::kJit: return make_jit(spec, std::move(types));
+    case ExecutorKind::kJit: return make_jit(spec, std::move(types), probe);
   }
   return fail(ErrorCode::kUnsupported, 0, "unknown executor");
+}
+
+}  // namespace
+
+Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec,
+                                                       std::shared_ptr<wasm::TypeStore> types) {
+  return make(spec, std::move(types), nullptr);
+}
+
+Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types,
+                                                       Probe& probe) {
+  return make(spec, std::move(types), &probe);
+}
+
+uint64_t safepoints_passed(const ExecutorSpec& spec, wasm::Embedding& executor) {
+  return spec.kind == ExecutorKind::kJit ? jit_safepoints(executor) : 0;
 }
 
 namespace {

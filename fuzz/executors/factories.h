@@ -2,12 +2,15 @@
 #pragma once
 
 #include "fuzz/executors/executors.h"
+#include "fuzz/executors/probe.h"
 
 namespace parallax::fuzz {
 
 Result<std::unique_ptr<wasm::Embedding>> make_interp(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types);
 
 bool have_jit();
-Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types);
+Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types,
+                                                  Probe* probe = nullptr);
+uint64_t jit_safepoints(wasm::Embedding& executor);
 
 }  // namespace parallax::fuzz

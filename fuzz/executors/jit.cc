@@ -4,6 +4,8 @@
 #if __has_include("engine/jit/engine.h")
 #include "engine/jit/compiler.h"
 #include "engine/jit/engine.h"
+#include "engine/opt/pipeline.h"
+#include "engine/runtime/store.h"
 #define PARALLAX_HAVE_JIT 1
 #else
 #define PARALLAX_HAVE_JIT 0
@@ -45,21 +47,51 @@ runtime::EngineOptions options_of(const ExecutorSpec& spec) {
   return options;
 }
 
+void attach(jit::JitCompiler& compiler, Probe& probe) {
+  if (probe.on_stage) {
+    compiler.set_dump([](void* context, wasm::FuncIndex func, const char* stage,
+                         const std::string& text) { static_cast<Probe*>(context)->on_stage(func.raw, stage, text); },
+                      &probe);
+  }
+  if (probe.on_rewrite) {
+    compiler.gate().listener_context = &probe;
+    compiler.gate().listener = [](void* context, const opt::Gate::Query& query) {
+      static_cast<Probe*>(context)->on_rewrite({query.func.raw, opt::info(query.pass).name,
+                                                opt::info(query.rewrite).name, opt::info(query.rewrite).summary,
+                                                query.number, query.value.raw, query.allowed});
+    };
+  }
+  if (probe.on_frames) {
+    compiler.set_frames_listener(
+        [](void* context, uint64_t safepoints, uint32_t func, wasm::WasmOffset offset) {
+          static_cast<Probe*>(context)->on_frames({safepoints, func, offset});
+        },
+        &probe);
+  }
+}
+
 }  // namespace
 
-Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types) {
+Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types,
+                                                  Probe* probe) {
   jit::JitCompiler* compiler = nullptr;
   auto engine = jit::make_engine(std::move(types), options_of(spec), &compiler);
   compiler->gate().disabled = spec.disabled;
   compiler->gate().limit = spec.limit;
+  if (probe != nullptr) attach(*compiler, *probe);
   return engine;
+}
+
+uint64_t jit_safepoints(wasm::Embedding& executor) {
+  return static_cast<runtime::Store&>(executor).heap().stats().safepoints;
 }
 
 #else
 
-Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec&, std::shared_ptr<wasm::TypeStore>) {
+Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec&, std::shared_ptr<wasm::TypeStore>, Probe*) {
   return fail(ErrorCode::kUnsupported, 0, "this build has no compiler for this machine");
 }
+uint64_t jit_safepoints(wasm::Embedding&) { return 0; }
 
 #endif
 
