@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -17,6 +16,7 @@
 #include "engine/wasm/text/script.h"
 #include "engine/wasm/text/script_runner.h"
 #include "fuzz/executors/executors.h"
+#include "triage/known_failures.h"
 
 namespace parallax {
 namespace {
@@ -58,36 +58,26 @@ std::string read(const fs::path& path) {
   return std::move(text).str();
 }
 
-enum class Stage : uint8_t { kText, kRun };
-
-// Lines of this script that are known to fail, when it gets as far as `stage`.
-std::set<std::string> expected_failures(const std::string& script, Stage stage) {
-  std::set<std::string> lines;
-  std::istringstream in(read("tests/spec/expected.txt"));
-  for (std::string row; std::getline(in, row);) {
-    std::istringstream words(row);
-    std::string name, line, where;
-    if (!(words >> name >> line >> where) || name != script) continue;
-    if (where == "text" || stage == Stage::kRun) lines.insert(line);
-  }
-  return lines;
-}
-
-void judge(const std::string& script, Stage stage, const wasm::text::ScriptReport& report) {
-  std::set<std::string> expected = expected_failures(script, stage);
+// Failures must be listed, and what is listed must fail. `executor` as in the list.
+void judge(const std::string& script, const std::string& executor, const wasm::text::ScriptReport& report) {
+  const auto list = triage::parse_known_failures(read("tests/spec/expected.txt"));
+  ASSERT_TRUE(list) << list.error().message;
+  std::vector<const triage::KnownFailure*> expected = triage::known_failures_of(*list, script, executor);
   for (const wasm::text::Failure& failure : report.failures) {
-    const bool known = expected.erase(std::to_string(failure.line)) != 0;
-    EXPECT_TRUE(known) << script << ":" << failure.line << ": " << failure.command << ": " << failure.what;
+    const auto known = std::ranges::find(expected, failure.line, [](const auto* row) { return row->line; });
+    EXPECT_NE(known, expected.end()) << script << ":" << failure.line << ": " << failure.command << ": "
+                                     << failure.what;
+    if (known != expected.end()) expected.erase(known);
   }
-  for (const std::string& line : expected) {
-    ADD_FAILURE() << script << ":" << line << " passes now: take it off tests/spec/expected.txt";
+  for (const triage::KnownFailure* row : expected) {
+    ADD_FAILURE() << script << ":" << row->line << " passes now: take it off tests/spec/expected.txt";
   }
 }
 
 class SpecScript : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(SpecScript, FrontEnd) {
-  judge(GetParam(), Stage::kText,
+  judge(GetParam(), "none",
         wasm::text::run_script_text(read(suites() / GetParam()), {}, wasm::text::options_for_path(GetParam())));
 }
 
@@ -126,7 +116,7 @@ void run_on(const std::string& script, const char* executor, wasm::text::RunnerO
   const wasm::text::MakeStore make = [&](std::shared_ptr<wasm::TypeStore> types) {
     return fuzz::make_executor(*spec, std::move(types));
   };
-  judge(script, Stage::kRun, wasm::text::run_script_text(read(suites() / script), make, options));
+  judge(script, executor, wasm::text::run_script_text(read(suites() / script), make, options));
 }
 
 TEST_P(SpecScript, EveryExecutor) {
