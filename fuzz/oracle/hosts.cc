@@ -19,8 +19,6 @@ using wasm::Value;
 namespace {
 
 constexpr uint64_t kJsErrorPayload = 0xbad;
-// Host calls recorded token by token; the rest of the case is one hash.
-constexpr uint32_t kMaxTraceTokens = 4096;
 
 // Labels of tags in tokens: the host's own, then exports.
 constexpr uint64_t kWasmTagLabel = 1, kJsTagLabel = 2;

@@ -33,6 +33,11 @@ struct Token {
 // Something that is wrong with one executor alone, whatever the others did.
 enum class FaultClass : uint8_t { kNone, kInvariant, kMisuse, kVerify, kExpectation };
 
+// Memories are compared by hashes of pieces of this size.
+inline constexpr size_t kMemoryChunk = 4096;
+// Host calls are recorded token by token up to this many; the rest of each step is one hash.
+inline constexpr uint32_t kMaxTraceTokens = 4096;
+
 struct Observation {
   std::vector<Token> tokens;
   // The run ended early for a reason that judges nothing: unsupported, real memory, native stack.

@@ -48,8 +48,6 @@ Result<LoadedCase> load_case(const Case& subject, const wasm::Features& features
 
 namespace {
 
-constexpr size_t kMemoryChunk = 4096;
-
 bool is_inconclusive(OutcomeKind kind) {
   return kind == OutcomeKind::kUnsupported || kind == OutcomeKind::kOutOfMemory || kind == OutcomeKind::kNativeStack;
 }
