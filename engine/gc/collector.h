@@ -26,6 +26,13 @@ class Collector {
   virtual uint64_t space_begin() const = 0;
   // One past the last byte of the region that was ever written.
   virtual uint64_t dirty_end() const = 0;
+  // Whether the memory of a name inside the live space may be touched.
+  virtual bool readable(Ref ref) const {
+    (void)ref;
+    return true;
+  }
+  virtual void begin_walk() {}
+  virtual void end_walk() {}
   // Judge's help: what the collector can assert about space that holds no objects (poison), up to so many bytes. Empty
   // or a violation.
   virtual std::string verify_retired(uint64_t limit) const {

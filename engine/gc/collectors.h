@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <utility>
 #include <vector>
 
 #include "engine/gc/collector.h"
@@ -43,12 +44,16 @@ class NonMoving final : public Collector {
   void collect() override;
   uint64_t space_begin() const override { return kPage; }
   uint64_t dirty_end() const override { return dirty_; }
+  bool readable(Ref ref) const override;
+  void begin_walk() override;
+  void end_walk() override;
   std::string verify_retired(uint64_t limit) const override;
 
  private:
   // Free cells of exactly i * kObjectAlign bytes, for small i; bin 0 holds all larger ones.
   static constexpr uint64_t kBins = 128;
 
+  bool poisons() const;
   void mark(Ref ref, const Place& place);
   void sweep();
   void free_run(uint64_t begin, uint64_t end);
@@ -59,6 +64,10 @@ class NonMoving final : public Collector {
   uint64_t allocated_ = 0;
   uint64_t live_ = 0;
   uint64_t dirty_ = kPage;
+  // Under `protect`: the inaccessible pages, ascending. Cells are not reused before the heap was full once.
+  std::vector<std::pair<uint64_t, uint64_t>> shut_;
+  bool was_full_ = false;
+  uint32_t walks_ = 0;
   std::array<std::vector<uint32_t>, kBins> bins_;
   std::vector<Ref> stack_;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/gc/collector.h"
 
@@ -23,11 +24,13 @@ Heap::Heap(const HeapOptions& options, const LayoutTable& layouts, HeapClient& c
   region_ = Region::acquire(RegionUse::kHeap, options_.heap_bytes);
   base_ = region_.base();
   *window_.next = *window_.limit = kPage;
+  options_.zeal.protect |= options_.zeal.pages;
   collector_ = make_collector(options_.collector, *this);
 }
 
 Heap::~Heap() {
   if (ok()) region_.set_dirty(collector_->dirty_end());
+  if (!origins_.empty()) origins_.set_dirty(collector_->dirty_end());
 }
 
 uint64_t Heap::space_begin() const { return collector_->space_begin(); }
@@ -36,10 +39,11 @@ void Heap::set_violation(std::string text) {
   if (violation_.empty()) violation_ = std::move(text);
 }
 
-// Makes zeroed memory up to `zeroed_until` available to inline allocation, unless zeal must see every allocation.
+// Makes zeroed memory up to `zeroed_until` available to inline allocation, unless zeal or origins must see every one.
 void Heap::publish_window(uint64_t zeroed_until) {
   open_limit_ = zeroed_until;
-  *window_.limit = options_.zeal.mode == ZealMode::kNone ? zeroed_until : *window_.next;
+  const bool is_open = options_.zeal.mode == ZealMode::kNone && origin_source_ == nullptr;
+  *window_.limit = is_open ? zeroed_until : *window_.next;
 }
 
 bool Heap::zeal_fires(bool at_allocation) {
@@ -47,30 +51,104 @@ bool Heap::zeal_fires(bool at_allocation) {
   const uint64_t point = stats_.safepoints++;
   switch (zeal.mode) {
     case ZealMode::kNone: return false;
-    case ZealMode::kEveryAlloc: return at_allocation;
-    case ZealMode::kEverySafepoint: return true;
-    case ZealMode::kNth: return zeal.n != 0 && (point + 1) % zeal.n == 0;
+    case ZealMode::kEveryAlloc: return at_allocation && zeal_can_pay();
+    case ZealMode::kEverySafepoint: return zeal_can_pay();
+    case ZealMode::kNth: return zeal.n != 0 && (point + 1) % zeal.n == 0 && zeal_can_pay();
     case ZealMode::kOnlyNth: return point == zeal.n;
   }
   return false;
 }
 
+// The budget of options.h.
+bool Heap::zeal_can_pay() const {
+  if (zeal_traced_ < kZealAllowance) [[likely]]
+    return true;
+  return (stats_.safepoints - last_zeal_point_) * kZealBytesPerPoint >= stats_.live_bytes_after_last;
+}
+
 Ref Heap::allocate(LayoutId layout, uint32_t length, uint64_t bytes) {
   if (!ok()) return kNullRef;
-  if (zeal_fires(true)) collect_now();
+  if (zeal_fires(true)) collect_for_zeal();
   if (!violation_.empty()) return kNullRef;
-  uint64_t at = collector_->allocate(bytes, Effort::kUntilDue);
+  const uint64_t room = room_for(bytes);
+  uint64_t at = collector_->allocate(room, Effort::kUntilDue);
   // A second collection can place the survivors better (moving.cc).
   for (int attempt = 0; at == 0 && attempt < 2 && options_.collector != GcKind::kNever; ++attempt) {
     collect_now();
     if (!violation_.empty()) return kNullRef;
-    at = collector_->allocate(bytes, Effort::kUntilFull);
+    at = collector_->allocate(room, Effort::kUntilFull);
   }
   if (at == 0) return kNullRef;
+  fill_room(at, bytes);
   const Ref ref{static_cast<uint32_t>(at)};
+  if (layout > 0xffff && layout < kFirstReservedLayout && fault_fires(Fault::kTY3)) layout &= 0xffff;
   header(ref) = ObjectHeader{.meta = ObjectHeader::make_meta(layout), .length = length};
+  if (origin_source_ != nullptr) note_origin(ref);
   return ref;
 }
+
+// With one object per page, the rest of the page is a free cell, so that the space can be parsed.
+void Heap::fill_room(uint64_t at, uint64_t bytes) {
+  const uint64_t rest = room_for(bytes) - bytes;
+  if (rest == 0) return;
+  header(Ref{static_cast<uint32_t>(at + bytes)}) =
+      ObjectHeader{.meta = ObjectHeader::make_meta(kFreeLayout), .length = static_cast<uint32_t>(rest / kObjectAlign)};
+}
+
+// --- Origins: {collections so far:16, site:48} at the object's offset.
+
+void Heap::keep_origins(const OriginSource* source) {
+  if (!ok() || !origins_.empty()) return;
+  origins_ = Region::acquire(RegionUse::kHeap, options_.heap_bytes);
+  if (!origins_.empty()) origin_source_ = source;
+}
+
+void Heap::note_origin(Ref ref) {
+  const uint64_t site = origin_source_->current_site() & ((uint64_t{1} << 48) - 1);
+  const uint64_t word = stats_.collections << 48 | (site == 0 ? 1 : site);
+  std::memcpy(origins_.base() + ref.bits, &word, sizeof(word));
+}
+
+std::string Heap::describe(Ref ref) const {
+  if (ref.is_null()) return "null";
+  if (ref.is_i31()) return "an i31";
+  std::string text;
+  const bool inside = ref.bits >= space_begin() && ref.bits < space_end();
+  if (ref.bits % kObjectAlign != 0) {
+    text = "no multiple of 8";
+  } else if (inside && collector_->readable(ref)) {
+    const LayoutId id = header(ref).layout();
+    text = id == kFreeLayout                           ? "a freed cell"
+           : layouts_.at(id).kind == LayoutKind::kNone ? "inside the live space, where no object starts"
+           : id == kHostBoxLayout                      ? "a host box"
+                                                       : text::format("an object of layout {}", id);
+  } else {
+    text = ref.bits < bytes() ? "retired or unused space" : "outside the heap";
+  }
+  if (origin_source_ == nullptr || ref.bits % kObjectAlign != 0 || ref.bits < kPage || ref.bits >= bytes()) return text;
+  uint64_t word = 0;
+  std::memcpy(&word, origins_.base() + ref.bits, sizeof(word));
+  if (word == 0) return text + "; no object ever started there";
+  const Place place = origin_source_->place_of(word & ((uint64_t{1} << 48) - 1));
+  text += inside ? "; it was allocated" : "; the object that stood there was allocated";
+  text += place.known() ? text::format(" by function {} at {:#x}", place.func, place.offset) : " by the runtime";
+  return text + text::format(", {} collections in (now {})", word >> 48, stats_.collections);
+}
+
+Ref Heap::nearest_start(uint64_t offset) const {
+  constexpr uint64_t kFarthest = 1 << 20;
+  if (origin_source_ == nullptr || offset < kPage || offset >= bytes()) return kNullRef;
+  const uint64_t last = offset & ~uint64_t{kObjectAlign - 1};
+  for (uint64_t at = last; at >= kPage && last - at < kFarthest; at -= kObjectAlign) {
+    uint64_t word = 0;
+    std::memcpy(&word, origins_.base() + at, sizeof(word));
+    if (word != 0) return Ref{static_cast<uint32_t>(at)};
+  }
+  return kNullRef;
+}
+
+void Heap::begin_walk() const { collector_->begin_walk(); }
+void Heap::end_walk() const { collector_->end_walk(); }
 
 Ref Heap::allocate_box(uint64_t host_id) {
   const Ref box = allocate(kHostBoxLayout, 0, layouts_.at(kHostBoxLayout).bytes);
@@ -81,10 +159,16 @@ Ref Heap::allocate_box(uint64_t host_id) {
 }
 
 void Heap::poll() {
-  if (zeal_fires(false)) collect_now();
+  if (zeal_fires(false)) collect_for_zeal();
 }
 
 void Heap::collect() { collect_now(); }
+
+void Heap::collect_for_zeal() {
+  collect_now();
+  zeal_traced_ += stats_.live_bytes_after_last;
+  last_zeal_point_ = stats_.safepoints;
+}
 
 void Heap::collect_now() {
   if (options_.collector == GcKind::kNever || !violation_.empty() || !ok()) return;
@@ -106,18 +190,29 @@ bool Heap::plausible(Ref ref) const {
   if (!ref.is_object()) return true;
   const uint64_t end = space_end();
   if (ref.bits % kObjectAlign != 0 || ref.bits < space_begin() || uint64_t{ref.bits} + kHeaderBytes > end) return false;
+  if (!collector_->readable(ref)) return false;
   const ObjectHeader& object = header(ref);
   const Layout& layout = layouts_.at(object.layout());
   if (layout.kind == LayoutKind::kNone || object.has(kForwarded)) return false;
   return layout.size(object.length) <= end - ref.bits;
 }
 
+bool Heap::is_object_start(Ref ref) const {
+  if (!plausible(ref)) return false;
+  if (origin_source_ == nullptr || !ref.is_object()) return true;
+  uint64_t word = 0;
+  std::memcpy(&word, origins_.base() + ref.bits, sizeof(word));
+  return word != 0;
+}
+
 bool Collector::admit(Ref ref, uint64_t begin, uint64_t end, const Place& place, uint64_t& bytes) {
   const auto reject = [&](const char* why) {
-    heap_.set_violation(text::format("{}: {} {:#x} holds {:#x}, {} (live space {:#x}..{:#x})", place.invariant,
-                                     place.what, place.site, ref.bits, why, begin, end));
+    heap_.set_violation(text::format("{}: {} {:#x} holds {:#x}, {} (live space {:#x}..{:#x})\n  {:#x} is {}",
+                                     place.invariant, place.what, place.site, ref.bits, why, begin, end, ref.bits,
+                                     heap_.describe(ref)));
     return false;
   };
+  ++heap_.stats_.names_admitted;
   if (ref.bits % kObjectAlign != 0) return reject("not an object start");
   if (ref.bits < begin || uint64_t{ref.bits} + kHeaderBytes > end) return reject("a name outside the live space");
   const ObjectHeader& header = heap_.header(ref);

@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/origin.h"
 #include "engine/gc/layout.h"
 #include "engine/gc/object.h"
 #include "engine/gc/options.h"
@@ -50,6 +51,7 @@ struct HeapStats {
   uint64_t freed_cells = 0;     // non-moving
   uint64_t reused_cells = 0;    // non-moving: allocations served from freed cells
   uint64_t poison_checked = 0;  // bytes of retired space that were asserted to be untouched
+  uint64_t names_admitted = 0;  // references of roots and fields that a collection checked before it followed them
   uint64_t verifications = 0;
 };
 
@@ -92,6 +94,18 @@ class Heap {
   // Whether `ref` is null, an i31, or lies in live space with a known layout and a size that fits: what can be told
   // without walking. An interior name can pass; verify() tells exactly.
   bool plausible(Ref ref) const;
+  // As plausible; with origins kept also false for names inside objects: what armed checks ask.
+  bool is_object_start(Ref ref) const;
+
+  // From now on notes for every object where it was made (a word of address space per 8 bytes of heap). `source` outlives
+  // the heap.
+  void keep_origins(const OriginSource* source);
+  // Where compiled code notes the site itself: at this address plus the Ref, 64 bits. Null: not kept.
+  uint8_t* origin_base() const { return origins_.base(); }
+  // For reports: what stands at `ref` (live, retired, never allocated), and where it was allocated if that is known.
+  std::string describe(Ref ref) const;
+  // The start of the object that stands or stood at this offset, as far as origins tell; null otherwise.
+  Ref nearest_start(uint64_t offset) const;
 
   // Judge (verify.cc): empty, or the first violation. Shares no code with the collectors' tracing. Of retired space at
   // most `retired_bytes` are looked at, the most recently retired first.
@@ -122,6 +136,14 @@ class Heap {
   friend class Rooted;
 
   bool zeal_fires(bool at_allocation);
+  // Brings retired space back for a walk over all cells, and away again (non-moving under `protect`).
+  void begin_walk() const;
+  void end_walk() const;
+  bool zeal_can_pay() const;
+  void collect_for_zeal();
+  uint64_t room_for(uint64_t bytes) const { return options_.zeal.pages ? page_up(bytes) : bytes; }
+  void fill_room(uint64_t at, uint64_t bytes);
+  void note_origin(Ref ref);
   void collect_now();
   void visit_all_roots(RootVisitor& visitor);
   void publish_window(uint64_t zeroed_until);
@@ -137,6 +159,10 @@ class Heap {
   std::vector<Ref> boxes_;  // every host box, live or not collected yet
   std::string violation_;
   HeapStats stats_;
+  uint64_t zeal_traced_ = 0;      // bytes that survived collections which zeal asked for
+  uint64_t last_zeal_point_ = 0;  // the safepoint of the last such collection
+  Region origins_;
+  const OriginSource* origin_source_ = nullptr;
   uint64_t open_limit_ = 0;  // end of zeroed memory; *window_.limit is this, or *window_.next under zeal
 };
 
@@ -158,6 +184,11 @@ class Rooted {
 
 template <class Visit>
 uint64_t Heap::for_each_object(Visit&& visit) const {
+  struct Walk {
+    const Heap& heap;
+    explicit Walk(const Heap& h) : heap(h) { heap.begin_walk(); }
+    ~Walk() { heap.end_walk(); }
+  } walk(*this);
   const uint64_t end = space_end();
   for (uint64_t at = space_begin(); at < end;) {
     ObjectHeader& cell = header(Ref{static_cast<uint32_t>(at)});

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <utility>
 
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/gc/collector.h"
 #include "engine/gc/collectors.h"
@@ -26,7 +27,7 @@ constexpr uint64_t kEagerOpenStep = kPage;     // the same where every page cost
 
 Moving::Moving(Heap& heap) : Collector(heap) {
   const Zeal& zeal = heap.options_.zeal;
-  eager_ = zeal.mode != ZealMode::kNone || zeal.protect;
+  eager_ = zeal.mode != ZealMode::kNone || zeal.protect || zeal.move_always;
   place(kFirst);
   set_soft_limit();
 }
@@ -56,8 +57,9 @@ bool Moving::open(uint64_t until, uint64_t limit) {
   if (used_before > opened_) {
     const Zeal& zeal = heap_.options_.zeal;
     if (zeal.protect) heap_.region_.unprotect(opened_, used_before);
-    if (zeal.poison && !still_poisoned(opened_, used_before)) return false;
-    std::memset(at(opened_), 0, used_before - opened_);
+    if (zeal.poison && !zeal.pages && !still_poisoned(opened_, used_before)) return false;
+    if (!heap_.origins_.empty()) std::memset(heap_.origins_.base() + opened_, 0, used_before - opened_);
+    if (!fault_fires(Fault::kALLOC1)) std::memset(at(opened_), 0, used_before - opened_);
   }
   pristine_ = std::max(pristine_, end);
   opened_ = end;
@@ -76,7 +78,8 @@ uint64_t Moving::allocate(uint64_t bytes, Effort effort) {
 
 // Where the survivors of a space that used `used` bytes go. One of the two places has room, by choice of `hard_`.
 uint64_t Moving::next_place(uint64_t used) const {
-  const uint64_t ring_end = std::min(heap_.bytes(), std::max(kRing, 8 * used));
+  const uint64_t ring = heap_.options_.zeal.pages ? heap_.bytes() / 2 : std::max(kRing, 8 * used);
+  const uint64_t ring_end = std::min(heap_.bytes(), ring);
   const bool back_fits = kFirst + used <= begin_;
   if (eager_ && opened_ + used <= ring_end) return opened_;
   return back_fits ? kFirst : opened_;
@@ -100,6 +103,10 @@ void Moving::collect() {
   for (uint64_t scan = begin_; scan < *heap_.window_.next && heap_.violation_.empty();) {
     const Ref object{static_cast<uint32_t>(scan)};
     const ObjectHeader header = heap_.header(object);
+    if (header.layout() == kFreeLayout) {  // the rest of a page
+      scan += uint64_t{header.length} * kObjectAlign;
+      continue;
+    }
     for_each_ref(object, header, [&](Ref* field, uint32_t offset) {
       if (field->is_object()) *field = evacuate(*field, Place::field(scan + offset));
     });
@@ -125,17 +132,19 @@ Ref Moving::evacuate(Ref ref, const Place& place) {
   }
   uint64_t bytes = 0;
   if (!admit(ref, from_begin_, from_end_, place, bytes)) return kNullRef;
-  const uint64_t to = allocate(bytes, Effort::kUntilFull);
+  const uint64_t to = allocate(heap_.room_for(bytes), Effort::kUntilFull);
   if (to == 0) {
     heap_.set_violation(
         text::format("I1: survivors need more room than their space had, at {} {:#x}", place.what, place.site));
     return kNullRef;
   }
+  heap_.fill_room(to, bytes);
   std::memcpy(at(to), at(ref.bits), bytes);
+  if (!heap_.origins_.empty()) std::memcpy(heap_.origins_.base() + to, heap_.origins_.base() + ref.bits, 8);
   ObjectHeader& old = heap_.header(ref);
   heap_.header(Ref{static_cast<uint32_t>(to)}).meta = ObjectHeader::make_meta(old.layout());
   old.meta |= kForwarded;
-  old.length = static_cast<uint32_t>(to);
+  old.length = static_cast<uint32_t>(to) + (fault_fires(Fault::kFWD1) ? kObjectAlign : 0);
   ++heap_.stats_.moved_objects;
   return Ref{static_cast<uint32_t>(to)};
 }
@@ -154,7 +163,8 @@ void Moving::update_boxes() {
 
 void Moving::retire(uint64_t begin, uint64_t end) {
   const Zeal& zeal = heap_.options_.zeal;
-  if (zeal.poison) std::memset(at(begin), kPoison, end - begin);
+  // Pages guard themselves; filling whole pages for small objects would cost more than all the rest.
+  if (zeal.poison && !zeal.pages) std::memset(at(begin), kPoison, end - begin);
   if (zeal.protect) heap_.region_.protect(begin, end);
 }
 

@@ -8,6 +8,7 @@
 #include <bit>
 #include <cstring>
 
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/gc/collector.h"
 #include "engine/gc/collectors.h"
@@ -18,10 +19,17 @@ NonMoving::NonMoving(Heap& heap) : Collector(heap), due_at_(heap.options_.collec
 
 uint64_t NonMoving::allocate(uint64_t bytes, Effort effort) {
   if (effort == Effort::kUntilDue && allocated_ + bytes > due_at_) return 0;
-  uint64_t cell = take_from_bins(bytes);
+  uint64_t& next = *heap_.window_.next;
+  const bool has_room = bytes <= heap_.bytes() && next <= heap_.bytes() - bytes;
+  if (heap_.options_.zeal.protect && !was_full_ && !has_room) {
+    begin_walk();
+    shut_.clear();
+    was_full_ = true;
+  }
+  const bool reuse = !heap_.options_.zeal.protect || was_full_;
+  uint64_t cell = reuse ? take_from_bins(bytes) : 0;
   if (cell == 0) {
-    uint64_t& next = *heap_.window_.next;
-    if (bytes > heap_.bytes() || next > heap_.bytes() - bytes) return 0;
+    if (!has_room) return 0;
     cell = next;
     next += bytes;
     dirty_ = next;
@@ -30,6 +38,9 @@ uint64_t NonMoving::allocate(uint64_t bytes, Effort effort) {
   allocated_ += bytes;
   return heap_.violation_.empty() ? cell : 0;
 }
+
+// Pages guard themselves.
+bool NonMoving::poisons() const { return heap_.options_.zeal.poison && !heap_.options_.zeal.pages; }
 
 uint64_t NonMoving::take_from_bins(uint64_t bytes) {
   const uint64_t units = bytes / kObjectAlign;
@@ -47,8 +58,9 @@ uint64_t NonMoving::take_from_bin(uint64_t bin, uint64_t index, uint64_t bytes) 
   const uint32_t cell = bins_[bin][index];
   bins_[bin].erase(bins_[bin].begin() + static_cast<ptrdiff_t>(index));
   const uint64_t cell_bytes = uint64_t{heap_.header(Ref{cell}).length} * kObjectAlign;
-  if (heap_.options_.zeal.poison) still_poisoned(cell + kHeaderBytes, cell + bytes);
-  std::memset(at(cell), 0, bytes);
+  if (poisons()) still_poisoned(cell + kHeaderBytes, cell + bytes);
+  if (!heap_.origins_.empty()) std::memset(heap_.origins_.base() + cell, 0, bytes);
+  if (!fault_fires(Fault::kALLOC1)) std::memset(at(cell), 0, bytes);
   if (cell_bytes > bytes) free_run(cell + bytes, cell + cell_bytes);
   ++heap_.stats_.reused_cells;
   return cell;
@@ -60,6 +72,24 @@ void NonMoving::free_run(uint64_t begin, uint64_t end) {
   heap_.header(Ref{static_cast<uint32_t>(begin)}) =
       ObjectHeader{.meta = ObjectHeader::make_meta(kFreeLayout), .length = static_cast<uint32_t>(units)};
   bins_[units < kBins ? units : 0].push_back(static_cast<uint32_t>(begin));
+  if (heap_.options_.zeal.protect && !was_full_ && page_up(begin) < page_down(end))
+    shut_.emplace_back(page_up(begin), page_down(end));
+}
+
+// Under `protect` the whole pages of free runs are inaccessible, except while somebody walks over the cells.
+void NonMoving::begin_walk() {
+  if (walks_++ != 0) return;
+  for (const auto& [begin, end] : shut_) heap_.region_.unprotect(begin, end);
+}
+
+void NonMoving::end_walk() {
+  if (--walks_ != 0) return;
+  for (const auto& [begin, end] : shut_) heap_.region_.protect(begin, end);
+}
+
+bool NonMoving::readable(Ref ref) const {
+  const auto after = std::upper_bound(shut_.begin(), shut_.end(), std::pair(uint64_t{ref.bits}, ~uint64_t{0}));
+  return after == shut_.begin() || std::prev(after)->second <= ref.bits;
 }
 
 void NonMoving::collect() {
@@ -70,6 +100,8 @@ void NonMoving::collect() {
       if (slot->is_object()) self.mark(*slot, Place::root(kind, site));
     }
   } mark_roots(*this);
+  begin_walk();
+  shut_.clear();  // nothing is retired until the sweep has decided
   heap_.visit_all_roots(mark_roots);
 
   while (!stack_.empty() && heap_.violation_.empty()) {
@@ -80,6 +112,7 @@ void NonMoving::collect() {
     });
   }
   if (heap_.violation_.empty()) sweep();
+  end_walk();
 }
 
 void NonMoving::mark(Ref ref, const Place& place) {
@@ -100,7 +133,7 @@ void NonMoving::sweep() {
   for (std::vector<uint32_t>& bin : bins_) bin.clear();
   live_ = 0;
 
-  const bool poison = heap_.options_.zeal.poison;
+  const bool poison = poisons();
   const uint64_t end = *heap_.window_.next;
   uint64_t run = 0;  // start of the current run of dead and free cells
   for (uint64_t cell = kPage; cell < end;) {
@@ -130,7 +163,7 @@ void NonMoving::sweep() {
 
 // The inside of every free cell must still be poison.
 std::string NonMoving::verify_retired(uint64_t limit) const {
-  if (!heap_.options_.zeal.poison) return {};
+  if (!poisons() || heap_.options_.zeal.protect) return {};
   for (const std::vector<uint32_t>& bin : bins_) {
     for (const uint32_t cell : bin) {
       const uint64_t bytes = uint64_t{heap_.header(Ref{cell}).length} * kObjectAlign;

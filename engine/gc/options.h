@@ -12,24 +12,30 @@ enum class GcKind : uint8_t {
 };
 inline constexpr const char* kGcKindText[] = {"moving", "nonmoving", "never"};  // ORDER: GcKind
 
-// When to collect besides "when full".
+// When to collect besides "when full"; the rows are in zeal.def.
 enum class ZealMode : uint8_t {
-  kNone,
-  kEveryAlloc,      // before every allocation
-  kEverySafepoint,  // at every allocation, call of a builtin that may collect, and polled safepoint
-  kNth,             // at every n-th such point
-  kOnlyNth,         // at exactly the n-th such point (counted from 0), once
+#define ZEAL_MODE(id, text, summary) id,
+#define ZEAL_FLAG(member, text, summary)
+#include "engine/gc/zeal.def"
+#undef ZEAL_MODE
+#undef ZEAL_FLAG
 };
-inline constexpr const char* kZealModeText[] = {"none", "every-alloc", "every-safepoint", "nth", "only-nth"};
 
 struct Zeal {
   ZealMode mode = ZealMode::kNone;
   uint64_t n = 0;
-  bool poison = false;         // retired space is filled with 0xd5 and must still hold it when handed out again
-  bool protect = false;        // retired space is inaccessible until it is handed out again (moving only)
-  bool verify_before = false;  // heap verifier around every collection
-  bool verify_after = false;
+#define ZEAL_MODE(id, text, summary)
+#define ZEAL_FLAG(member, text, summary) bool member = false;
+#include "engine/gc/zeal.def"
+#undef ZEAL_MODE
+#undef ZEAL_FLAG
 };
+
+// Zeal must not turn a case into a hang: collections that zeal asked for may trace so many bytes of survivors in all;
+// after that each safepoint earns so many, and a collection waits until its survivors are paid for. Counts bytes, never
+// time, so that the same points collect in every run.
+inline constexpr uint64_t kZealAllowance = uint64_t{64} << 20;
+inline constexpr uint64_t kZealBytesPerPoint = 1024;
 
 struct HeapOptions {
   GcKind collector = GcKind::kMoving;

@@ -20,4 +20,10 @@ const CallSite* CallSites::find(uint32_t pc) const {
   return at != sites_.end() && at->pc == pc ? &*at : nullptr;
 }
 
+const CallSite* CallSites::find_after(uint32_t pc) const {
+  const auto at =
+      std::lower_bound(sites_.begin(), sites_.end(), pc, [](const CallSite& s, uint32_t p) { return s.pc < p; });
+  return at != sites_.end() ? &*at : nullptr;
+}
+
 }  // namespace parallax::jit

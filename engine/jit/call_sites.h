@@ -42,6 +42,8 @@ class CallSites {
   void add(CallSite site, std::span<const uint32_t> live);
   // Null when the address is not a known return address.
   const CallSite* find(uint32_t pc) const;
+  // The first one at or behind `pc`, or null.
+  const CallSite* find_after(uint32_t pc) const;
   std::span<const uint32_t> live(const CallSite& site) const {
     return {slots_.data() + site.map_begin, site.map_count};
   }

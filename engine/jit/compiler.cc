@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <cstddef>
+#include <optional>
 
 #include "engine/base/check.h"
 #include "engine/base/text.h"
 #include "engine/ir/text.h"
+#include "engine/jit/fault_guard.h"
 #include "engine/jit/lower.h"
 #include "engine/jit/regalloc/allocate.h"
 #include "engine/jit/regalloc/check.h"
@@ -110,6 +112,8 @@ OutcomeKind JitCompiler::enter(FuncEntry& entry, runtime::Slot* slots) {
   record.outer = entries_;
   record.save(*store_);
   entries_ = &record;
+  std::optional<FaultGuard> guard;
+  if (options_.zeal.protect || options_.zeal.pages) guard.emplace(*space_, stubs_.exit, *store_);
   const auto kind = static_cast<OutcomeKind>((*sig)->entry(entry.code, &entry, slots, store_));
   if (kind != OutcomeKind::kReturned && kind != OutcomeKind::kThrew && store_->exit_offset == ~0u &&
       space_->contains(store_->last_pc)) {
@@ -126,7 +130,24 @@ OutcomeKind JitCompiler::enter(FuncEntry& entry, runtime::Slot* slots) {
 
 void JitCompiler::visit_frames(gc::RootVisitor& visitor) {
   if (frames_listener_ != nullptr) tell_frames();
-  jit::visit_frames(view(), visitor, options_.armed);
+  jit::visit_frames(view(), visitor, options_.armed || options_.zeal.zap);
+}
+
+Place JitCompiler::place_of(const void* site) const {
+  if (space_ == nullptr || !space_->contains(site)) return {};
+  const CallSite* found = sites_.find(space_->offset_of(site));
+  return found == nullptr ? Place{} : Place{found->func, found->offset};
+}
+
+Place JitCompiler::place_after(const void* pc) const {
+  const CallSite* found = sites_.find_after(space_->offset_of(pc));
+  return found == nullptr ? Place{} : Place{found->func, found->offset};
+}
+
+void JitCompiler::describe_frames(const FrameVisitor& visit) const {
+  jit::describe_frames(view(), [&](const CallSite& site, std::span<const gc::Ref> listed) {
+    if (site.func != CallSite::kNone) visit({site.func, site.offset}, listed);
+  });
 }
 
 void JitCompiler::tell_frames() const {
@@ -174,7 +195,7 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
   Workspace& w = Workspace::of_thread();
   const runtime::Instance* instance = entry.ctx->instance;
   const wasm::FuncIndex func(entry.func_index);
-  const bool verify = options_.verify || options_.armed;
+  const bool verify = (options_.verify || options_.armed) && !options_.unverified;
   // What a module may use was decided when it was loaded.
   const TranslateOptions options{.features = {.bits = ~0u}, .poll_at_budget = store_->zeal_polls != 0};
   TRY(w.translator.translate(*instance->module, func, options, w.ir));

@@ -39,6 +39,9 @@ class JitCompiler final : public runtime::Compiler {
   Result<const void*> compile(runtime::FuncEntry& entry) override;
   wasm::OutcomeKind enter(runtime::FuncEntry& entry, runtime::Slot* slots) override;
   void visit_frames(gc::RootVisitor& visitor) override;
+  Place place_of(const void* site) const override;
+  Place place_after(const void* pc) const override;
+  void describe_frames(const FrameVisitor& visit) const override;
 
   // Bisection of rewrites: the gate asked by all compilations of this store.
   opt::Gate& gate() { return gate_; }

@@ -1,6 +1,8 @@
 #include "engine/jit/frames.h"
 
 #include "engine/base/check.h"
+#include "engine/base/text.h"
+#include "engine/runtime/store.h"
 
 namespace parallax::jit {
 namespace {
@@ -36,7 +38,13 @@ class SlotVisitor {
     for (const uint32_t slot : view_.sites->live(site)) {
       if (poison_) poison_range(frame, next, slot);
       next = slot + 1;
-      visitor_.visit(&at<gc::Ref>(frame, home_offset(slot)), gc::RootKind::kFrame, site.offset);
+      gc::Ref& held = at<gc::Ref>(frame, home_offset(slot));
+      if (poison_ && held.bits == kPoison) {
+        view_.store->store->heap().set_violation(text::format(
+            "I2: the map at {:#x} of function {} lists slot {}, which was not stored since no map listed it",
+            site.offset, site.func, slot));
+      }
+      visitor_.visit(&held, gc::RootKind::kFrame, site.offset);
     }
     if (poison_) poison_range(frame, next, site.homes);
   }
@@ -52,20 +60,35 @@ class SlotVisitor {
 
 }  // namespace
 
-void visit_frames(const FrameView& view, gc::RootVisitor& visitor, bool poison) {
-  SlotVisitor slots(view, visitor, poison);
+// Calls body(site, frame) for the frames of all segments, innermost first.
+template <class Body>
+static void walk_all(const FrameView& view, Body&& body) {
   const void* pc = view.store->last_pc;
   void* frame = view.store->last_frame;
   const void* entry_frame = view.store->entry_frame;
   for (const EntryRecord* entry = view.entries; entry != nullptr && entry_frame != nullptr; entry = entry->outer) {
     walk_segment(view, pc, frame, entry_frame, [&](const CallSite& site, void* f) {
-      slots.frame(site, f);
+      body(site, f);
       return true;
     });
     pc = entry->last_pc;
     frame = entry->last_frame;
     entry_frame = entry->entry_frame;
   }
+}
+
+void visit_frames(const FrameView& view, gc::RootVisitor& visitor, bool poison) {
+  SlotVisitor slots(view, visitor, poison);
+  walk_all(view, [&](const CallSite& site, void* frame) { slots.frame(site, frame); });
+}
+
+void describe_frames(const FrameView& view, const DescribeFrame& visit) {
+  std::vector<gc::Ref> listed;
+  walk_all(view, [&](const CallSite& site, void* frame) {
+    listed.clear();
+    for (const uint32_t slot : view.sites->live(site)) listed.push_back(at<gc::Ref>(frame, home_offset(slot)));
+    visit(site, listed);
+  });
 }
 
 Handler find_handler(const FrameView& view, const void* pc, void* frame) {

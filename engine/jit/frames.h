@@ -6,6 +6,9 @@
 // the same.
 #pragma once
 
+#include <functional>
+#include <span>
+
 #include "engine/gc/roots.h"
 #include "engine/jit/call_sites.h"
 #include "engine/jit/code_space.h"
@@ -48,6 +51,10 @@ struct FrameView {
 // Visits the live home slots of all frames. With `poison`, the other home slots are overwritten: whoever reads one of
 // them afterwards was not in the map.
 void visit_frames(const FrameView& view, gc::RootVisitor& visitor, bool poison);
+
+// Calls visit(site, live references) for every frame, innermost first.
+using DescribeFrame = std::function<void(const CallSite& site, std::span<const gc::Ref> listed)>;
+void describe_frames(const FrameView& view, const DescribeFrame& visit);
 
 // The innermost landing pad for an exception at `pc` of `frame`, or null: nobody in this segment catches it.
 struct Handler {

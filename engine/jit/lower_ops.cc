@@ -1,8 +1,10 @@
 // Lowering of everything but scalars and control: memory, tables, globals, objects, references, calls.
+#include <algorithm>
 #include <bit>
 #include <cstddef>
 
 #include "engine/base/check.h"
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/gc/object.h"
 #include "engine/jit/lower.h"
@@ -233,8 +235,8 @@ void Lowering::table_access(const Inst& inst, bool is_store) {
 void Lowering::load_field(const Inst& inst, FieldRep rep, bool sign_extend, const Access& access) {
   LoadOp op = LoadOp::k32;
   switch (rep) {
-    case FieldRep::kI8: op = sign_extend ? LoadOp::kS8To32 : LoadOp::kU8; break;
-    case FieldRep::kI16: op = sign_extend ? LoadOp::kS16To32 : LoadOp::kU16; break;
+    case FieldRep::kI8: op = sign_extend != fault_fires(Fault::kLAY4) ? LoadOp::kS8To32 : LoadOp::kU8; break;
+    case FieldRep::kI16: op = sign_extend != fault_fires(Fault::kLAY4) ? LoadOp::kS16To32 : LoadOp::kU16; break;
     case FieldRep::kI32:
     case FieldRep::kRef: op = LoadOp::k32; break;
     case FieldRep::kI64:
@@ -303,25 +305,38 @@ void Lowering::array_init_fill(const Inst& inst) {
 
 // --- References ----------------------------------------------------------------------------------------------------
 
+// The type that a cast or test compares with. Hosts planted faults TY2 and TY6.
+static uint32_t tested_type(const ir::Func& func, wasm::ValType type) {
+  constexpr uint32_t kNullable = wasm::kAnyRef.bits() & ~wasm::kAnyRef.as_non_null().bits();
+  if (fault_fires(Fault::kTY6)) return type.bits() ^ kNullable;
+  if (!type.heap().is_concrete() || g_fault.active != Fault::kTY2) return type.bits();
+  const auto& ids = func.module().type_ids;
+  const auto index = static_cast<uint32_t>(std::find(ids.begin(), ids.end(), type.heap().type_id()) - ids.begin());
+  const bool same_kind = index < func.types().size() && func.types().get(wasm::TypeId(index)).kind ==
+                                                            func.types().get(type.heap().type_id()).kind;
+  if (index == type.heap().number() || !same_kind || !fault_fires(Fault::kTY2)) return type.bits();
+  return wasm::ValType::ref(wasm::HeapType::concrete(index), type.nullable()).bits();
+}
+
 void Lowering::ref_test(const Inst& inst) {
   if (func_->rep(arg(inst, 0)) == Rep::kFunc) {
-    const VReg args[] = {vreg(arg(inst, 0)), constant(inst.type.bits())};
+    const VReg args[] = {vreg(arg(inst, 0)), constant(tested_type(*func_, inst.type))};
     builtin(Builtin::FuncTest, args, define(inst));
     return;
   }
   out_->def(define(inst));
   out_->use(vreg(arg(inst, 0)));
-  append({.op = MOp::TypeTest, .aux = inst.type.bits()});
+  append({.op = MOp::TypeTest, .aux = tested_type(*func_, inst.type)});
 }
 
 void Lowering::cast(const Inst& inst) {
   if (func_->rep(arg(inst, 0)) == Rep::kFunc) {
-    const VReg args[] = {vreg(arg(inst, 0)), constant(inst.type.bits())};
+    const VReg args[] = {vreg(arg(inst, 0)), constant(tested_type(*func_, inst.type))};
     builtin(Builtin::FuncCast, args, define(inst));
     return;
   }
   out_->use(vreg(arg(inst, 0)));
-  append({.op = MOp::TypeCheck, .trap = TrapKind::kCastFailure, .aux = inst.type.bits()});
+  append({.op = MOp::TypeCheck, .trap = TrapKind::kCastFailure, .aux = tested_type(*func_, inst.type)});
 }
 
 void Lowering::check_ref(VReg ref, ir::Type type) {
@@ -666,7 +681,9 @@ Result<> Lowering::inst(const Inst& inst) {
       out_->def(define(inst), Where::kSame);
       out_->use(vreg(arg(inst, 0)));
       append({.op = MOp::ShiftImm,
-              .sub = static_cast<uint8_t>(inst.opcode == Opcode::I31GetS ? ShiftOp::kSar : ShiftOp::kShr),
+              .sub = static_cast<uint8_t>((inst.opcode == Opcode::I31GetS) != fault_fires(Fault::kI31d)
+                                               ? ShiftOp::kSar
+                                               : ShiftOp::kShr),
               .imm = 1});
       return {};
     case Op::StructAlloc: struct_alloc(inst); return {};

@@ -1,9 +1,11 @@
 // Driver of translation: the sink's entry points, the table of handlers, locals and the scan of loops.
 #include "engine/jit/translate.h"
 
+#include <algorithm>
 #include <array>
 
 #include "engine/base/check.h"
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/jit/translate_state.h"
 #include "engine/wasm/func_walk_rules.h"
@@ -278,11 +280,20 @@ Translator::State::ValueId Translator::State::zero_of(ir::Type type) {
   return type.is_ref() ? b_->null(type.heap()) : b_->constant(type, 0);
 }
 
+// Planted fault SM4: the operand stack forgets what the local held.
+void Translator::State::forget_overwritten(ValueId old, ValueId value) {
+  const bool held = old.valid() && func_->type(old).is_ref() && func_->type(old) == func_->type(value) &&
+                    std::ranges::find(stack_, old) != stack_.end();
+  if (held && fault_fires(Fault::kSM4)) std::ranges::replace(stack_, old, value);
+}
+
 void Translator::State::set_local(uint32_t local, ValueId value) {
   if (local_mark_[local] != mark_) {
     log_.push_back({local, local_mark_[local], local_[local]});
     local_mark_[local] = mark_;
   }
+  if (g_fault.active == Fault::kSM4) [[unlikely]]
+    forget_overwritten(local_[local], value);
   local_[local] = value;
 }
 

@@ -1,5 +1,6 @@
 // Instructions that are no control: operands from the stack, one or a few IR operations, results to the stack.
 #include "engine/base/check.h"
+#include "engine/base/faults.h"
 #include "engine/jit/translate_state.h"
 
 namespace parallax::jit {
@@ -175,6 +176,10 @@ Result<> Translator::State::on_ref_cast(const Event& e) {
 Result<> Translator::State::on_convert(const Event& e) {
   const ValueId ref = pop();
   const wasm::HeapKind to = e.instr.op == Opcode::AnyConvertExtern ? wasm::HeapKind::kAny : wasm::HeapKind::kExtern;
+  if (func_->type(ref).heap() == wasm::HeapType(wasm::HeapKind::kI31) && fault_fires(Fault::kI31c)) {
+    push(b_->null(to));
+    return {};
+  }
   push(b_->value({.op = Op::Convert, .opcode = e.instr.op}, Type::ref(to, func_->type(ref).nullable()), {ref}));
   return {};
 }

@@ -135,6 +135,7 @@ struct Translator::State {
   std::span<const ValueId> pop_many(size_t count);
   ValueId pop_non_null(wasm::TrapKind trap) { return b_->null_check(pop(), trap); }
   void set_local(uint32_t local, ValueId value);
+  void forget_overwritten(ValueId old, ValueId value);
   ValueId zero_of(ir::Type type);
   void become_dead() { reachable_ = false; }
   void continue_at(BlockId block) {

@@ -235,7 +235,21 @@ class Simplify {
       func_.narrow(ref, func_.type(ref).as_non_null());
       return substitute(i, ref);
     }
+    if (is_first_read(i) && fault_fires(Fault::kOPT3)) return hoist_read(i);
     narrow(i, func_.type(ref).as_non_null());
+  }
+
+  // Planted fault OPT3: the field read behind a null check moves in front of it.
+  bool is_first_read(InstId i) const {
+    const InstId next = func_.inst(i).next;
+    return next.valid() && func_.inst(next).op == Op::StructGet && func_.arg(next, 0) == func_.result(i);
+  }
+  void hoist_read(InstId check) {
+    const InstId read = func_.inst(check).next;
+    if (!ask(Rewrite::kCheckImplied, check)) return;
+    func_.remove(read);
+    func_.insert_before(check, read);
+    func_.set_arg(read, 0, func_.arg(check, 0));
   }
 
   // Whether `param` is the parameter of a join (no loop) of which every incoming value is non-null.

@@ -116,9 +116,9 @@ void check_ref(VmContext* ctx, Ref ref, uint32_t type_bits, uint32_t offset) {
   Store& store = store_of(ctx);
   const ValType type = std::bit_cast<ValType>(type_bits);
   count(ctx, ArmedCheck::kRefName);
-  if (!store.heap().plausible(ref)) {
-    store.exit_invariant(text::format("I1: {:#x} at {:#x} is not the name of an object (expected {})", ref.bits, offset,
-                                      store.types().print(type)));
+  if (!store.heap().is_object_start(ref)) {
+    store.exit_invariant(text::format("I1: {:#x} at {:#x} is not the name of an object (expected {})\n  it is {}",
+                                      ref.bits, offset, store.types().print(type), store.heap().describe(ref)));
     return;
   }
   count(ctx, ArmedCheck::kRefType);
@@ -126,8 +126,8 @@ void check_ref(VmContext* ctx, Ref ref, uint32_t type_bits, uint32_t offset) {
   const std::string what = ref.is_null()  ? "null"
                            : ref.is_i31() ? "an i31"
                                           : text::format("an object of layout {}", store.heap().header(ref).layout());
-  store.exit_invariant(text::format("I3: {:#x} at {:#x} is {}, but its refined type is {}", ref.bits, offset, what,
-                                    store.types().print(type)));
+  store.exit_invariant(text::format("I3: {:#x} at {:#x} is {}, but its refined type is {}\n  it is {}", ref.bits,
+                                    offset, what, store.types().print(type), store.heap().describe(ref)));
 }
 
 void check_func(VmContext* ctx, uint64_t id, uint32_t type_bits, uint32_t offset) {

@@ -4,6 +4,7 @@
 // this heap ends the run with an invariant before its header is believed.
 #include <algorithm>
 
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/runtime/builtins.h"
 #include "engine/runtime/store.h"
@@ -31,10 +32,11 @@ bool view_array(VmContext* ctx, Ref ref, const char* site, ArrayView& view) {
     store.exit_trap(TrapKind::kNullArrayReference);
     return false;
   }
+  if (ctx->store->armed != 0) ++ctx->store->armed_counts[static_cast<size_t>(ArmedCheck::kArrayOperand)];
   if (!store.ref_matches(ref, wasm::ValType::ref(wasm::HeapKind::kArray, false))) {
     const bool is_name = ref.is_i31() || store.heap().plausible(ref);
-    store.exit_invariant(
-        text::format("{}: {} was given {:#x}, which is not an array", is_name ? "I3" : "I1", site, ref.bits));
+    store.exit_invariant(text::format("{}: {} was given {:#x}, which is not an array\n  it is {}",
+                                      is_name ? "I3" : "I1", site, ref.bits, store.heap().describe(ref)));
     return false;
   }
   const gc::ObjectHeader& header = store.heap().header(ref);
@@ -47,7 +49,8 @@ bool view_array(VmContext* ctx, Ref ref, const char* site, ArrayView& view) {
 
 // False after trapping.
 bool in_bounds(VmContext* ctx, uint64_t offset, uint64_t count, uint64_t size, TrapKind kind) {
-  if (count <= size && offset <= size - count) return true;
+  const bool excluded = offset == size && fault_fires(Fault::kARR2);
+  if (count <= size && offset <= size - count && !excluded) return true;
   store_of(ctx).exit_trap(kind);
   return false;
 }

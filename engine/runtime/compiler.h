@@ -2,8 +2,11 @@
 // tests; the runtime never includes the JIT.
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <span>
 
+#include "engine/base/origin.h"
 #include "engine/base/result.h"
 #include "engine/gc/roots.h"
 #include "engine/runtime/vm_context.h"
@@ -30,6 +33,20 @@ class Compiler {
   // restores depth_left and the frame fields of StoreContext, so that entries nest. Answers kReturned; kThrew with
   // pending_exception set; or exit_kind.  [may collect]
   virtual wasm::OutcomeKind enter(FuncEntry& entry, Slot* slots) = 0;
+
+  // Where in the program the return address `site` of compiled code stands; unknown when it is none.
+  virtual Place place_of(const void* site) const {
+    (void)site;
+    return {};
+  }
+  // The first known place at or behind an address of compiled code, for reports about an instruction between two calls.
+  virtual Place place_after(const void* pc) const {
+    (void)pc;
+    return {};
+  }
+  // Calls visit(func, offset, live home slots) for every frame of compiled code, innermost first. For judges.
+  using FrameVisitor = std::function<void(const Place& place, std::span<const gc::Ref> listed)>;
+  virtual void describe_frames(const FrameVisitor& visit) const { (void)visit; }
 
   // Visits every live home slot of every compiled frame of every entry of the chain (RootKind::kFrame).
   virtual void visit_frames(gc::RootVisitor& visitor) = 0;

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/runtime/store.h"
 
@@ -87,9 +88,16 @@ Result<> Store::drop_instance(wasm::InstanceId id) {
   Instance** const found = instance_ids_.find(id);
   if (found == nullptr) return fail(ErrorCode::kUsage, 0, instance_ids_.explain(id, "drop_instance"));
   Instance& instance = **found;
+  uint32_t consecutive = 0;  // planted fault SL3: the id that would follow
   for (uint64_t& handle : instance.exports) {
-    if (handle != 0) handles_.release(handle);
-    handle = 0;
+    if (handle == 0) continue;
+    uint64_t released = std::exchange(handle, 0);
+    if (consecutive != 0 && fault_fires(Fault::kSL3)) {
+      released = handles_.core().is_live(consecutive) ? handles_.core().id_of(consecutive).bits : 0;
+    }
+    if (consecutive == 0) consecutive = slab::SlabId{released}.index();
+    ++consecutive;
+    if (released != 0) handles_.release(released);
   }
   instance.handle = 0;
   instance_ids_.release(id);

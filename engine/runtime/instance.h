@@ -9,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "engine/base/faults.h"
 #include "engine/gc/region.h"
 #include "engine/runtime/layouts.h"
 #include "engine/runtime/vm_context.h"
@@ -87,6 +88,7 @@ class FuncSlab {
   FuncEntry* add(const char* site);
   FuncEntry* find(uint64_t id) { return core_.check(id) ? &entries()[slab::SlabId{id}.index()] : nullptr; }
   std::string explain(uint64_t id, const char* site) const { return core_.explain(id, site); }
+  void keep_origins(const OriginSource* source) { core_.keep_origins(source); }
   const slab::SlabCore& core() const { return core_; }
   FuncEntry* entries() const { return reinterpret_cast<FuncEntry*>(region_.base()); }
   uint64_t count() const { return core_.size(); }
@@ -131,7 +133,7 @@ struct Instance {
   Table& table(uint32_t index) const { return *static_cast<Table*>(tables[index]); }
   // Bytes of a data segment; none after data.drop.
   std::span<const uint8_t> data(uint32_t index) const {
-    if (data_dropped[index] != 0) return {};
+    if (data_dropped[index] != 0 && !fault_fires(Fault::kARR3)) return {};
     return module->at(module->datas[index].bytes);
   }
   // Lets ctx point at the vectors. Called once they are complete, and before anything runs.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/runtime/builtins.h"
 #include "engine/runtime/const_eval.h"
@@ -63,9 +64,11 @@ Result<> Store::match_import(const Module& module, const Import& import, Extern 
     case ExternKind::kGlobal: {
       const wasm::GlobalType& have = static_cast<Global*>(handle.entity)->type;
       const wasm::GlobalType& want = module.globals[import.index].type;
-      if (have.is_mutable != want.is_mutable) return mismatch("mutability");
+      if (have.is_mutable != want.is_mutable && !fault_fires(Fault::kTY1)) return mismatch("mutability");
       const bool fits = want.is_mutable ? have.value == want.value : types_->matches(have.value, want.value);
-      if (!fits) return mismatch("global type");
+      const bool differ_in_nullness = have.value.is_ref() && want.value.is_ref() &&
+                                      have.value.as_nullable() == want.value.as_nullable() && fault_fires(Fault::kTY1);
+      if (!fits && !differ_in_nullness) return mismatch("global type");
       return {};
     }
     case ExternKind::kTag:

@@ -20,6 +20,7 @@ struct EngineOptions {
   Zeal zeal;
   bool armed = false;                       // run-time checks in compiled code and runtime; implies zeal.poison
   bool verify = false;                      // compile-time judges: IR verifier after every pass, allocation checker
+  bool unverified = false;                  // no compile-time judges although armed: the run-time ones stand alone
   uint64_t chaos_seed = 0;                  // 0: no perturbation
   uint64_t heap_bytes = uint64_t{1} << 30;  // of one store; clamped to [64 KiB, 4 GiB - 64 KiB]
   // A collection starts when this much was allocated since the last one (and more, in proportion to what survived).

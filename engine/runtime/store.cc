@@ -63,6 +63,7 @@ Store::Store(std::shared_ptr<wasm::TypeStore> types, const EngineOptions& option
   context_.armed = options.armed ? 1 : 0;
   context_.zeal_polls = options.zeal.mode != ZealMode::kNone && options.zeal.mode != ZealMode::kEveryAlloc ? 1 : 0;
   root_context_.store = &context_;
+  if (options.armed) keep_origins();
   set_budget(budget_);
   sync_types();
   if (compiler_ != nullptr) compiler_->attach(context_);
@@ -95,8 +96,37 @@ std::vector<ArmedCount> Store::armed_counts() const {
 #undef ARMED_CHECK
   };
   for (size_t i = 0; i < counts.size(); ++i) counts[i].evaluated = context_.armed_counts[i];
-  counts[static_cast<size_t>(ArmedCheck::kFreshMemory)].evaluated = heap_.stats().poison_checked;
+  const auto set = [&](ArmedCheck check, uint64_t value) { counts[static_cast<size_t>(check)].evaluated = value; };
+  set(ArmedCheck::kFreshMemory, heap_.stats().poison_checked);
+  set(ArmedCheck::kRootName, heap_.stats().names_admitted);
+  uint64_t lookups = 0;
+  for (const slab::SlabCore* core : {&funcs_.core(), &host_objects_.core(), &tags_.core(), &handles_.core(),
+                                     &instance_ids_.core(), &roots_.core()}) {
+    lookups += core->lookups();
+  }
+  set(ArmedCheck::kSlabId, lookups);
   return counts;
+}
+
+// --- Origins -------------------------------------------------------------------------------------------------------
+
+void Store::keep_origins() {
+  heap_.keep_origins(this);
+  funcs_.keep_origins(this);
+  host_objects_.keep_origins(this);
+  tags_.keep_origins(this);
+  handles_.keep_origins(this);
+  instance_ids_.keep_origins(this);
+  roots_.keep_origins(this);
+}
+
+// The innermost compiled frame called the builtin now running.
+uint64_t Store::current_site() const {
+  return context_.entry_frame == nullptr ? 0 : reinterpret_cast<uint64_t>(context_.last_pc);
+}
+
+Place Store::place_of(uint64_t site) const {
+  return compiler_ == nullptr || site == 0 ? Place{} : compiler_->place_of(reinterpret_cast<const void*>(site));
 }
 
 // Types may have been added by decoding another module.
@@ -128,7 +158,9 @@ gc::Ref Store::allocate(gc::LayoutId layout, uint32_t length, uint64_t bytes, ui
   }
   context_.allocation_left -= charge;
   ++context_.allocated_objects;
+  if (observer_ != nullptr) observer_->before_allocation(*this);
   const gc::Ref ref = heap_.allocate(layout, length, bytes);
+  if (observer_ != nullptr) observer_->after_allocation(ref);
   if (!ref.is_null()) [[likely]]
     return ref;
   if (heap_is_sound()) {
@@ -146,13 +178,16 @@ gc::Ref Store::new_struct(wasm::TypeId type) {
 
 gc::Ref Store::new_array(wasm::TypeId type, uint64_t length) {
   const TypeLayout& layout = layouts_.of(type);
-  const uint64_t declared = length * layout.element_charge;
+  uint64_t declared = length * layout.element_charge;
+  if (declared > wasm::kMaxArrayBytes && fault_fires(Fault::kLAY3)) declared = static_cast<uint32_t>(declared);
   if (declared > wasm::kMaxArrayBytes) {
     exit_trap(wasm::TrapKind::kAllocationSizeTooLarge);
     return gc::kNullRef;
   }
   const auto count = static_cast<uint32_t>(length);
-  return allocate(type.raw, count, layout_table_.at(type.raw).size(count), wasm::kObjectCharge + declared);
+  uint64_t bytes = layout_table_.at(type.raw).size(count);
+  if (declared < length * layout.element_charge) bytes = std::max<uint64_t>(static_cast<uint32_t>(bytes), 16);  // LAY3
+  return allocate(type.raw, count, bytes, wasm::kObjectCharge + declared);
 }
 
 gc::Ref Store::new_exn(uint64_t tag) {
@@ -174,11 +209,14 @@ void Store::visit_roots(gc::RootVisitor& visitor) {
   const auto visit_slot = [&](Slot& slot, RootKind kind, uint64_t site) {
     visitor.visit(reinterpret_cast<gc::Ref*>(&slot.low), kind, site);
   };
+  // Planted fault RT1 leaves a kind out.
   for (Global& global : globals_) {
+    if (fault_fires(Fault::kRT1)) break;
     if (global.rep == FieldRep::kRef) visit_slot(global.cell, RootKind::kGlobal, global.number);
   }
   for (Table& table : tables_) {
     if (table.is_func()) continue;
+    if (fault_fires(Fault::kRT1)) break;
     auto* const elements = static_cast<gc::Ref*>(table.elems);
     for (uint64_t i = 0; i < table.size; ++i) {
       if (elements[i].is_object()) visitor.visit(&elements[i], RootKind::kTable, table.number);
@@ -186,6 +224,7 @@ void Store::visit_roots(gc::RootVisitor& visitor) {
   }
   for (Instance& instance : instances_) {
     for (size_t i = 0; i < instance.elems.size(); ++i) {
+      if (fault_fires(Fault::kRT1)) break;
       for (gc::Ref& ref : instance.elems[i].refs) visitor.visit(&ref, RootKind::kElemSegment, i);
     }
   }
@@ -193,6 +232,7 @@ void Store::visit_roots(gc::RootVisitor& visitor) {
     if (!root.is_func && !root.is_number) visitor.visit(&root.ref, RootKind::kHostRoot, slab::SlabId{id}.index());
   });
   for (const RootedSlots& rooted : rooted_slots_) {
+    if (fault_fires(Fault::kRT1)) break;
     for (size_t i = 0; i < rooted.types.size(); ++i) {
       if (rooted.types[i].is_ref() && !is_func_type(rooted.types[i])) visit_slot(rooted.slots[i], RootKind::kHandle, i);
     }
@@ -348,13 +388,15 @@ Outcome Store::invoke_host(FuncEntry& entry, std::span<const Value> args) {
 
 void Store::call_host(FuncEntry& entry, Slot* slots) {
   const wasm::SubType& type = types_->get(wasm::TypeId(entry.type));
+  std::vector<Value> early;  // planted fault HOST2
+  if (fault_fires(Fault::kHOST2)) early = to_values(slots, type.params);
   if (options_.zeal.mode != ZealMode::kNone) {
     rooted_slots_.push_back({slots, type.params});
     heap_.poll();
     rooted_slots_.pop_back();
     if (!heap_is_sound()) return;
   }
-  const std::vector<Value> args = to_values(slots, type.params);
+  const std::vector<Value> args = early.empty() ? to_values(slots, type.params) : std::move(early);
   apply_outcome(entry, invoke_host(entry, args), slots, type);
 }
 
@@ -382,8 +424,15 @@ void Store::apply_outcome(FuncEntry&, Outcome outcome, Slot* slots, const wasm::
       return;
     }
     case OutcomeKind::kTrapped: exit_trap(outcome.trap); return;
-    default: exit_with(outcome.kind, std::move(outcome.error)); return;
+    case OutcomeKind::kFuelExhausted:
+    case OutcomeKind::kStackExhausted:
+    case OutcomeKind::kHeapExhausted:
+      if (!fault_fires(Fault::kEXC2)) break;
+      std::fill_n(slots, type.results.size(), Slot{});
+      return;
+    default: break;
   }
+  exit_with(outcome.kind, std::move(outcome.error));
 }
 
 }  // namespace parallax::runtime

@@ -38,7 +38,7 @@ struct ArmedCount {
   uint64_t evaluated;
 };
 
-class Store final : public wasm::Embedding, private gc::HeapClient {
+class Store final : public wasm::Embedding, private gc::HeapClient, private OriginSource {
  public:
   // `compiler` may be null: then WebAssembly functions end with kUnsupported. Check ok() before use.
   Store(std::shared_ptr<wasm::TypeStore> types, const EngineOptions& options, std::unique_ptr<Compiler> compiler);
@@ -100,6 +100,17 @@ class Store final : public wasm::Embedding, private gc::HeapClient {
   Compiler* compiler() { return compiler_.get(); }
   std::vector<ArmedCount> armed_counts() const;
 
+  // Hears of every allocation of an object, before it and with its result: for comparing roots with another executor's.
+  // Only allocations that reach the runtime, which under zeal are all of them.
+  class AllocationObserver {
+   public:
+    virtual ~AllocationObserver() = default;
+    virtual void before_allocation(const Store& store) = 0;
+    virtual void after_allocation(gc::Ref ref) = 0;
+  };
+  void set_observer(AllocationObserver* observer) { observer_ = observer; }
+  const Compiler* compiler() const { return compiler_.get(); }
+
   // --- For builtins ----------------------------------------------------------------------------------------------
   FuncSlab& funcs() { return funcs_; }
   slab::Slab<Tag>& tags() { return tags_; }
@@ -128,6 +139,7 @@ class Store final : public wasm::Embedding, private gc::HeapClient {
   friend class ConstEval;
   friend class Instantiation;
   friend struct HeapTypes;
+  friend struct RootCoverage;
 
   struct Handle {
     wasm::ExternKind kind = wasm::ExternKind::kFunc;
@@ -152,6 +164,13 @@ class Store final : public wasm::Embedding, private gc::HeapClient {
   // gc::HeapClient
   void visit_roots(gc::RootVisitor& visitor) override;
   void host_box_died(uint64_t host_id) override;
+
+  // OriginSource
+  uint64_t current_site() const override;
+  Place place_of(uint64_t site) const override;
+  uint64_t collections_so_far() const override { return heap_.stats().collections; }
+  void keep_origins();
+  void count(ArmedCheck check, uint64_t times = 1) { context_.armed_counts[static_cast<size_t>(check)] += times; }
 
   // --- values.cc
   Result<uint64_t> unname(const wasm::Ref& ref, const char* site);
@@ -223,6 +242,7 @@ class Store final : public wasm::Embedding, private gc::HeapClient {
   std::unordered_map<const FuncEntry*, std::vector<uint64_t>> func_handles_;  // in order of creation
   std::vector<RootedSlots> rooted_slots_;
   Error exit_error_;
+  AllocationObserver* observer_ = nullptr;
 
   StoreContext context_;
   gc::Heap heap_;  // last: its bump window is in context_

@@ -1,4 +1,5 @@
 // Values across the border: what the embedder holds against what compiled code holds.   [I1, I8]
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/runtime/store.h"
 
@@ -26,7 +27,7 @@ uint16_t epoch_of(const gc::Heap& heap) { return static_cast<uint16_t>(heap.stat
 // The bits of a reference in compiled code: gc::Ref or function id. Checks where it comes from, not its type.
 Result<uint64_t> Store::unname(const wasm::Ref& ref, const char* site) {
   switch (ref.kind) {
-    case RefKind::kNull: return 0;
+    case RefKind::kNull: return fault_fires(Fault::kHOST1) ? gc::Ref::i31(0).bits : 0;
     case RefKind::kI31: return gc::Ref::i31(static_cast<uint32_t>(ref.name)).bits;
     case RefKind::kFunc:
       if (funcs_.find(ref.name) == nullptr) return misuse(funcs_.explain(ref.name, site));
@@ -36,27 +37,29 @@ Result<uint64_t> Store::unname(const wasm::Ref& ref, const char* site) {
     case RefKind::kHost:
     case RefKind::kExn: break;
   }
+  count(ArmedCheck::kBorderName);
   const slab::SlabId name{ref.name};
   if (name.tag() != heap_names_.tag()) return misuse(heap_names_.explain(ref.name, site));
   if (name.generation() != epoch_of(heap_)) {
     return misuse(
         text::format("I1: stale reference: the {} {:#x} of store {} was named {} collections in, now there were {}; "
                      "root what is kept over calls that may collect; used at {}",
-                     to_string(ref.kind), name.index(), number_, name.generation(), epoch_of(heap_), site));
+                     to_string(ref.kind), name.index(), number_, name.generation(), epoch_of(heap_), site) +
+        text::format("\n  {:#x} is {}", name.index(), heap_.describe(gc::Ref{name.index()})));
   }
   const gc::Ref bits{name.index()};
-  if (!bits.is_object() || !heap_.plausible(bits)) {
-    return misuse(
-        text::format("I1: {:#x} is not the name of an object of store {}, used at {}", bits.bits, number_, site));
+  if (!bits.is_object() || !heap_.is_object_start(bits)) {
+    return misuse(text::format("I1: {:#x} is not the name of an object of store {}, used at {}\n  it is {}", bits.bits,
+                               number_, site, heap_.describe(bits)));
   }
   return bits.bits;
 }
 
 wasm::Ref Store::name_of(gc::Ref ref) const {
   if (ref.is_null()) return {};
-  if (ref.is_i31()) return {RefKind::kI31, ref.i31_unsigned()};
+  if (ref.is_i31() && !fault_fires(Fault::kI31b)) return {RefKind::kI31, ref.i31_unsigned()};
   RefKind kind = RefKind::kStruct;
-  if (heap_.plausible(ref)) {
+  if (ref.is_object() && heap_.plausible(ref)) {
     const gc::LayoutId layout = heap_.header(ref).layout();
     if (layout == gc::kHostBoxLayout) {
       kind = RefKind::kHost;

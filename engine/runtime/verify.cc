@@ -7,8 +7,12 @@
 //   4. host objects: as many live entries as boxes, and every box names a live one;
 //   5. typing: every field, element, payload value, global and table element holds a value of its declared type, nullness
 //      included; function references are live ids of this store's function slab;
-//   6. functions: every entry's id, type and context are in order.
+//   6. coverage of roots: every object that an instance, table, global, segment, root or exception in flight refers to is
+//      visited by visit_roots; the list here is made from the entities, not from there (frames have judges of their own);
+//   7. functions: every entry's id, type and context are in order.
 // Types are read from the type store and offsets from Layouts; casts as compiled code makes them are not involved.
+#include <unordered_set>
+
 #include "engine/base/text.h"
 #include "engine/runtime/store.h"
 
@@ -23,6 +27,7 @@ struct HeapTypes {
 
   void value(ValType type, FieldRep rep, const Slot& slot, const auto& describe) {
     if (!problem.empty() || (rep != FieldRep::kRef && rep != FieldRep::kFuncRef)) return;
+    store.count(ArmedCheck::kStoredType);
     if (rep == FieldRep::kFuncRef) {
       if (slot.low != 0 && store.funcs_.find(slot.low) == nullptr) {
         problem = store.funcs_.explain(slot.low, describe().c_str());
@@ -98,6 +103,45 @@ struct HeapTypes {
   }
 };
 
+// Property 6.
+struct RootCoverage final : gc::RootVisitor {
+  Store& store;
+  std::unordered_set<const void*> visited;
+  std::string problem;
+
+  explicit RootCoverage(Store& s) : store(s) {}
+  void visit(gc::Ref* slot, gc::RootKind, uint64_t) override { visited.insert(slot); }
+
+  void expect(const gc::Ref& held, const char* what, uint64_t number) {
+    store.count(ArmedCheck::kRootListed);
+    if (!problem.empty() || !held.is_object() || visited.contains(&held)) return;
+    problem = text::format("I2: {} {} holds {:#x} and is not visited by the collector\n  it is {}", what, number,
+                           held.bits, store.heap_.describe(held));
+  }
+
+  void run() {
+    store.visit_roots(*this);
+    for (const Global& global : store.globals_) {
+      if (global.type.value.is_ref() && global.rep == FieldRep::kRef)
+        expect(*reinterpret_cast<const gc::Ref*>(&global.cell), "global", global.number);
+    }
+    for (const Table& table : store.tables_) {
+      if (table.element_bytes != sizeof(gc::Ref)) continue;
+      const auto* const elements = static_cast<const gc::Ref*>(table.elems);
+      for (uint64_t i = 0; i < table.size; ++i) expect(elements[i], "an element of table", table.number);
+    }
+    for (const Instance& instance : store.instances_) {
+      for (size_t i = 0; i < instance.elems.size(); ++i) {
+        for (const gc::Ref& ref : instance.elems[i].refs) expect(ref, "element segment", i);
+      }
+    }
+    store.roots_.for_each([&](uint64_t id, const Store::Root& root) {
+      expect(root.ref, "root of the embedder", slab::SlabId{id}.index());
+    });
+    expect(store.context_.pending_exception, "exception in flight", 0);
+  }
+};
+
 Result<> Store::verify() {
   const auto violation = [](std::string text) { return fail(ErrorCode::kInvariant, 0, std::move(text)); };
   if (std::string text = heap_.verify(); !text.empty()) return violation(std::move(text));
@@ -115,6 +159,9 @@ Result<> Store::verify() {
   });
   if (typing.problem.empty()) typing.roots();
   if (!typing.problem.empty()) return violation(std::move(typing.problem));
+  RootCoverage coverage(*this);
+  coverage.run();
+  if (!coverage.problem.empty()) return violation(std::move(coverage.problem));
   for (uint32_t i = 1; i < funcs_.count(); ++i) {
     const FuncEntry& entry = funcs_.entries()[i];
     if (entry.id != funcs_.core().id_of(i).bits || entry.ctx == nullptr || entry.type >= types_->size()) {

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <mutex>
 
 #include "engine/base/faults.h"
 
@@ -18,6 +19,59 @@ struct TagOwner {
 std::array<TagOwner, 65536> g_tag_owners;
 std::atomic<uint32_t> g_next_tag{0};
 std::atomic<uint32_t> g_next_store{0};
+
+// Who made and released which id lately: the book of all armed slabs of the process. Asked only for reports.
+struct BookEntry {
+  uint64_t id = 0;
+  const char* name = nullptr;
+  const char* site = nullptr;
+  uint64_t collections = 0;
+  Place place;
+  uint32_t store = 0;
+  bool released = false;
+};
+
+class OriginBook {
+ public:
+  static OriginBook& get() {
+    static OriginBook& book = *new OriginBook;
+    return book;
+  }
+  void add(const BookEntry& entry) {
+    const std::lock_guard lock(mutex_);
+    if (entries_.size() < kEntries) {
+      entries_.push_back(entry);
+    } else {
+      entries_[next_ % kEntries] = entry;
+    }
+    ++next_;
+  }
+  // The latest entry about the id, or one without a name.
+  BookEntry find(uint64_t id, bool released) const {
+    const std::lock_guard lock(mutex_);
+    for (size_t i = 0; i < entries_.size(); ++i) {
+      const BookEntry& entry = entries_[(next_ - 1 - i) % entries_.size()];
+      if (entry.id == id && entry.released == released) return entry;
+    }
+    return {};
+  }
+
+ private:
+  static constexpr size_t kEntries = 1 << 15;
+  mutable std::mutex mutex_;
+  std::vector<BookEntry> entries_;
+  size_t next_ = 0;
+};
+
+// One line of a report, with its line break; empty when nothing was written down.
+std::string origin_line(const char* what, const BookEntry& entry) {
+  if (entry.name == nullptr) return {};
+  const std::string by = entry.place.known()
+                             ? text::format("function {} at {:#x}", entry.place.func, entry.place.offset)
+                             : std::string("the embedder or instantiation");
+  return text::format("\n  {} {} as '{}' in slab '{}' of store {} by {}, {} collections in", what,
+                      entry.released ? "released" : "made", entry.site, entry.name, entry.store, by, entry.collections);
+}
 
 constexpr uint32_t kTags = 65535;  // tag 0 is never used: no id of it is ever 0
 
@@ -48,12 +102,25 @@ SlabId SlabCore::allocate(const char* site) {
   slot.next_free = 0;
   slot.site = site;
   ++live_;
-  return SlabId::make(tag_, slot.generation, index);
+  const SlabId id = SlabId::make(tag_, slot.generation, index);
+  if (origins_ != nullptr) note(id.bits, site, false);
+  return id;
+}
+
+void SlabCore::note(uint64_t id, const char* site, bool released) const {
+  OriginBook::get().add({.id = id,
+                         .name = name_,
+                         .site = site,
+                         .collections = origins_->collections_so_far(),
+                         .place = origins_->place_of(origins_->current_site()),
+                         .store = store_number_,
+                         .released = released});
 }
 
 void SlabCore::release(SlabId id) {
   CHECK(id.index() < slots_.size() && slots_[id.index()].live, "I1: {}", explain(id.bits, "release"));
   Slot& slot = slots_[id.index()];
+  if (origins_ != nullptr) note(id_of(id.index()).bits, "release", true);
   slot.live = false;
   --live_;
   slot.generation = slot.generation == 0xffff ? 1 : static_cast<uint16_t>(slot.generation + 1);
@@ -64,6 +131,7 @@ void SlabCore::release(SlabId id) {
 }
 
 bool SlabCore::check(uint64_t bits) const {
+  ++lookups_;
   const SlabId id{bits};
   if (id.tag() != tag_ || id.index() >= slots_.size()) [[unlikely]]
     return false;
@@ -74,6 +142,14 @@ bool SlabCore::check(uint64_t bits) const {
 
 std::string SlabCore::explain(uint64_t bits, const char* site) const {
   const SlabId id{bits};
+  std::string origins = origin_line("the id was", OriginBook::get().find(bits, false));
+  origins += origin_line("the id was", OriginBook::get().find(bits, true));
+  if (id.tag() == tag_ && is_live(id.index()) && id_of(id.index()) != id)
+    origins += origin_line("the slot's present owner was", OriginBook::get().find(id_of(id.index()).bits, false));
+  if (origins_ != nullptr) {
+    const Place place = origins_->place_of(origins_->current_site());
+    if (place.known()) origins += text::format("\n  looked up by function {} at {:#x}", place.func, place.offset);
+  }
   const std::string what = text::format("{{tag {}, generation {}, index {}}}", id.tag(), id.generation(), id.index());
   if (bits == 0)
     return text::format("I1: null id looked up in slab '{}' of store {} at {}", name_, store_number_, site);
@@ -83,8 +159,8 @@ std::string SlabCore::explain(uint64_t bits, const char* site) const {
     const std::string origin = name == nullptr ? std::string("no slab of this process")
                                                : text::format("slab '{}' of store {}", name, owner.store.load());
     return text::format(
-        "I1: id from different slab: {} was made by {}, looked up in slab '{}' (tag {}) of store {} at {}", what,
-        origin, name_, tag_, store_number_, site);
+        "I1: id from different slab: {} was made by {}, looked up in slab '{}' (tag {}) of store {} at {}{}", what,
+        origin, name_, tag_, store_number_, site, origins);
   }
   if (id.index() >= slots_.size() || id.index() == 0) {
     return text::format("I1: id out of range: {} in slab '{}' of store {} with {} slots, looked up at {}", what, name_,
@@ -92,9 +168,9 @@ std::string SlabCore::explain(uint64_t bits, const char* site) const {
   }
   const Slot& slot = slots_[id.index()];
   return text::format(
-      "I1: stale id: {} in slab '{}' of store {}; the slot is {} in generation {} (allocated at {}), looked up at {}",
+      "I1: stale id: {} in slab '{}' of store {}; the slot is {} in generation {} (allocated at {}), looked up at {}{}",
       what, name_, store_number_, slot.live ? "live" : "free", slot.generation, slot.site == nullptr ? "-" : slot.site,
-      site);
+      site, origins);
 }
 
 std::string SlabCore::verify() const {

@@ -6,6 +6,10 @@
 // once (last in, first out), which is what makes a missing generation check visible. A slot whose generations are used
 // up is never used again.
 //
+// With origins kept, every id that is made or released is written down in a book of the process: site, place of the program,
+// store, and how many collections there had been. explain() then tells where the id came from, where the slot's present
+// owner came from, and where the id was looked up, also when it is of another store or that store is gone.
+//
 // Tags repeat after 65535 slabs; generations of later rounds start elsewhere, so that a very old id still meets a
 // mismatch almost surely.
 #pragma once
@@ -17,6 +21,7 @@
 #include <vector>
 
 #include "engine/base/check.h"
+#include "engine/base/origin.h"
 
 namespace parallax::slab {
 
@@ -41,10 +46,16 @@ class SlabCore {
   // `name` is what messages call the things ("function", "host object"); it must be a literal.
   SlabCore(const char* name, uint32_t store_number);
 
+  // From now on notes where ids are made and released. `source` outlives the slab.
+  void keep_origins(const OriginSource* source) { origins_ = source; }
+
   // Takes a slot. `site` is a literal that says who allocates. Index 0 is never given out.
   SlabId allocate(const char* site);
   // Requires: check(id). Later lookups of `id` fail for ever.
   void release(SlabId id);
+
+  // Lookups that check() answered, for counting.
+  uint64_t lookups() const { return lookups_; }
 
   // Whether `id` names a live slot of this slab. Hosts planted fault SL2.
   bool check(uint64_t id) const;
@@ -72,6 +83,10 @@ class SlabCore {
     const char* site = nullptr;
   };
 
+  void note(uint64_t id, const char* site, bool released) const;
+
+  const OriginSource* origins_ = nullptr;
+  mutable uint64_t lookups_ = 0;
   const char* name_;
   uint32_t store_number_;
   uint16_t tag_;
@@ -103,6 +118,7 @@ class Slab {
     core_.release(SlabId{id});
   }
   std::string explain(uint64_t id, const char* site) const { return core_.explain(id, site); }
+  void keep_origins(const OriginSource* source) { core_.keep_origins(source); }
   const SlabCore& core() const { return core_; }
 
   // Calls visit(id, T&) for every live entry, in order of index. `visit` may release the entry it is given.

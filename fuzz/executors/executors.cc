@@ -33,6 +33,8 @@ bool apply_zeal(std::string_view value, ExecutorSpec& spec) {
     spec.zeal = Zeal::kNone;
   } else if (value == "every") {
     spec.zeal = Zeal::kEvery;
+  } else if (value == "alloc" && spec.kind == ExecutorKind::kJit) {
+    spec.zeal = Zeal::kAlloc;
   } else if (value.starts_with("only") && spec.kind == ExecutorKind::kJit && read_number(value.substr(4), n) &&
              n <= UINT32_MAX) {
     spec.zeal = Zeal::kOnly;
@@ -44,6 +46,24 @@ bool apply_zeal(std::string_view value, ExecutorSpec& spec) {
     return false;
   }
   return true;
+}
+
+// ORDER: ZealFlag.
+constexpr const char* kZealFlags[] = {
+#define ZEAL_MODE(id, text, summary)
+#define ZEAL_FLAG(member, text, summary) text,
+#include "engine/gc/zeal.def"
+#undef ZEAL_MODE
+#undef ZEAL_FLAG
+};
+
+bool apply_zeal_flag(std::string_view part, ExecutorSpec& spec) {
+  for (size_t i = 0; i < std::size(kZealFlags); ++i) {
+    if (part != kZealFlags[i]) continue;
+    spec.zeal_flags |= 1u << i;
+    return true;
+  }
+  return false;
 }
 
 // Passes that can be switched off.
@@ -107,6 +127,10 @@ bool apply_part(std::string_view part, ExecutorSpec& spec) {
   if (part.starts_with("chaos=")) return read_number(part.substr(6), spec.chaos);
   if (part.starts_with("passes=")) return apply_passes(part.substr(7), spec);
   if (part.starts_with("limit=")) return read_number(part.substr(6), spec.limit);
+  if (spec.kind != ExecutorKind::kJit) return false;
+  if (part == "unverified") return spec.unverified = true;
+  if (spec.kind == ExecutorKind::kJit && apply_zeal_flag(part, spec)) return true;
+  if (part.starts_with("chaos=")) return read_number(part.substr(6), spec.chaos);
   for (size_t i = 0; i < std::size(kCollectors); ++i) {
     if (part != kCollectors[i]) continue;
     spec.collector = static_cast<Collector>(i);
@@ -139,8 +163,9 @@ Result<ExecutorSpec> parse_spec(std::string_view text) {
       return fail(
           ErrorCode::kUsage, 0,
           text::format("'{}' in executor '{}' is unknown; expected interp[:zeal=none|every|N] or "
-                       "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|N|onlyN][:armed|plain][:chaos=N]"
-                       "[:passes=none|NAME+NAME...|-NAME...][:limit=N]",
+                       "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|alloc|N|onlyN][:move][:poison][:protect][:pages]"
+                       "[:zap][:verify-before][:verify-after][:armed|plain][:unverified][:chaos=N]"
+                       "[:passes=none|NAME+NAME...|-NAME...][:limit=N] or ir[:O0|O1|O2][:armed][:passes=...][:limit=N]",
                        part, whole));
     }
     first = false;
@@ -154,9 +179,14 @@ std::string to_string(const ExecutorSpec& spec) {
     out += text::format(":O{}:{}", spec.opt_level, kCollectors[static_cast<size_t>(spec.collector)]);
   }
   if (spec.zeal == Zeal::kEvery) out += ":zeal=every";
+  if (spec.zeal == Zeal::kAlloc) out += ":zeal=alloc";
   if (spec.zeal == Zeal::kNth) out += text::format(":zeal={}", spec.zeal_n);
   if (spec.zeal == Zeal::kOnly) out += text::format(":zeal=only{}", spec.zeal_n);
+  for (size_t i = 0; i < std::size(kZealFlags); ++i) {
+    if ((spec.zeal_flags >> i & 1u) != 0) out += text::format(":{}", kZealFlags[i]);
+  }
   if (spec.armed) out += ":armed";
+  if (spec.unverified) out += ":unverified";
   if (spec.chaos != 0) out += text::format(":chaos={}", spec.chaos);
   if (spec.disabled != 0) out += ":passes=" + passes_text(spec.disabled);
   if (spec.limit != ExecutorSpec::kNoLimit) out += text::format(":limit={}", spec.limit);

@@ -5,6 +5,8 @@
 //   "interp:zeal=every"                         with another collection schedule
 //   "jit:O2:moving:zeal=every:armed:chaos=7"    the engine; every part is optional and stands in any order
 //   "jit:zeal=only5"                            one collection, at safepoint 5
+//   "jit:zeal=alloc:protect:pages:verify-after" settings of retired space and of judges (engine/gc/zeal.def)
+//   "jit:armed:unverified"                      run-time checks alone, without the judges of compilation
 //   "jit:passes=none"                           no optional pass of the level; "values+dce": only these;
 //                                               "-loads-facts": all but these (names as in engine/opt/passes.def)
 //   "jit:limit=41"                              the first 41 rewrites of the store happen (engine/opt/gate.h)
@@ -25,8 +27,16 @@ namespace parallax::fuzz {
 enum class ExecutorKind : uint8_t { kInterp, kJit };
 enum class Collector : uint8_t { kMoving, kNonMoving, kNever };
 // When an executor collects without being asked: by its own heuristics, at every safepoint, at every nth, at the nth only
-// (jit; counted from 0).
-enum class Zeal : uint8_t { kNone, kEvery, kNth, kOnly };
+// (jit; counted from 0), before every allocation (jit). What else zeal does is a bit per ZEAL_FLAG row of zeal.def.
+enum class Zeal : uint8_t { kNone, kEvery, kNth, kOnly, kAlloc };
+enum class ZealFlag : uint8_t {
+#define ZEAL_MODE(id, text, summary)
+#define ZEAL_FLAG(member, text, summary) member,
+#include "engine/gc/zeal.def"
+#undef ZEAL_MODE
+#undef ZEAL_FLAG
+};
+constexpr uint32_t bit(ZealFlag flag) { return 1u << static_cast<uint32_t>(flag); }
 
 struct ExecutorSpec {
   ExecutorKind kind = ExecutorKind::kInterp;
@@ -34,7 +44,9 @@ struct ExecutorSpec {
   Collector collector = Collector::kMoving;  // jit
   Zeal zeal = Zeal::kNone;
   uint32_t zeal_n = 0;  // kNth, kOnly
-  bool armed = false;   // jit
+  uint32_t zeal_flags = 0;  // jit: bits of ZealFlag
+  bool unverified = false;  // jit
+  bool armed = false;   // jit, ir
   uint64_t chaos = 0;   // jit
   static constexpr uint64_t kNoLimit = ~uint64_t{0};
   uint32_t disabled = 0;      // jit: passes that do not run, bit per opt::PassId

@@ -35,13 +35,20 @@ runtime::EngineOptions options_of(const ExecutorSpec& spec) {
     case Zeal::kEvery: options.zeal.mode = runtime::ZealMode::kEverySafepoint; break;
     case Zeal::kNth: options.zeal.mode = runtime::ZealMode::kNth; break;
     case Zeal::kOnly: options.zeal.mode = runtime::ZealMode::kOnlyNth; break;
+    case Zeal::kAlloc: options.zeal.mode = runtime::ZealMode::kEveryAlloc; break;
   }
+#define ZEAL_MODE(id, text, summary)
+#define ZEAL_FLAG(member, text, summary) options.zeal.member = (spec.zeal_flags & bit(ZealFlag::member)) != 0;
+#include "engine/gc/zeal.def"
+#undef ZEAL_MODE
+#undef ZEAL_FLAG
   options.zeal.n = spec.zeal_n;
   options.armed = spec.armed;
   options.verify = spec.armed;
+  options.unverified = spec.unverified;
   // At every safepoint the verifier would cost more than everything else; moving and poisoning judge there, and the store
   // is verified at the end of the case.
-  options.zeal.verify_after = spec.armed && (spec.zeal == Zeal::kNth || spec.zeal == Zeal::kOnly);
+  options.zeal.verify_after |= spec.armed && (spec.zeal == Zeal::kNth || spec.zeal == Zeal::kOnly);
   options.chaos_seed = spec.chaos;
   options.heap_bytes = kHeapBytes;
   return options;

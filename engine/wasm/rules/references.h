@@ -1,6 +1,7 @@
 // Rules: references, structs, arrays, casts.
 #pragma once
 
+#include "engine/base/faults.h"
 #include "engine/wasm/rules/support.h"
 
 namespace parallax::wasm {
@@ -256,7 +257,7 @@ WALK(ValType)::concrete(uint32_t type, bool nullable) const {
 }
 
 WALK(void)::require_mutable(const FieldType& field, const char* what) {
-  if (!field.is_mutable) invalid(text::format("immutable {}", what));
+  if (!field.is_mutable && !fault_fires(Fault::kVAL1)) invalid(text::format("immutable {}", what));
 }
 
 WALK(void)::require_packed(const FieldType& field, bool packed) {

@@ -1,6 +1,7 @@
 // Rules: parametric instructions, locals, globals, tables, memories.
 #pragma once
 
+#include "engine/base/faults.h"
 #include "engine/wasm/rules/support.h"
 
 namespace parallax::wasm {
@@ -60,7 +61,7 @@ RULE(GlobalGet) {
 }
 RULE(GlobalSet) {
   const GlobalType& type = module_->globals[instr_.a].type;
-  if (!type.is_mutable) return invalid(text::format("immutable global {}", instr_.a));
+  if (!type.is_mutable && !fault_fires(Fault::kVAL1)) return invalid(text::format("immutable global {}", instr_.a));
   pop(type.value);
 }
 

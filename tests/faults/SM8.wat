@@ -1,0 +1,11 @@
+;; Planted fault SM8.
+;; judge: jit:O2:moving:armed => I2: after safepoints
+;; judge: jit:O2:moving:zeal=every:poison => divergence
+(module
+  (type $s (struct (field i32)))
+  (tag $e)
+  (func $g (drop (struct.new $s (i32.const 1))) (throw $e))
+  (func (export "f") (result i32) (local $x (ref null $s))
+    (local.set $x (struct.new $s (i32.const 7)))
+    (block $h (try_table (catch_all $h) (call $g)))
+    (struct.get $s 0 (local.get $x))))
