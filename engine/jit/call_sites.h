@@ -48,6 +48,7 @@ class CallSites {
     return {slots_.data() + site.map_begin, site.map_count};
   }
   size_t size() const { return sites_.size(); }
+  std::span<const CallSite> all() const { return sites_; }
 
  private:
   std::vector<CallSite> sites_;

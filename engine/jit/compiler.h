@@ -46,6 +46,7 @@ class JitCompiler final : public runtime::Compiler {
   // Bisection of rewrites: the gate asked by all compilations of this store.
   opt::Gate& gate() { return gate_; }
   const CompileStats& stats() const { return stats_; }
+  const CallSites& call_sites() const { return sites_; }
   // The same, summed over all stores that this thread ever had.
   static CompileStats& of_thread();
   // Pretends that the machine can do less, for tests of the fallbacks.

@@ -95,7 +95,9 @@ class Judgement {
       if (!store) return {.kind = VerdictKind::kInconclusive, .reason = store.error().message};
       if (options_.decorate_last && i + 1 == options_.executors.size())
         *store = options_.decorate_last(std::move(*store));
+      if (options_.watcher != nullptr) options_.watcher->begins(spec, **store);
       observe(loaded_, **store, other, seen);
+      if (options_.watcher != nullptr) options_.watcher->ran(spec, **store, seen);
     }
     if (seen.fault != FaultClass::kNone) {
       return found(class_of(seen.fault), normalise(seen.fault_text),
@@ -151,6 +153,7 @@ Verdict judge(const Case& subject, const JudgeOptions& options) {
     return found(FindingClass::kAccepted, "validation",
                  "the front end accepts a module that was made to break one rule of validation");
   }
+  if (options.watcher != nullptr) options.watcher->loaded(*loaded);
   return Judgement(*loaded, options).all();
 }
 

@@ -57,11 +57,22 @@ struct Progress {
 // Wraps the store of one executor before it is used: how the oracle's self-test makes an executor lie.
 using Decorate = std::function<std::unique_ptr<wasm::Embedding>(std::unique_ptr<wasm::Embedding>)>;
 
+// Looks on while a case is judged, for feedback: changes nothing that could be seen.
+class Watcher {
+ public:
+  virtual ~Watcher() = default;
+  virtual void loaded(const LoadedCase& subject) = 0;
+  // The store of one executor, before and after it ran the plan.
+  virtual void begins(const ExecutorSpec& spec, wasm::Embedding& store) = 0;
+  virtual void ran(const ExecutorSpec& spec, wasm::Embedding& store, const Observation& seen) = 0;
+};
+
 struct JudgeOptions {
   std::vector<ExecutorSpec> executors;  // the first is the reference; required
   Progress progress;
   bool with_log = true;    // print the observations into a finding's log
   Decorate decorate_last;  // applied to the last executor
+  Watcher* watcher = nullptr;
 };
 
 // Never throws. Requires: at least one executor and one module.
