@@ -29,6 +29,9 @@ class Collector;
 class Rooted;
 
 inline constexpr uint8_t kPoison = 0xd5;
+// What a home slot of a frame holds that no stack map lists, with zeal `zap`: an odd (i31) value that hardly any program
+// makes, so that following it is harmless and using it is noticed.
+inline constexpr uint32_t kUnlistedSlot = 0xd5d5d5d5u;
 
 // The bump window that compiled code may allocate from: offsets of zeroed memory.
 struct BumpWindow {

@@ -7,10 +7,6 @@
 namespace parallax::jit {
 namespace {
 
-// What a home slot holds that no map names: an odd (i31) value that no program makes, so that following it is harmless
-// and using it is noticed.
-constexpr uint32_t kPoison = 0xd5d5d5d5u;
-
 template <class T>
 T& at(void* frame, int64_t offset) {
   return *reinterpret_cast<T*>(static_cast<char*>(frame) + offset);
@@ -39,7 +35,7 @@ class SlotVisitor {
       if (poison_) poison_range(frame, next, slot);
       next = slot + 1;
       gc::Ref& held = at<gc::Ref>(frame, home_offset(slot));
-      if (poison_ && held.bits == kPoison) {
+      if (poison_ && held.bits == gc::kUnlistedSlot) {
         view_.store->store->heap().set_violation(text::format(
             "I2: the map at {:#x} of function {} lists slot {}, which was not stored since no map listed it",
             site.offset, site.func, slot));
@@ -51,7 +47,7 @@ class SlotVisitor {
 
  private:
   static void poison_range(void* frame, uint32_t begin, uint32_t end) {
-    for (uint32_t slot = begin; slot < end; ++slot) at<uint32_t>(frame, home_offset(slot)) = kPoison;
+    for (uint32_t slot = begin; slot < end; ++slot) at<uint32_t>(frame, home_offset(slot)) = gc::kUnlistedSlot;
   }
   const FrameView& view_;
   gc::RootVisitor& visitor_;

@@ -123,6 +123,13 @@ void check_ref(VmContext* ctx, Ref ref, uint32_t type_bits, uint32_t offset) {
   }
   count(ctx, ArmedCheck::kRefType);
   if (store.ref_matches(ref, type)) return;
+  if (ref.bits == gc::kUnlistedSlot) {
+    store.exit_invariant(
+        text::format("I2: what is used at {:#x} comes from a home slot that no stack map lists "
+                     "(expected {})",
+                     offset, store.types().print(type)));
+    return;
+  }
   const std::string what = ref.is_null()  ? "null"
                            : ref.is_i31() ? "an i31"
                                           : text::format("an object of layout {}", store.heap().header(ref).layout());
