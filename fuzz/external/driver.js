@@ -67,7 +67,8 @@ function toBase64(bytes) {
   let out = "";
   for (let i = 0; i < bytes.length; i += 3) {
     const word = (bytes[i] << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    for (let k = 18; k >= 0; k -= 6) out += kBase64Letters[(word >> k) & 63];
+    const letters = Math.min(3, bytes.length - i) + 1;
+    for (let k = 0; k < letters; ++k) out += kBase64Letters[(word >> (18 - 6 * k)) & 63];
   }
   return out;
 }
@@ -234,19 +235,23 @@ class Run {
     return new WebAssembly.Exception(this.jsTag, [new Host("2989")]);
   }
 
-  // Runs `action`, which gives the list of results; writes the outcome. Gives the results, or null.
+  // Runs `action`, which gives the list of results; writes the outcome. Gives the references among the results, or
+  // among what was thrown.
   outcome(types, action) {
     let results;
     try {
       results = action();
     } catch (error) {
-      this.putFailure(error);
-      return null;
+      return this.putFailure(error);
     }
     this.put("kOutcome", 0, numbers.outcomes.returned);
-    this.put("kValues", 0, results.length);
-    results.forEach((value, i) => this.putShallow(types[i], value));
-    return results;
+    return this.putValues(types, results);
+  }
+
+  putValues(types, values) {
+    this.put("kValues", 0, values.length);
+    values.forEach((value, i) => this.putShallow(types[i], value));
+    return values.filter((value, i) => typeof types[i] !== "string" && value !== null);
   }
 
   putFailure(error) {
@@ -257,9 +262,11 @@ class Run {
     if (/out of memory|allocation fail|memory allocation|array buffer alloc/i.test(message)) {
       throw new Unknown("out of memory");
     }
+    if (/too large|size exceeds|allocation size/i.test(message)) throw new Unknown("allocation limit");
     if (error instanceof WebAssembly.RuntimeError) {
       this.put("kOutcome", 0, numbers.outcomes.trapped);
-      return this.put("kTrap", 0, trapOf(message));
+      this.put("kTrap", 0, trapOf(message));
+      return [];
     }
     throw new Unknown(`${error && error.name}: ${message}`);
   }
@@ -270,8 +277,7 @@ class Run {
     this.put("kOutcome", 0, numbers.outcomes.threw);
     this.put("kThrown");
     this.put("kExnTag", 0, known.label);
-    this.put("kValues", 0, known.params.length);
-    known.params.forEach((type, i) => this.putShallow(type, error.getArg(known.tag, i)));
+    return this.putValues(known.params, known.params.map((_, i) => error.getArg(known.tag, i)));
   }
 
   // --- Imports --------------------------------------------------------------------------------------------------------
@@ -296,9 +302,10 @@ class Run {
       case "func": return this.makeHostFunc(number, item, index);
       case "tag": return this.makeTag(number, item, index);
       case "global": {
-        const type = item.type === "v128" || typeof item.type === "string" ? item.type : null;
-        if (type !== null) return new WebAssembly.Global({ value: type, mutable: item.mutable }, this.defaultOf(type));
-        if (item.type.heap === "extern") {
+        if (typeof item.type === "string") {
+          return new WebAssembly.Global({ value: item.type, mutable: item.mutable }, this.defaultOf(item.type));
+        }
+        if (item.type.heap === "extern" && item.type.nullable) {
           return new WebAssembly.Global({ value: "externref", mutable: item.mutable }, new Host(this.payload(item)));
         }
         if (item.type.heap === "func" && item.type.nullable) {
@@ -326,7 +333,8 @@ class Run {
 
   payload(item) {
     let payload = 0;
-    for (const c of new TextEncoder().encode(item.module + item.name)) {
+    for (const letter of unescape(encodeURIComponent(item.module + item.name))) {
+      const c = letter.charCodeAt(0);
       payload = ((payload + (c > 127 ? c - 256 : c)) >>> 0) % 251;
     }
     return String(payload);
@@ -513,14 +521,11 @@ class Run {
       if (arg === undefined) return this.put("kSkipped");
       args.push(arg);
     }
-    const results = this.outcome(type.results, () => {
+    const references = this.outcome(type.results, () => {
       const result = of.exports[step.name](...args);
       return type.results.length === 0 ? [] : type.results.length === 1 ? [result] : [...result];
     });
-    if (!step.keep || results === null) return;
-    results.forEach((value, i) => {
-      if (typeof type.results[i] !== "string" && value !== null) this.kept[kept].push(value);
-    });
+    if (step.keep) this.kept[kept] = references;
   }
 
   argument(arg, type) {
@@ -711,7 +716,7 @@ const kTraps = [
   [/illegal cast|bad cast|cast failure|ref\.cast|cannot be cast/i, "cast"],
   [/signature mismatch|function signature|indirect call|call_indirect to a|null entry|signature that does not match/i, "indirect call"],
   [/null/i, "null"],
-  [/bounds|out-of-bounds|too large|table index|segment/i, "bounds"],
+  [/bounds|out-of-bounds|table index|segment/i, "bounds"],
 ];
 
 function trapOf(message) {

@@ -51,8 +51,8 @@ TrapKind group_of(TrapKind kind) {
     case TrapKind::kNullExceptionReference: return TrapKind::kNullReference;
     case TrapKind::kTableOutOfBounds:
     case TrapKind::kArrayOutOfBounds:
-    case TrapKind::kUndefinedElement:
-    case TrapKind::kAllocationSizeTooLarge: return TrapKind::kMemoryOutOfBounds;
+    case TrapKind::kUndefinedElement: return TrapKind::kMemoryOutOfBounds;
+    case TrapKind::kAllocationSizeTooLarge:
     case TrapKind::kUnreachable:
     case TrapKind::kIntegerDivideByZero:
     case TrapKind::kIntegerOverflow:
@@ -187,9 +187,15 @@ void read_answer(const json& answer, Observation& out) {
   out.inconclusive_reason = answer.at("inconclusive").get<std::string>();
 }
 
+using Workers = std::map<uint32_t, std::unique_ptr<ExternalWorker>>;
+
+Workers& workers() {
+  static thread_local Workers all;
+  return all;
+}
+
 ExternalWorker& worker_of(uint32_t engine) {
-  static thread_local std::map<uint32_t, std::unique_ptr<ExternalWorker>> workers;
-  auto& worker = workers[engine];
+  auto& worker = workers()[engine];
   if (worker == nullptr) worker = std::make_unique<ExternalWorker>(external_engines()[engine]);
   return *worker;
 }
@@ -220,6 +226,19 @@ Result<ExternalEnd> observe_external(const JsCase& subject, uint32_t engine, Obs
   ExternalEnd end;
   if (answer.contains("message") && answer["message"].is_string()) end.message = answer["message"].get<std::string>();
   return end;
+}
+
+void stop_externals() { workers().clear(); }
+
+std::string own_limit(const Observation& reference) {
+  if (reference.inconclusive) return reference.inconclusive_reason;
+  if (reference.exhausted > 0) return "the reference ran out of its budget";
+  for (const Token& token : reference.tokens) {
+    if (token.tok != Tok::kTrap) continue;
+    if (token.value == static_cast<uint64_t>(TrapKind::kAllocationSizeTooLarge)) return "allocation limit";
+    if (token.value == static_cast<uint64_t>(TrapKind::kHostTrap)) return "a trap of the host";
+  }
+  return {};
 }
 
 void project(Observation& out, const Observation* guide) {

@@ -19,6 +19,12 @@ struct ExternalEnd {
 // emptied first; what could not be judged is Observation::inconclusive. Errors: the engine is not there or does not start.
 Result<ExternalEnd> observe_external(const JsCase& subject, uint32_t engine, Observation& out);
 
+// Ends the processes that this thread's votes have started; the next vote starts a new one.
+void stop_externals();
+
+// Why what our reference did cannot be asked of another engine: it met a limit that is ours. Empty when it can.
+std::string own_limit(const Observation& reference);
+
 // Brings an observation into the form in which two engines have to agree: canonical NaNs, kinds of traps in the groups
 // that messages of engines can be told apart by. `guide`, if given, replaces traps of unknown kind.
 void project(Observation& out, const Observation* guide = nullptr);
