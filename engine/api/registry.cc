@@ -8,22 +8,23 @@ namespace parallax::capi {
 
 namespace {
 
-// What is known of the latest occupants of a slot, for messages only.
-struct Past {
-  struct Life {
-    uint16_t generation = 0;
-    Kind kind = Kind::kConfig;
-    uint32_t store = 0;
-    const char* made_by = "";
-    const char* deleted_by = nullptr;
-  };
-  Life now, before;
+// What is known of a handle, for messages only.
+struct Life {
+  uint64_t id = 0;
+  Kind kind = Kind::kConfig;
+  uint32_t store = 0;
+  const char* made_by = "";
+  const char* deleted_by = "";
 };
 
 struct Registry {
   std::mutex mutex;
   slab::Slab<std::shared_ptr<Thing>> slab{"C API handle", 0};
-  std::vector<Past> past;
+  std::vector<Life> lives;  // of the latest occupant, by slot
+  // The latest deletions, oldest overwritten first: slots are reused at once, so they cannot remember.
+  static constexpr size_t kRemembered = 8192;
+  std::vector<Life> dead = std::vector<Life>(kRemembered);
+  size_t next_dead = 0;
 };
 
 // Never destroyed: handles may be deleted by destructors of static objects of the program.
@@ -32,7 +33,7 @@ Registry& registry() {
   return *instance;
 }
 
-std::string describe(const Past::Life& life) {
+std::string describe(const Life& life) {
   const std::string where = life.store == 0 ? "" : text::format(" in store {}", life.store);
   return text::format("{} made by {}{}", to_string(life.kind), life.made_by, where);
 }
@@ -72,10 +73,8 @@ uint64_t make_handle(std::shared_ptr<Thing> thing, const char* site) {
   const std::lock_guard lock(r.mutex);
   const uint64_t id = r.slab.add(std::move(thing), site);
   const slab::SlabId parts{id};
-  if (r.past.size() <= parts.index()) r.past.resize(parts.index() + 1);
-  Past& past = r.past[parts.index()];
-  past.before = past.now;
-  past.now = {parts.generation(), kind, store, site, nullptr};
+  if (r.lives.size() <= parts.index()) r.lives.resize(parts.index() + 1);
+  r.lives[parts.index()] = {id, kind, store, site};
   return id;
 }
 
@@ -86,18 +85,14 @@ Got<std::shared_ptr<Thing>> find_thing(const void* handle, const char* what) {
   const std::lock_guard lock(r.mutex);
   if (const auto* const found = r.slab.find(id)) return *found;
   const slab::SlabId parts{id};
-  if (parts.tag() != r.slab.core().tag() || parts.index() >= r.past.size() || parts.index() == 0) {
+  if (parts.tag() != r.slab.core().tag() || parts.index() >= r.lives.size() || parts.index() == 0) {
     return refuse(PARALLAX_ERROR_FORGED, "I1: {} {} is not a handle of this API", what, handle);
   }
-  const Past& past = r.past[parts.index()];
-  const auto* const life = past.now.generation == parts.generation()      ? &past.now
-                           : past.before.generation == parts.generation() ? &past.before
-                                                                          : nullptr;
-  if (life == nullptr) {
-    return refuse(PARALLAX_ERROR_DELETED, "I1: {} is a handle that was deleted, its place used for others since", what);
+  for (const Life& life : r.dead) {
+    if (life.id != id) continue;
+    return refuse(PARALLAX_ERROR_DELETED, "I1: {} is a {}, deleted by {}", what, describe(life), life.deleted_by);
   }
-  return refuse(PARALLAX_ERROR_DELETED, "I1: {} is a {}, deleted by {}", what, describe(*life),
-                life->deleted_by == nullptr ? "its owner" : life->deleted_by);
+  return refuse(PARALLAX_ERROR_DELETED, "I1: {} is a handle that was deleted long ago", what);
 }
 
 void delete_handle(const void* handle, const char* site) {
@@ -112,8 +107,10 @@ void delete_handle(const void* handle, const char* site) {
     auto* const entry = r.slab.find(id.bits);
     if (entry == nullptr) return;  // another thread was faster
     dying = std::move(*entry);
-    r.past[id.index()].now.deleted_by = site;
-    r.slab.release(r.slab.core().id_of(id.index()).bits);
+    Life& grave = r.dead[r.next_dead++ % Registry::kRemembered];
+    grave = r.lives[id.index()];
+    grave.deleted_by = site;
+    r.slab.release(grave.id);
   }
 }
 
@@ -121,8 +118,8 @@ std::string origin(const void* handle) {
   const slab::SlabId id{reinterpret_cast<uint64_t>(handle)};
   Registry& r = registry();
   const std::lock_guard lock(r.mutex);
-  if (handle == nullptr || id.index() >= r.past.size()) return "a thing";
-  return describe(r.past[id.index()].now);
+  if (handle == nullptr || id.index() >= r.lives.size()) return "thing";
+  return describe(r.lives[id.index()]);
 }
 
 std::unexpected<Failure> wrong_kind(const void* handle, const Thing&, const char* what, const char* wanted) {

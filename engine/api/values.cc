@@ -164,8 +164,7 @@ parallax_error_t error_of(OutcomeKind kind) {
 std::string message_of(const Outcome& outcome) {
   if (outcome.kind == OutcomeKind::kTrapped) return wasm::to_string(outcome.trap);
   if (outcome.kind == OutcomeKind::kThrew) return "uncaught exception";
-  const std::string kind = wasm::to_string(outcome.kind);
-  return outcome.error.message.empty() ? kind : kind + ": " + outcome.error.message;
+  return outcome.error.message.empty() ? wasm::to_string(outcome.kind) : outcome.error.message;
 }
 
 }  // namespace
@@ -186,7 +185,10 @@ std::shared_ptr<TrapThing> trap_of(const std::shared_ptr<StoreState>& store, Out
     for (const Value& value : outcome.values) trap->payload.push_back(store->embedding->root(value));
     outcome.values.clear();
   }
-  if (trap->error != PARALLAX_ERROR_NONE) keep(site, {trap->error, trap->message});
+  if (trap->error != PARALLAX_ERROR_NONE) {
+    keep(site, {trap->error, trap->message});
+    trap->message = text::format("{}: {}", site, trap->message);
+  }
   trap->outcome = std::move(outcome);
   return trap;
 }
