@@ -3,6 +3,7 @@
 // Roots: slots of active frames by their safepoint (code.h), handles of the embedder, references that native code of the
 // store holds (native_roots_, instances under construction). An entity is alive when a root, a frame or a live entity
 // refers to it; a function keeps its instance, an instance everything it consists of.
+#include <algorithm>
 #include <unordered_set>
 
 #include "engine/base/check.h"
@@ -75,6 +76,31 @@ void Collector::visit_frames(const Store& store, Visit&& visit) {
       visit(frame->fp[slot], *frame, slot);
     }
   }
+}
+
+void Store::report_roots() {
+  std::vector<FrameRoots> frames;
+  std::unordered_map<const FrameRecord*, size_t> numbers;
+  for (const FrameRecord* frame = machine_.top; frame >= frames_.data(); --frame) {
+    if (frame->code == nullptr) continue;
+    numbers[frame] = frames.size();
+    frames.push_back(
+        {frame->func->index, frame->code->offsets[static_cast<size_t>(frame->ip - frame->code->ins.data())], {}});
+  }
+  Collector::visit_frames(*this, [&](Word word, const FrameRecord& frame, uint32_t slot) {
+    HeldReference held{.slot = slot};
+    if (is_i31(word)) {
+      held.kind = HeldKind::kI31;
+      held.number = i31_unsigned(word);
+    } else if (is_cell(word)) {
+      const Cell* const cell = cell_of(word);
+      if (cell->kind == CellKind::kFunc) return;
+      held.kind = cell->kind == CellKind::kHost ? HeldKind::kHost : HeldKind::kObject;
+      if (held.kind == HeldKind::kObject) held.number = serials_.at(cell);
+    }
+    frames[numbers[&frame]].held.push_back(held);
+  });
+  options_.on_roots(frames);
 }
 
 void Collector::mark_roots() {

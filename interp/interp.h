@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
+#include <vector>
 
 #include "engine/wasm/embed.h"
 #include "engine/wasm/instr.h"
@@ -27,6 +29,23 @@ struct SafepointEvent {
   wasm::WasmOffset offset = 0;
   uint32_t reference_slots = 0;
   uint32_t non_null = 0;
+};
+
+// Which references the frames hold when an object (struct, array, exception) is about to be allocated: exact, by frame
+// slot. Slots: parameters and locals in order, then the operand stack, each entry two slots for v128, one otherwise;
+// operands that the translator keeps elsewhere (copies of locals, constants) are not listed. Function references are
+// left out. Identities are equal exactly for equal references, and the same in every executor that allocates in the same
+// order: null 0, otherwise kind << 60 | number.
+enum class HeldKind : uint8_t { kNull, kI31, kHost, kObject };
+struct HeldReference {
+  uint32_t slot = 0;
+  HeldKind kind = HeldKind::kNull;
+  uint64_t number = 0;  // i31 value; objects: how many objects were allocated before it; host references: 0
+};
+struct FrameRoots {
+  wasm::FuncIndex func;
+  wasm::WasmOffset offset = 0;
+  std::vector<HeldReference> held;
 };
 
 // One step of an execution, for finding the first difference between two executors. kEnter digests the arguments,
@@ -57,6 +76,7 @@ struct InterpOptions {
   // Hooks cost nothing when they are not set: the translator emits the instructions that call them. [do not call the
   // store from a hook]
   std::function<void(const SafepointEvent&)> on_safepoint;
+  std::function<void(std::span<const FrameRoots>)> on_roots;  // innermost frame first
   TraceLevel trace = TraceLevel::kOff;
   std::function<void(const TraceEvent&)> on_trace;
 };

@@ -338,17 +338,30 @@ Cell* Store::allocate(CellKind kind, uint32_t type, uint64_t words, uint64_t cha
   }
   allocated_ += charge;
   ++allocations_;
-  if (heap_.allocated_since_sweep() >= collect_threshold_ ||
-      (options_.collect_every != 0 && allocations_ % options_.collect_every == 0)) {
-    collect();
-  }
+  const bool is_object = kind == CellKind::kStruct || kind == CellKind::kArray || kind == CellKind::kExn;
+  if (options_.on_roots && is_object) [[unlikely]]
+    report_roots();
+  const bool zeal = options_.collect_every != 0 && allocations_ % options_.collect_every == 0;
+  if (heap_.allocated_since_sweep() >= collect_threshold_ || (zeal && zeal_can_pay())) collect();
   Cell* cell = heap_.allocate(kind, type, words, fill);
   if (cell == nullptr) {
     collect();
     cell = heap_.allocate(kind, type, words, fill);
   }
   if (cell == nullptr) machine_.exit.kind = OutcomeKind::kOutOfMemory;
+  if (options_.on_roots && is_object) serials_[cell] = serial_++;
   return cell;
+}
+
+// Collections that `collect_every` asks for must not turn a large live heap into a hang: they may mark so many bytes in
+// all, then every allocation earns some more. Counted, never timed, so that every run collects at the same allocations.
+bool Store::zeal_can_pay() {
+  constexpr uint64_t kBytesPerCell = 32;
+  zeal_credit_ += 1024;
+  const uint64_t price = heap_.live_cells() * kBytesPerCell;
+  if (price > zeal_credit_) return false;
+  zeal_credit_ -= price;
+  return true;
 }
 
 StructCell* Store::new_struct(const TypeInfo& type, Heap::Fill fill) {

@@ -10,6 +10,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "interp/code.h"
@@ -148,6 +149,8 @@ class Store final : public wasm::Embedding {
   void refresh_limits();
   bool native_stack_low() const;
   Cell* allocate(CellKind kind, uint32_t type, uint64_t words, uint64_t charge, Heap::Fill fill);
+  bool zeal_can_pay();
+  void report_roots();
 
   InterpOptions options_;
   uint16_t tag_;
@@ -182,6 +185,9 @@ class Store final : public wasm::Embedding {
   uint64_t allocated_ = 0;  // charged to the budget
   uint64_t allocations_ = 0;
   uint64_t collect_threshold_ = 0;
+  uint64_t zeal_credit_ = uint64_t{64} << 20;
+  std::unordered_map<const Cell*, uint64_t> serials_;  // with on_roots: what each object's number is
+  uint64_t serial_ = 0;
 };
 
 }  // namespace parallax::interp

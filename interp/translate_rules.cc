@@ -44,7 +44,8 @@ void Translator::rule_global_get(const Instr& instr, const InstrTypes&, const Wa
   const Global* global = instance_.globals[instr.a];
   const ValType type = global->type.value;
   if (slot_count(type) == 2) return define({.handler = op_global_get2, .imm = address(global)}, type);
-  if (!global->type.is_mutable) {
+  const bool must_be_seen = type.is_ref() && store_.options().on_roots;  // constants are in no frame
+  if (!global->type.is_mutable && !must_be_seen) {
     push({.where = Where::kConst, .type = type, .bits = global->low});
     return;
   }
