@@ -520,6 +520,22 @@ std::vector<uint32_t> field_family(const Module& m, uint32_t type, uint32_t fiel
 
 bool is_field_access(Opcode op) { return info(op).immediates == ImmKind::TypeField; }
 
+bool is_element_access(Opcode op) {
+  switch (op) {
+    case Opcode::ArrayGet:
+    case Opcode::ArrayGetS:
+    case Opcode::ArrayGetU:
+    case Opcode::ArraySet:
+    case Opcode::ArrayFill:
+    case Opcode::ArrayCopy:
+    case Opcode::ArrayInitData:
+    case Opcode::ArrayInitElem:
+    case Opcode::ArrayNewData:
+    case Opcode::ArrayNewElem: return true;
+    default: return false;
+  }
+}
+
 }  // namespace
 
 bool remove_field(Module& m, uint32_t type, uint32_t field) {
@@ -563,7 +579,15 @@ bool set_field_type(Module& m, uint32_t type, uint32_t field, FieldType to, Uses
         const auto made = make_default(m, code, to.storage.unpacked);
         if (!at || !made) return false;
         code[use.node].children[*at] = *made;
-      } else if (uses == Uses::kNeutralise && access) {
+      } else if (uses == Uses::kNeutralise && (op == Opcode::ArrayNew || op == Opcode::ArrayNewFixed)) {
+        const size_t count = op == Opcode::ArrayNew ? 1 : code[use.node].instr.b;
+        for (size_t i = 0; i < count; ++i) {
+          const auto at = child_of_operand(code, use.node, i, op == Opcode::ArrayNew ? 2 : count);
+          const auto made = make_default(m, code, to.storage.unpacked);
+          if (!at || !made) return false;
+          code[use.node].children[*at] = *made;
+        }
+      } else if (uses == Uses::kNeutralise && (access || is_element_access(op))) {
         if (!neutralise(m, code, use.node)) return false;
       } else if (access && op != Opcode::StructSet) {
         code[use.node].instr.op = packed ? Opcode::StructGetU : Opcode::StructGet;
