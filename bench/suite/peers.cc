@@ -57,8 +57,7 @@ std::vector<std::string> command_in(const fs::path& folder, std::string_view pro
     const fs::path file = folder / place / program;
     if (!is_program(file)) continue;
     std::error_code error;
-    if (std::string_view(place).starts_with("usr/") && fs::exists(folder / kLinker, error))
-      return {folder / kLinker, "--library-path", folder / kLibraries, file};
+    if (fs::exists(folder / kLinker, error)) return {folder / kLinker, "--library-path", folder / kLibraries, file};
     return {file};
   }
   return {};
