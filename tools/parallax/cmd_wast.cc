@@ -12,6 +12,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/wasm/features.h"
 #include "engine/wasm/text/script_runner.h"
@@ -33,7 +34,7 @@ struct WastArgs {
   std::vector<std::string> paths;
   std::vector<std::string> executors;
   std::vector<std::string> enable;
-  std::string expect, junit;
+  std::string expect, junit, fault;
   bool json = false, quiet = false, verify = false, collect = false;
   size_t max_failures = 50;
   uint64_t fuel = UINT64_MAX;
@@ -336,6 +337,9 @@ int wast(const WastArgs& args) {
   const auto targets = targets_of(args);
   if (!targets) return complain("", targets.error());
   if (const auto options = options_of(args, ""); !options) return complain("", options.error());
+  if (!args.fault.empty() && !choose_fault(args.fault)) {
+    return complain("", {ErrorCode::kUsage, 0, text::format("no such fault: '{}'", args.fault)});
+  }
   const auto files = scripts_of(args);
   if (!files) return complain("", files.error());
   const auto known = known_of(args);
@@ -388,6 +392,7 @@ void add_wast(CLI::App& command, int& exit_code) {
   command.add_flag("--collect", args->collect, "collect garbage after every command");
   command.add_option("--fuel", args->fuel, "calls and loop entries that one script may use (default: no limit)");
   command.add_option("--max-failures", args->max_failures, "failures to print")->capture_default_str();
+  command.add_option("--fault", args->fault, "plant this fault, NAME or NAME:SITE (docs/faults.md)");
   command.add_flag("--quiet", args->quiet, "failures and totals only, no table");
   command.add_flag("--json", args->json, "print a report for programs");
   command.callback([args, &exit_code] { exit_code = wast(*args); });
