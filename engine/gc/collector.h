@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "engine/base/faults.h"
 #include "engine/gc/heap.h"
 
 namespace parallax::gc {
@@ -52,6 +53,10 @@ class Collector {
     }
     static Place field(uint64_t at) { return {"I1", "field at", at}; }
   };
+  // Whether a root or field holds something to follow. Hosts planted fault I31a.
+  static bool is_followed(Ref ref) {
+    return ref.is_object() && ((ref.bits & 2 * kObjectAlign) == 0 || !fault_fires(Fault::kI31a));
+  }
   // Whether `ref` names a parsable object inside [begin, end); records a violation otherwise. Gives its size.
   bool admit(Ref ref, uint64_t begin, uint64_t end, const Place& place, uint64_t& bytes);
   uint8_t* at(uint64_t offset) const { return heap_.base_ + offset; }

@@ -95,7 +95,7 @@ void Moving::collect() {
     Moving& self;
     explicit Evacuate(Moving& moving) : self(moving) {}
     void visit(Ref* slot, RootKind kind, uint64_t site) override {
-      if (slot->is_object()) *slot = self.evacuate(*slot, Place::root(kind, site));
+      if (is_followed(*slot)) *slot = self.evacuate(*slot, Place::root(kind, site));
     }
   } evacuate_roots(*this);
   heap_.visit_all_roots(evacuate_roots);
@@ -108,7 +108,7 @@ void Moving::collect() {
       continue;
     }
     for_each_ref(object, header, [&](Ref* field, uint32_t offset) {
-      if (field->is_object()) *field = evacuate(*field, Place::field(scan + offset));
+      if (is_followed(*field)) *field = evacuate(*field, Place::field(scan + offset));
     });
     scan += heap_.layouts_.at(header.layout()).size(header.length);
   }

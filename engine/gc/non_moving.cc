@@ -97,7 +97,7 @@ void NonMoving::collect() {
     NonMoving& self;
     explicit Mark(NonMoving& non_moving) : self(non_moving) {}
     void visit(Ref* slot, RootKind kind, uint64_t site) override {
-      if (slot->is_object()) self.mark(*slot, Place::root(kind, site));
+      if (is_followed(*slot)) self.mark(*slot, Place::root(kind, site));
     }
   } mark_roots(*this);
   begin_walk();
@@ -108,7 +108,7 @@ void NonMoving::collect() {
     const Ref object = stack_.back();
     stack_.pop_back();
     for_each_ref(object, heap_.header(object), [&](Ref* field, uint32_t offset) {
-      if (field->is_object()) mark(*field, Place::field(object.bits + offset));
+      if (is_followed(*field)) mark(*field, Place::field(object.bits + offset));
     });
   }
   if (heap_.violation_.empty()) sweep();

@@ -277,6 +277,13 @@ wasm::RootId Store::root(const Value& value) {
     root.func = root.is_func ? *bits : 0;
     root.ref = gc::Ref{root.is_func ? 0 : static_cast<uint32_t>(*bits)};
   }
+  if (fault_fires(Fault::kOWN1)) {
+    wasm::RootId known = 0;
+    roots_.for_each([&](uint64_t id, const Root& other) {
+      if (root.ref.is_object() && other.ref == root.ref) known = id;
+    });
+    if (known != 0) return known;
+  }
   return roots_.add(std::move(root), "root");
 }
 
