@@ -265,6 +265,8 @@ class Reducer {
     for (size_t i = 0; i < std::size(kOperators) && !over(); ++i) {
       const Operator& row = kOperators[i];
       OperatorCount& count = out_.operators[i];
+      // One chosen collection stands in the way of whatever moves safepoints: that is settled last.
+      if (row.sites == sites_schedule && success_in_round_) continue;
       const size_t sites = sites_of(row).size();
       if (sites == 0) continue;
       ++with_sites;
