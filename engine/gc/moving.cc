@@ -90,6 +90,9 @@ void Moving::collect() {
   from_end_ = *heap_.window_.next;
   const uint64_t from_opened = opened_;
   place(next_place(page_up(from_end_ - from_begin_)));
+  // What is opened for survivors is zeroed: never what they are copied from.
+  const uint64_t hard = hard_;
+  if (begin_ < from_begin_) hard_ = std::min(hard_, from_begin_);
 
   struct Evacuate final : RootVisitor {
     Moving& self;
@@ -113,6 +116,7 @@ void Moving::collect() {
     scan += heap_.layouts_.at(header.layout()).size(header.length);
   }
   if (!heap_.violation_.empty()) return;
+  hard_ = hard;
 
   update_boxes();
   retire(from_begin_, from_opened);
