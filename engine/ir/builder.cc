@@ -36,7 +36,9 @@ InstId Builder::effect(const Inst& proto, std::initializer_list<ValueId> args) {
   return emit(proto, std::span(args.begin(), args.size()), {});
 }
 
-ValueId Builder::constant(Type type, uint64_t bits) { return value({.op = Op::Const, .imm = bits}, type); }
+ValueId Builder::constant(Type type, uint64_t bits, uint64_t high) {
+  return value({.op = Op::Const, .imm = bits, .high = high}, type);
+}
 
 ValueId Builder::null(wasm::HeapType heap) { return value({.op = Op::RefNull}, Type::ref(heap, true)); }
 

@@ -30,7 +30,7 @@ class Builder {
   InstId effect(const Inst& proto, std::initializer_list<ValueId> args = {});
 
   // --- Values --------------------------------------------------------------------------------------------------
-  ValueId constant(Type type, uint64_t bits);
+  ValueId constant(Type type, uint64_t bits, uint64_t high = 0);
   ValueId i32(uint32_t v) { return constant(wasm::kI32, v); }
   ValueId i64(uint64_t v) { return constant(wasm::kI64, v); }
   ValueId null(wasm::HeapType heap);

@@ -78,6 +78,7 @@ struct Inst {
   uint32_t b = 0;
   Type type = kNone;
   uint64_t imm = 0;
+  uint64_t high = 0;
   wasm::WasmOffset offset = 0;  // of the WebAssembly instruction it was made for: traps, traces, stack maps
   // Maintained by Func; read through it.
   BlockId block{};  // invalid: removed

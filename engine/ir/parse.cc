@@ -289,6 +289,8 @@ class Parser {
         inst.trap = static_cast<wasm::TrapKind>(small);
       } else if (accept("imm=")) {
         if (!number(inst.imm)) return false;
+      } else if (accept("high=")) {
+        if (!number(inst.high)) return false;
       } else if (accept("a=")) {
         if (!number32(inst.a)) return false;
       } else if (accept("b=")) {

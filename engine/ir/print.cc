@@ -15,6 +15,7 @@ void print_immediate(const Inst& inst, std::string_view member, std::string& out
   if (member == "a") return number(inst.a);
   if (member == "b") return number(inst.b);
   if (member == "imm") return number(inst.imm);
+  if (member == "high") return number(inst.high);
   if (member == "sense") return number(inst.sense);
   if (member == "slot") {
     out += text::format(" s{}", inst.a);

@@ -18,7 +18,7 @@ Rep rep_of(const TypeStore& types, Type type) {
     case ValKind::kF32: return Rep::kF32;
     case ValKind::kF64: return Rep::kF64;
     case ValKind::kRef: return types.hierarchy(type.heap()) == Hierarchy::kFunc ? Rep::kFunc : Rep::kRef;
-    case ValKind::kV128:
+    case ValKind::kV128: return Rep::kV128;
     case ValKind::kBottom: break;
   }
   return Rep::kNone;
@@ -31,6 +31,7 @@ const char* to_string(Rep rep) {
     case Rep::kI64: return "i64";
     case Rep::kF32: return "f32";
     case Rep::kF64: return "f64";
+    case Rep::kV128: return "v128";
     case Rep::kRef: return "ref";
     case Rep::kFunc: return "func";
   }

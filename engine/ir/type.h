@@ -13,8 +13,8 @@ using Type = wasm::ValType;
 inline constexpr Type kNone = wasm::kBottom;
 
 // What a value is to the backend and the collector. Only kRef is traced: a 32-bit name of a heap object, i31 or null.
-// kFunc is a 64-bit slab id of a function. kV128 is never produced (translate answers kUnsupported).
-enum class Rep : uint8_t { kNone, kI32, kI64, kF32, kF64, kRef, kFunc };
+// kFunc is a 64-bit slab id of a function.
+enum class Rep : uint8_t { kNone, kI32, kI64, kF32, kF64, kV128, kRef, kFunc };
 
 Rep rep_of(const wasm::TypeStore& types, Type type);
 constexpr bool is_traced(Rep rep) { return rep == Rep::kRef; }

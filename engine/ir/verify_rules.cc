@@ -4,8 +4,6 @@
 // operation produces, so that narrowing without proof is found here.
 #include "engine/ir/verify_rules.h"
 
-#include <cstring>
-
 #include "engine/base/text.h"
 
 namespace parallax::ir {
@@ -148,9 +146,20 @@ class Rule {
     require(!into->storage.unpacked.is_ref(), "references from a data segment");
   }
 
+  // Lanes exist, and stand only where the opcode has them.
+  void lanes(Opcode opcode) {
+    const wasm::ImmKind immediates = wasm::info(opcode).immediates;
+    const bool one = immediates == wasm::ImmKind::Lane || immediates == wasm::ImmKind::MemArgLane;
+    require(inst_.b < (one ? wasm::lane_count(opcode) : 1u), "no such lane");
+    if (inst_.op != Op::Compute) return;
+    constexpr uint64_t kNoLane = 0xe0e0e0e0e0e0e0e0u;  // bits that no index below 32 has
+    const uint64_t bad = immediates == wasm::ImmKind::Shuffle ? kNoLane : ~uint64_t{0};
+    require(((inst_.imm | inst_.high) & bad) == 0, "no such lanes");
+  }
   void signature(Opcode opcode, Type address) {
     const char* s = wasm::info(opcode).signature;
-    if (!require(s[0] != '*' && std::strchr(s, 'v') == nullptr, "opcode is no scalar computation")) return;
+    if (!require(s[0] != '*', "opcode is no computation")) return;
+    lanes(opcode);
     bool operands = true;
     for (; *s != '\0'; ++s) {
       Type type = kNone;
@@ -160,6 +169,7 @@ class Rule {
         case 'l': type = wasm::kI64; break;
         case 'f': type = wasm::kF32; break;
         case 'd': type = wasm::kF64; break;
+        case 'v': type = wasm::kV128; break;
         case 'p': type = address; break;
         default: wrong("opcode with an unknown signature"); return;
       }
@@ -253,7 +263,8 @@ void Rule::apply() {
   switch (inst_.op) {
     case Op::Const: {
       const Type type = inst_.results_count == 1 ? func_.type(func_.result(id_)) : kNone;
-      require(type.is_num(), "constant of no number type");
+      require(type.is_num() || type == wasm::kV128, "constant of no number type");
+      require(inst_.high == 0 || type == wasm::kV128, "high half of a scalar");
       return give(type);
     }
     case Op::RefNull: {

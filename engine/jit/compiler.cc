@@ -44,7 +44,8 @@ struct Workspace {
 // The slot of StoreContext::jit_words that leads from a store back to its compiler.
 static constexpr size_t kCompilerWord = 0;
 
-JitCompiler::JitCompiler(const runtime::EngineOptions& options) : options_(options) {}
+JitCompiler::JitCompiler(const runtime::EngineOptions& options)
+    : options_(options), cpu_(x64::CpuFeatures::of(options.cpu)) {}
 
 JitCompiler::~JitCompiler() { CodeSpace::release(std::move(space_)); }
 
@@ -71,8 +72,8 @@ Result<JitCompiler::Signature*> JitCompiler::signature(wasm::TypeId type) {
   if (type.index() < by_type_.size() && by_type_[type.index()] != nullptr) return by_type_[type.index()];
   const wasm::SubType& func = types().get(type);
   Signature made;
-  TRY(x64::append_letters(types(), func.params, made.params));
-  TRY(x64::append_letters(types(), func.results, made.results));
+  x64::append_letters(types(), func.params, made.params);
+  x64::append_letters(types(), func.results, made.results);
   auto& known = signatures_[made.params + ':' + made.results];
   if (known == nullptr) known = std::make_unique<Signature>(std::move(made));
   if (by_type_.size() <= type.index()) by_type_.resize(type.index() + 1);
@@ -170,7 +171,7 @@ x64::UnwindTarget JitCompiler::unwind(StoreContext* store, const void* pc, void*
 
 Result<const void*> JitCompiler::compile(FuncEntry& entry) {
   if (space_ == nullptr || stubs_.exit == nullptr) return std::unexpected(no_space_);
-  if (entry.host != nullptr) return fail(ErrorCode::kUnsupported, 0, "v128 in the signature of a host function");
+  if (entry.host != nullptr) return fail(ErrorCode::kIo, 0, "no code memory for the stub of a host function");
   using Clock = std::chrono::steady_clock;
   const auto begin = Clock::now();
   const size_t used = space_->used();
@@ -232,6 +233,7 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                                             .stubs = &stubs_,
                                             .entry = &entry,
                                             .cpu = cpu_,
+                                            .fault = fault_,
                                             .listing = dump_ != nullptr,
                                             .validate = verify},
                                            *space_, sites_));

@@ -51,6 +51,7 @@ class JitCompiler final : public runtime::Compiler {
   static CompileStats& of_thread();
   // Pretends that the machine can do less, for tests of the fallbacks.
   void set_cpu(const x64::CpuFeatures& cpu) { cpu_ = cpu; }
+  void plant(x64::EmitterFault fault) { fault_ = fault; }
   // Debugging: called with the text of a stage ("translate", a pass's name, "machine", "allocated", "code") of every
   // function compiled.
   using Dump = void (*)(void* context, wasm::FuncIndex func, const char* stage, const std::string& text);
@@ -95,7 +96,8 @@ class JitCompiler final : public runtime::Compiler {
   EntryRecord* entries_ = nullptr;
   std::vector<Signature*> by_type_;                                         // by TypeId
   std::unordered_map<std::string, std::unique_ptr<Signature>> signatures_;  // by letters; never iterated
-  x64::CpuFeatures cpu_ = x64::CpuFeatures::host();
+  x64::CpuFeatures cpu_;
+  x64::EmitterFault fault_ = x64::EmitterFault::kNone;
   opt::Gate gate_;
   CompileStats stats_;
   Dump dump_ = nullptr;

@@ -276,13 +276,8 @@ TEST(Numerics, BitCountsHaveFallbacks) {
   }
 }
 
-TEST(Numerics, RoundingWithoutSse41IsUnsupportedAndSaysSo) {
-  const x64::CpuFeatures old{};
-  Program program("(module (func (export \"f\") (param f64) (result f64) (f64.ceil (local.get 0))))",
-                  {.heap_bytes = 1 << 20}, &old);
-  const Outcome outcome = program.call("f", {Value::f64_bits(0)});
-  EXPECT_EQ(outcome.kind, OutcomeKind::kUnsupported);
-  EXPECT_NE(outcome.error.message.find("SSE4.1"), std::string::npos);
+TEST(Numerics, TheOldestMachineComputesTheSame) {
+  check_numerics({.level = OptLevel::kO2, .cpu = runtime::CpuLevel::kBaseline, .heap_bytes = 1 << 20}, nullptr);
 }
 
 // --- Memory --------------------------------------------------------------------------------------------------------
@@ -524,16 +519,6 @@ TEST(Collections, ListsSurviveAMovingCollectionAtEverySafepoint) {
 }
 
 // --- Failures to compile -------------------------------------------------------------------------------------------
-
-TEST(Failures, V128IsUnsupportedAndTheStoreLivesOn) {
-  Program program(R"((module
-    (func (export "v") (drop (v128.const i64x2 1 2)))
-    (func (export "sig") (param v128))
-    (func (export "ok") (result i32) (i32.const 3))))");
-  EXPECT_EQ(program.call("v").kind, OutcomeKind::kUnsupported);
-  EXPECT_EQ(program.call("sig", {Value::v128(0, 0)}).kind, OutcomeKind::kUnsupported);
-  EXPECT_EQ(program.call("ok").values.at(0).low, 3u);
-}
 
 TEST(Failures, HugeFramesAreALimit) {
   // 40,000 locals that are all live across a call need more frame than is given.

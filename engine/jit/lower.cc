@@ -7,6 +7,7 @@
 #include "engine/gc/object.h"
 #include "engine/jit/lower_compute.h"
 #include "engine/runtime/store.h"
+#include "engine/wasm/numerics.h"
 
 namespace parallax::jit {
 
@@ -17,7 +18,9 @@ using ir::ValueId;
 using runtime::StoreContext;
 using wasm::TrapKind;
 
-static RegClass class_of(Rep rep) { return rep == Rep::kF32 || rep == Rep::kF64 ? RegClass::kXmm : RegClass::kGpr; }
+static RegClass class_of(Rep rep) {
+  return rep == Rep::kF32 || rep == Rep::kF64 || rep == Rep::kV128 ? RegClass::kXmm : RegClass::kGpr;
+}
 
 static Width width_of(Rep rep) {
   switch (rep) {
@@ -25,6 +28,7 @@ static Width width_of(Rep rep) {
     case Rep::kFunc: return Width::k64;
     case Rep::kF32: return Width::kF32;
     case Rep::kF64: return Width::kF64;
+    case Rep::kV128: return Width::kV128;
     default: return Width::k32;
   }
 }
@@ -112,6 +116,9 @@ VReg Lowering::constant(uint64_t bits) {
 
 VReg Lowering::float_constant(uint64_t bits) { return out_->add_const(RegClass::kXmm, bits); }
 
+// A register for a value of this representation.
+VReg Lowering::fresh(Rep rep) { return out_->add_vreg(class_of(rep), rep == Rep::kV128 ? Room::k16 : Room::k8); }
+
 VReg Lowering::vreg(ValueId v) {
   VReg& known = vregs_[v.index()];
   if (known.valid()) return known;
@@ -120,6 +127,7 @@ VReg Lowering::vreg(ValueId v) {
     switch (def->op) {
       case Op::Const: {
         const Rep rep = func_->rep(v);
+        if (rep == Rep::kV128) return known = out_->add_wide_const(def->imm, def->high);
         const uint64_t bits = rep == Rep::kI32 || rep == Rep::kF32 ? def->imm & 0xffffffffu : def->imm;
         return known = class_of(rep) == RegClass::kXmm ? float_constant(bits) : constant(bits);
       }
@@ -137,16 +145,22 @@ VReg Lowering::vreg(ValueId v) {
       default: break;
     }
   }
-  return known = out_->add_vreg(cls(v));
+  return known = fresh(func_->rep(v));
 }
 
 VReg Lowering::define(const Inst& inst, size_t n) {
   return vreg(ValueId(inst.first_result.raw + static_cast<uint32_t>(n)));
 }
 
+bool Lowering::is_zero(ValueId v) const {
+  const Inst* def = def_of(v);
+  return def != nullptr && (def->op == Op::RefNull || (def->op == Op::Const && def->imm == 0 && def->high == 0));
+}
+
+// Of a scalar.
 bool Lowering::constant_bits(ValueId v, uint64_t& bits) const {
   const Inst* def = def_of(v);
-  if (def == nullptr) return false;
+  if (def == nullptr || func_->rep(v) == Rep::kV128) return false;
   if (def->op == Op::RefNull) {
     bits = 0;
     return true;
@@ -379,7 +393,10 @@ void Lowering::select(const Inst& inst) {
 Result<> Lowering::compute(const Inst& inst) {
   const ComputeRow& row = compute_row(inst.opcode);
   switch (row.kind) {
-    case ComputeKind::kNone: break;
+    case ComputeKind::kNone:
+      if (!wasm::has_numeric(inst.opcode) || (func_->flags(inst) & ir::kTraps) != 0) break;
+      numeric(inst);
+      return {};
     case ComputeKind::kAlias: vreg(inst.first_result); return {};
     case ComputeKind::kAlu: alu(inst, row.width, static_cast<AluOp>(row.sub)); return {};
     case ComputeKind::kSub: sub(inst, row.width); return {};
@@ -411,7 +428,10 @@ Result<> Lowering::compute(const Inst& inst) {
       append({.op = MOp::FCopysign, .width = row.width});
       return {};
     case ComputeKind::kFRound:
-      if (!in_.cpu.sse41) return fail(ErrorCode::kUnsupported, inst.offset, "rounding needs SSE4.1");
+      if (!in_.cpu.sse41) {
+        numeric(inst);
+        return {};
+      }
       unary(inst, MOp::FRound, row.width, row.sub, 0);
       return {};
     case ComputeKind::kFResize: unary(inst, MOp::FResize, row.width, 0, 0); return {};
@@ -428,7 +448,8 @@ Result<> Lowering::compute(const Inst& inst) {
     case ComputeKind::kToXmm: unary(inst, MOp::MoveToXmm, row.width, 0, 0); return {};
     case ComputeKind::kToGpr: unary(inst, MOp::MoveToGpr, row.width, 0, 0); return {};
   }
-  return fail(ErrorCode::kUnsupported, inst.offset, text::format("{} in compiled code", wasm::info(inst.opcode).text));
+  return fail(ErrorCode::kInvariant, inst.offset,
+              text::format("I3: no lowering of compute {}", wasm::info(inst.opcode).text));
 }
 
 // --- Blocks --------------------------------------------------------------------------------------------------------

@@ -32,7 +32,7 @@ struct LowerInput {
 
 class Lowering {
  public:
-  // Errors: kUnsupported (the machine lacks an instruction, v128), kInvariant (IR that cannot be lowered).
+  // Error: kInvariant (IR that cannot be lowered).
   Result<> run(const LowerInput& input, MFunc& out);
 
  private:
@@ -63,6 +63,8 @@ class Lowering {
   VReg define(const ir::Inst& inst, size_t n = 0);
   VReg constant(uint64_t bits);
   VReg float_constant(uint64_t bits);
+  VReg fresh(ir::Rep rep);
+  bool is_zero(ir::ValueId v) const;
   VReg address(const void* pointer) { return constant(reinterpret_cast<uint64_t>(pointer)); }
   ir::InstId id_of(const ir::Inst& inst) const {
     return ir::InstId(static_cast<uint32_t>(&inst - &func_->inst(ir::InstId(0))));
@@ -105,6 +107,18 @@ class Lowering {
   void unary(const ir::Inst& inst, MOp op, Width width, uint8_t sub, uint8_t flag, bool same = false);
   void binary_float(const ir::Inst& inst, MOp op, Width width, uint8_t sub, uint8_t flag);
 
+  // --- Vectors (lower_vector.cc)
+  // Immediates of a vector operation: lanes of a shuffle, or one lane in `low`.
+  struct Lanes {
+    uint64_t low = 0;
+    uint64_t high = 0;
+  };
+  // Defines `d` by a numeric operation of opcodes.def that cannot trap.
+  void numeric(wasm::Opcode op, VReg d, std::span<const VReg> args, Lanes lanes);
+  void numeric(const ir::Inst& inst);
+  void shuffle_masks(Lanes lanes);
+  void numeric_out_of_line(wasm::Opcode op, VReg d, std::span<const VReg> args, Lanes lanes);
+
   struct Access {
     Mem mem;
     VReg base;
@@ -137,6 +151,7 @@ class Lowering {
                uint8_t sub = 0);
   bool builtin_op(const ir::Inst& inst);
   void array_init_fill(const ir::Inst& inst);
+  void array_fill_v128(ir::ValueId array, VReg offset, ir::ValueId value, VReg count);
   void struct_alloc(const ir::Inst& inst);
   CallId add_call(const ir::Inst* safepoint, MCall call);
 

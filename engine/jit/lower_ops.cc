@@ -72,6 +72,7 @@ static Width width_of(Rep rep) {
     case Rep::kFunc: return Width::k64;
     case Rep::kF32: return Width::kF32;
     case Rep::kF64: return Width::kF64;
+    case Rep::kV128: return Width::kV128;
     default: return Width::k32;
   }
 }
@@ -81,6 +82,7 @@ static LoadOp load_of(Rep rep) {
     case Rep::kFunc: return LoadOp::k64;
     case Rep::kF32: return LoadOp::kF32;
     case Rep::kF64: return LoadOp::kF64;
+    case Rep::kV128: return LoadOp::kV128;
     default: return LoadOp::k32;
   }
 }
@@ -88,25 +90,60 @@ static LoadOp load_of(Rep rep) {
 // --- Linear memory -------------------------------------------------------------------------------------------------
 
 namespace {
+// A load may be followed by a vector operation on what was loaded, a store preceded by one.
 struct MemRow {
   Opcode opcode;
   uint8_t bytes;
   LoadOp load;
   Width store;
+  Opcode vector = Opcode::Nop;
 };
 constexpr MemRow kMemRows[] = {
-    {Opcode::I32Load, 4, LoadOp::k32, {}},         {Opcode::I64Load, 8, LoadOp::k64, {}},
-    {Opcode::F32Load, 4, LoadOp::kF32, {}},        {Opcode::F64Load, 8, LoadOp::kF64, {}},
-    {Opcode::I32Load8S, 1, LoadOp::kS8To32, {}},   {Opcode::I32Load8U, 1, LoadOp::kU8, {}},
-    {Opcode::I32Load16S, 2, LoadOp::kS16To32, {}}, {Opcode::I32Load16U, 2, LoadOp::kU16, {}},
-    {Opcode::I64Load8S, 1, LoadOp::kS8To64, {}},   {Opcode::I64Load8U, 1, LoadOp::kU8, {}},
-    {Opcode::I64Load16S, 2, LoadOp::kS16To64, {}}, {Opcode::I64Load16U, 2, LoadOp::kU16, {}},
-    {Opcode::I64Load32S, 4, LoadOp::kS32To64, {}}, {Opcode::I64Load32U, 4, LoadOp::k32, {}},
-    {Opcode::I32Store, 4, {}, Width::k32},         {Opcode::I64Store, 8, {}, Width::k64},
-    {Opcode::F32Store, 4, {}, Width::kF32},        {Opcode::F64Store, 8, {}, Width::kF64},
-    {Opcode::I32Store8, 1, {}, Width::k8},         {Opcode::I32Store16, 2, {}, Width::k16},
-    {Opcode::I64Store8, 1, {}, Width::k8},         {Opcode::I64Store16, 2, {}, Width::k16},
+    {Opcode::I32Load, 4, LoadOp::k32, {}},
+    {Opcode::I64Load, 8, LoadOp::k64, {}},
+    {Opcode::F32Load, 4, LoadOp::kF32, {}},
+    {Opcode::F64Load, 8, LoadOp::kF64, {}},
+    {Opcode::I32Load8S, 1, LoadOp::kS8To32, {}},
+    {Opcode::I32Load8U, 1, LoadOp::kU8, {}},
+    {Opcode::I32Load16S, 2, LoadOp::kS16To32, {}},
+    {Opcode::I32Load16U, 2, LoadOp::kU16, {}},
+    {Opcode::I64Load8S, 1, LoadOp::kS8To64, {}},
+    {Opcode::I64Load8U, 1, LoadOp::kU8, {}},
+    {Opcode::I64Load16S, 2, LoadOp::kS16To64, {}},
+    {Opcode::I64Load16U, 2, LoadOp::kU16, {}},
+    {Opcode::I64Load32S, 4, LoadOp::kS32To64, {}},
+    {Opcode::I64Load32U, 4, LoadOp::k32, {}},
+    {Opcode::I32Store, 4, {}, Width::k32},
+    {Opcode::I64Store, 8, {}, Width::k64},
+    {Opcode::F32Store, 4, {}, Width::kF32},
+    {Opcode::F64Store, 8, {}, Width::kF64},
+    {Opcode::I32Store8, 1, {}, Width::k8},
+    {Opcode::I32Store16, 2, {}, Width::k16},
+    {Opcode::I64Store8, 1, {}, Width::k8},
+    {Opcode::I64Store16, 2, {}, Width::k16},
     {Opcode::I64Store32, 4, {}, Width::k32},
+    {Opcode::V128Load, 16, LoadOp::kV128, {}},
+    {Opcode::V128Store, 16, {}, Width::kV128},
+    {Opcode::V128Load32Zero, 4, LoadOp::kF32, {}},
+    {Opcode::V128Load64Zero, 8, LoadOp::kF64, {}},
+    {Opcode::V128Load8x8S, 8, LoadOp::kF64, {}, Opcode::I16x8ExtendLowI8x16S},
+    {Opcode::V128Load8x8U, 8, LoadOp::kF64, {}, Opcode::I16x8ExtendLowI8x16U},
+    {Opcode::V128Load16x4S, 8, LoadOp::kF64, {}, Opcode::I32x4ExtendLowI16x8S},
+    {Opcode::V128Load16x4U, 8, LoadOp::kF64, {}, Opcode::I32x4ExtendLowI16x8U},
+    {Opcode::V128Load32x2S, 8, LoadOp::kF64, {}, Opcode::I64x2ExtendLowI32x4S},
+    {Opcode::V128Load32x2U, 8, LoadOp::kF64, {}, Opcode::I64x2ExtendLowI32x4U},
+    {Opcode::V128Load8Splat, 1, LoadOp::kU8, {}, Opcode::I8x16Splat},
+    {Opcode::V128Load16Splat, 2, LoadOp::kU16, {}, Opcode::I16x8Splat},
+    {Opcode::V128Load32Splat, 4, LoadOp::kF32, {}, Opcode::F32x4Splat},
+    {Opcode::V128Load64Splat, 8, LoadOp::kF64, {}, Opcode::F64x2Splat},
+    {Opcode::V128Load8Lane, 1, LoadOp::kU8, {}, Opcode::I8x16ReplaceLane},
+    {Opcode::V128Load16Lane, 2, LoadOp::kU16, {}, Opcode::I16x8ReplaceLane},
+    {Opcode::V128Load32Lane, 4, LoadOp::k32, {}, Opcode::I32x4ReplaceLane},
+    {Opcode::V128Load64Lane, 8, LoadOp::k64, {}, Opcode::I64x2ReplaceLane},
+    {Opcode::V128Store8Lane, 1, {}, Width::k8, Opcode::I8x16ExtractLaneU},
+    {Opcode::V128Store16Lane, 2, {}, Width::k16, Opcode::I16x8ExtractLaneU},
+    {Opcode::V128Store32Lane, 4, {}, Width::k32, Opcode::I32x4ExtractLane},
+    {Opcode::V128Store64Lane, 8, {}, Width::k64, Opcode::I64x2ExtractLane},
 };
 const MemRow* find_mem_row(Opcode opcode) {
   for (const MemRow& row : kMemRows) {
@@ -198,13 +235,27 @@ Lowering::Access Lowering::memory_access(const Inst& inst, uint32_t bytes) {
 void Lowering::mem_load(const Inst& inst) {
   const MemRow* row = find_mem_row(inst.opcode);
   const Access access = memory_access(inst, row->bytes);
-  load(define(inst), row->load, access);
+  if (row->vector == Opcode::Nop) return load(define(inst), row->load, access);
+  // What the vector operation takes: a whole vector to widen, else one lane's value.
+  const bool widens = wasm::info(row->vector).signature[0] == 'v' && inst.args_count == 1;
+  const bool is_float = row->load == LoadOp::kF32 || row->load == LoadOp::kF64;
+  const VReg value = fresh(widens ? Rep::kV128 : is_float ? Rep::kF64 : Rep::kI64);
+  load(value, row->load, access);
+  if (inst.args_count == 1) {
+    numeric(row->vector, define(inst), std::span(&value, 1), {});
+  } else {
+    const VReg args[] = {vreg(arg(inst, 1)), value};
+    numeric(row->vector, define(inst), args, {.low = inst.b});
+  }
 }
 
 void Lowering::mem_store(const Inst& inst) {
   const MemRow* row = find_mem_row(inst.opcode);
-  const Access access = memory_access(inst, row->bytes);
-  store(row->store, arg(inst, 1), access);
+  if (row->vector == Opcode::Nop) return store(row->store, arg(inst, 1), memory_access(inst, row->bytes));
+  const VReg lane = fresh(Rep::kI64);
+  const VReg vector = vreg(arg(inst, 1));
+  numeric(row->vector, lane, std::span(&vector, 1), {.low = inst.b});
+  store_reg(row->store, lane, memory_access(inst, row->bytes));
 }
 
 // --- Tables --------------------------------------------------------------------------------------------------------
@@ -243,14 +294,14 @@ void Lowering::load_field(const Inst& inst, FieldRep rep, bool sign_extend, cons
     case FieldRep::kFuncRef: op = LoadOp::k64; break;
     case FieldRep::kF32: op = LoadOp::kF32; break;
     case FieldRep::kF64: op = LoadOp::kF64; break;
-    case FieldRep::kV128: break;  // refused before
+    case FieldRep::kV128: op = LoadOp::kV128; break;
   }
   load(define(inst), op, access);
 }
 
 void Lowering::store_field(ValueId value, FieldRep rep, const Access& access) {
-  static constexpr Width kWidths[] = {Width::k8,   Width::k16, Width::k32, Width::k64, Width::kF32,
-                                      Width::kF64, Width::k64, Width::k32, Width::k64};  // ORDER: FieldRep
+  static constexpr Width kWidths[] = {Width::k8,   Width::k16,   Width::k32, Width::k64, Width::kF32,
+                                      Width::kF64, Width::kV128, Width::k32, Width::k64};  // ORDER: FieldRep
   store(kWidths[static_cast<size_t>(rep)], value, access);
 }
 
@@ -265,6 +316,8 @@ void Lowering::check_index(ValueId array, ValueId index) {
           TrapKind::kArrayOutOfBounds);
 }
 
+constexpr uint8_t kMaxScale = 3;  // log2, of an x86 address
+
 // Requires an index in bounds.
 Lowering::Access Lowering::element(ValueId array, ValueId index, FieldRep rep) {
   const auto scale =
@@ -274,15 +327,22 @@ Lowering::Access Lowering::element(ValueId array, ValueId index, FieldRep rep) {
     return in_object(array, static_cast<uint32_t>(runtime::kArrayDataOffset + (known << scale)));
   }
   // Within 32 bits: the heap is not larger.
+  VReg scaled = vreg(index);
+  if (scale > kMaxScale) {  // of what is left the address takes the most that it can
+    scaled = out_->add_vreg(RegClass::kGpr);
+    out_->def(scaled, Where::kSame);
+    out_->use(vreg(index));
+    append({.op = MOp::ShiftImm, .sub = static_cast<uint8_t>(ShiftOp::kShl), .imm = scale - kMaxScale});
+  }
   const VReg place = out_->add_vreg(RegClass::kGpr);
   out_->def(place);
   out_->use(vreg(array));
-  out_->use(vreg(index));
+  out_->use(scaled);
   append({.op = MOp::Lea,
           .width = Width::k32,
           .mem = {.base = MemBase::kVReg,
                   .has_index = true,
-                  .scale_log2 = scale,
+                  .scale_log2 = std::min(scale, kMaxScale),
                   .disp = static_cast<int32_t>(runtime::kArrayDataOffset)}});
   return {.mem = {.base = MemBase::kHeap, .has_index = true}, .index = place};
 }
@@ -293,12 +353,18 @@ void Lowering::struct_alloc(const Inst& inst) {
   builtin(Builtin::AllocStruct, args, define(inst), &inst, 1);
 }
 
+void Lowering::array_fill_v128(ValueId array, VReg offset, ValueId value, VReg count) {
+  store_reg(Width::kV128, vreg(value), arg_slot(0));
+  const VReg args[] = {vreg(array), offset, count};
+  builtin(Builtin::ArrayFillV128, args, VReg());
+}
+
 void Lowering::array_init_fill(const Inst& inst) {
   const ValueId array = arg(inst, 0);
-  uint64_t bits = 0;
-  if (constant_bits(arg(inst, 1), bits) && bits == 0) return;  // fresh objects are zeroed
+  if (is_zero(arg(inst, 1))) return;  // fresh objects are zeroed
   const VReg length = out_->add_vreg(RegClass::kGpr);
   load(length, LoadOp::k32, in_object(array, gc::kLengthOffset));
+  if (func_->rep(arg(inst, 1)) == Rep::kV128) return array_fill_v128(array, constant(0), arg(inst, 1), length);
   const VReg args[] = {vreg(array), constant(0), as_bits(arg(inst, 1)), length};
   builtin(Builtin::ArrayFill, args, VReg());
 }
@@ -312,8 +378,8 @@ static uint32_t tested_type(const ir::Func& func, wasm::ValType type) {
   if (!type.heap().is_concrete() || g_fault.active != Fault::kTY2) return type.bits();
   const auto& ids = func.module().type_ids;
   const auto index = static_cast<uint32_t>(std::find(ids.begin(), ids.end(), type.heap().type_id()) - ids.begin());
-  const bool same_kind = index < func.types().size() && func.types().get(wasm::TypeId(index)).kind ==
-                                                            func.types().get(type.heap().type_id()).kind;
+  const bool same_kind = index < func.types().size() &&
+                         func.types().get(wasm::TypeId(index)).kind == func.types().get(type.heap().type_id()).kind;
   if (index == type.heap().number() || !same_kind || !fault_fires(Fault::kTY2)) return type.bits();
   return wasm::ValType::ref(wasm::HeapType::concrete(index), type.nullable()).bits();
 }
@@ -467,6 +533,10 @@ bool Lowering::builtin_op(const Inst& inst) {
       values(0, 2);
       break;
     case Op::ArrayFill:
+      if (func_->rep(arg(inst, 2)) == Rep::kV128) {
+        array_fill_v128(arg(inst, 0), vreg(arg(inst, 1)), arg(inst, 2), vreg(arg(inst, 3)));
+        return true;
+      }
       id = Builtin::ArrayFill;
       values(0, 4);
       break;
@@ -681,9 +751,8 @@ Result<> Lowering::inst(const Inst& inst) {
       out_->def(define(inst), Where::kSame);
       out_->use(vreg(arg(inst, 0)));
       append({.op = MOp::ShiftImm,
-              .sub = static_cast<uint8_t>((inst.opcode == Opcode::I31GetS) != fault_fires(Fault::kI31d)
-                                               ? ShiftOp::kSar
-                                               : ShiftOp::kShr),
+              .sub = static_cast<uint8_t>(
+                  (inst.opcode == Opcode::I31GetS) != fault_fires(Fault::kI31d) ? ShiftOp::kSar : ShiftOp::kShr),
               .imm = 1});
       return {};
     case Op::StructAlloc: struct_alloc(inst); return {};

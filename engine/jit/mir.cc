@@ -98,7 +98,10 @@ std::string print(const MFunc& func, const MInst& inst) {
 std::string MFunc::print() const {
   std::string out;
   for (size_t v = 0; v < vregs_.size(); ++v) {
-    if (vregs_[v].is_const) out += text::format("v{} = const {:#x}\n", v, vregs_[v].bits);
+    if (!vregs_[v].is_const) continue;
+    out += text::format("v{} = const {:#x}", v, vregs_[v].bits);
+    if (vregs_[v].high != 0) out += text::format(" {:#x}", vregs_[v].high);
+    out += "\n";
   }
   for (size_t b = 0; b < blocks_.size(); ++b) {
     out += text::format("b{}(", b);

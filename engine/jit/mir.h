@@ -3,7 +3,8 @@
 // lower.h makes it, regalloc/ gives every operand a location, x64/emit.h writes the bytes. Virtual registers are defined
 // once (as an instruction's D operand, as a block parameter, or as a constant: constants have no defining instruction and
 // are materialised wherever they are needed). i32 and reference values are zero-extended to 64 bits in their register:
-// every operation that defines one must see to it.
+// every operation that defines one must see to it. Of a scalar float in a vector register only the low part means
+// anything.
 //
 // All arrays are dense and keep their memory between functions.
 #pragma once
@@ -64,13 +65,14 @@ enum class CmpForm : uint8_t {
 };
 
 // Operand size. Floats have their own, so that one field selects the instruction.
-enum class Width : uint8_t { k8, k16, k32, k64, kF32, kF64 };
+enum class Width : uint8_t { k8, k16, k32, k64, kF32, kF64, kV128 };
 
 enum class AluOp : uint8_t { kAdd, kSub, kAnd, kOr, kXor, kMul };
 enum class ShiftOp : uint8_t { kShl, kShr, kSar, kRol, kRor };
 enum class DivOp : uint8_t { kDivS, kDivU, kRemS, kRemU };
 enum class ExtendOp : uint8_t { kS8To32, kS16To32, kS8To64, kS16To64, kS32To64, kU8, kU16, kU32 };
-enum class LoadOp : uint8_t { kS8To32, kS16To32, kS8To64, kS16To64, kS32To64, kU8, kU16, k32, k64, kF32, kF64 };
+// Into a vector register: what is above the loaded bytes becomes zero.
+enum class LoadOp : uint8_t { kS8To32, kS16To32, kS8To64, kS16To64, kS32To64, kU8, kU16, k32, k64, kF32, kF64, kV128 };
 enum class FAluOp : uint8_t { kAdd, kSub, kMul, kDiv };
 enum class RoundOp : uint8_t { kNearest, kFloor, kCeil, kTrunc };  // ORDER: roundsd's immediate
 
@@ -125,7 +127,7 @@ struct MInst {
   uint16_t operand_count = 0;
   uint32_t operands_begin = 0;
   RegSet clobbers = 0;  // besides what kCall clobbers
-  uint32_t aux = 0;     // CallId; home slots; ValType bits of type tests
+  uint32_t aux = 0;     // CallId; home slots; ValType bits of type tests; row of vectors.def
   wasm::WasmOffset offset = 0;
   int64_t imm = 0;
 };
@@ -164,22 +166,31 @@ struct MCall {
   MBlockId landing;  // where an exception continues, if here
 };
 
+// Bytes that a value takes in the frame: v128 is the only wide kind.
+enum class Room : uint8_t { k8, k16 };
+
 struct VRegInfo {
   RegClass cls = RegClass::kGpr;
   bool is_const = false;
+  Room room = Room::k8;
   uint64_t bits = 0;  // is_const: the value
+  uint64_t high = 0;  // and its upper half, when wide
 };
 
 class MFunc {
  public:
   void reset();
 
-  VReg add_vreg(RegClass cls) {
-    vregs_.push_back({cls, false, 0});
+  VReg add_vreg(RegClass cls, Room room = Room::k8) {
+    vregs_.push_back({.cls = cls, .room = room});
     return VReg(vregs_.size() - 1);
   }
   VReg add_const(RegClass cls, uint64_t bits) {
-    vregs_.push_back({cls, true, bits});
+    vregs_.push_back({.cls = cls, .is_const = true, .bits = bits});
+    return VReg(vregs_.size() - 1);
+  }
+  VReg add_wide_const(uint64_t bits, uint64_t high) {
+    vregs_.push_back({.cls = RegClass::kXmm, .is_const = true, .room = Room::k16, .bits = bits, .high = high});
     return VReg(vregs_.size() - 1);
   }
 

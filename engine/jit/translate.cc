@@ -61,17 +61,15 @@ void Translator::State::start(const wasm::Module& module, wasm::FuncIndex func, 
 
 namespace {
 
-// Opcodes of fixed scalar signature that are computations, and the vector ones, are found by their row in opcodes.def;
-// all others are listed.
-constexpr bool has_vector(const char* signature) {
-  for (const char* c = signature; *c != '\0'; ++c) {
-    if (*c == 'v') return true;
-  }
-  return false;
+constexpr bool ends_with_colon(const char* signature) {
+  char last = 0;
+  for (; *signature != '\0'; ++signature) last = *signature;
+  return last == ':';
 }
 
 }  // namespace
 
+// Computations, loads and stores are found by their row in opcodes.def; all others are listed.
 Translator::State::Handler Translator::State::handler_of(Opcode op) {
   struct Row {
     Opcode op;
@@ -115,6 +113,7 @@ Translator::State::Handler Translator::State::handler_of(Opcode op) {
       {Opcode::I64Const, &S::on_const},
       {Opcode::F32Const, &S::on_const},
       {Opcode::F64Const, &S::on_const},
+      {Opcode::V128Const, &S::on_const},
       {Opcode::LocalGet, &S::on_local_get},
       {Opcode::LocalSet, &S::on_local_set},
       {Opcode::LocalTee, &S::on_local_tee},
@@ -171,12 +170,10 @@ Translator::State::Handler Translator::State::handler_of(Opcode op) {
   };
   struct Signature {
     const char* text;
-    uint8_t prefix;
     ImmKind immediates;
   };
   static constexpr Signature kSignatures[] = {
-#define OPCODE(id, prefix, code, text, immediates, signature, effects, feature) \
-  {signature, prefix, ImmKind::immediates},
+#define OPCODE(id, prefix, code, text, immediates, signature, effects, feature) {signature, ImmKind::immediates},
 #include "engine/wasm/opcodes.def"
 #undef OPCODE
   };
@@ -186,12 +183,15 @@ Translator::State::Handler Translator::State::handler_of(Opcode op) {
     for (size_t i = 0; i < wasm::kOpcodeCount; ++i) {
       const Signature& row = kSignatures[i];
       if (handlers[i] != nullptr) continue;
-      if (row.prefix == 0xfd || has_vector(row.text)) {
-        handlers[i] = &S::on_vector;
-      } else if (row.immediates == ImmKind::MemArg) {
-        handlers[i] = row.text[1] == ':' ? &S::on_load : &S::on_store;
-      } else if (row.text[0] != '*' && row.immediates == ImmKind::None) {
-        handlers[i] = &S::on_compute;
+      switch (row.immediates) {
+        case ImmKind::MemArg:
+        case ImmKind::MemArgLane: handlers[i] = ends_with_colon(row.text) ? &S::on_store : &S::on_load; break;
+        case ImmKind::None:
+        case ImmKind::Lane:
+        case ImmKind::Shuffle:
+          if (row.text[0] != '*') handlers[i] = &S::on_compute;
+          break;
+        default: break;
       }
     }
     return handlers;
@@ -208,29 +208,10 @@ Translator::State::Handler Translator::State::handler_of(Opcode op) {
 
 // --- The sink -----------------------------------------------------------------------------------------------------
 
-namespace {
-
-Error no_vectors(wasm::WasmOffset offset, const char* where) {
-  return Error{ErrorCode::kUnsupported, offset, text::format("v128 is not compiled: {}", where)};
-}
-
-bool has_v128(std::span<const ir::Type> types) {
-  for (const ir::Type type : types) {
-    if (type == wasm::kV128) return true;
-  }
-  return false;
-}
-
-}  // namespace
-
 Result<> Translator::State::on_begin(const WalkView& view) {
-  const wasm::Range body = module_->funcs[func_index_.index()].body;
-  if (has_v128(view.locals())) return std::unexpected(no_vectors(body.begin, "a local or parameter"));
-  if (has_v128(view.type().results)) return std::unexpected(no_vectors(body.begin, "a result"));
-
   const BlockId entry = func_->add_block();
   continue_at(entry);
-  b_->set_offset(body.begin);
+  b_->set_offset(module_->funcs[func_index_.index()].body.begin);
   local_types_.assign(view.locals().begin(), view.locals().end());
   local_.assign(local_types_.size(), ValueId());
   local_mark_.assign(local_types_.size(), 0);
@@ -253,25 +234,13 @@ Result<> Translator::State::on_begin(const WalkView& view) {
 Result<> Translator::State::on_instr(const Instr& instr, const InstrTypes& types, const WalkView& view) {
   const bool control = (wasm::info(instr.op).effects & wasm::kControl) != 0;
   if (!reachable_ && !control) return {};
-  if (reachable_ && (has_v128(types.popped) || has_v128(types.pushed))) {
-    return std::unexpected(no_vectors(instr.offset, wasm::info(instr.op).text));
-  }
   b_->set_offset(instr.offset);
   return (this->*handler_of(instr.op))({instr, types, view});
-}
-
-Result<> Translator::State::refuse_vectors(std::span<const ir::Type> types, wasm::WasmOffset offset) const {
-  if (has_v128(types)) return std::unexpected(no_vectors(offset, "a value of an exception"));
-  return {};
 }
 
 Result<> Translator::State::on_finish(const WalkView&) {
   CHECK(controls_.empty() && !reachable_, "I3: translation of function {} ended inside a label", func_index_.raw);
   return {};
-}
-
-Result<> Translator::State::on_vector(const Event& e) {
-  return std::unexpected(no_vectors(e.instr.offset, wasm::info(e.instr.op).text));
 }
 
 // --- Locals and loops ---------------------------------------------------------------------------------------------

@@ -3,8 +3,7 @@
 // One pass over the body, linear in its size: SSA is built on the fly. Forward joins (end of block, if, try) are made
 // when all their edges are known, with a parameter only where edges disagree; loop heads get a parameter for each local
 // that the loop assigns, found by a scan that starts at the function's first loop. Code that cannot be reached is
-// skipped. Functions that would need disproportionately many edge arguments end with kLimit; a function in which a
-// v128 value occurs ends with kUnsupported naming the instruction.
+// skipped. Functions that would need disproportionately many edge arguments end with kLimit.
 //
 // Not done here: lowering of anything; removal of redundant checks (only those that the operand's type makes void).
 #pragma once
@@ -32,7 +31,7 @@ class Translator {
   Translator& operator=(const Translator&) = delete;
 
   // Makes `out` the IR of function `func`, which must not be imported, of a validated module (TypeNaming::kCanonical).
-  // Errors: kUnsupported (v128), kLimit. What stands in `out` after an error is not a function.
+  // Error: kLimit. What stands in `out` after an error is not a function.
   Result<> translate(const wasm::Module& module, wasm::FuncIndex func, const TranslateOptions& options, ir::Func& out);
 
  private:

@@ -478,10 +478,6 @@ void Translator::State::payload(ValueId exn, wasm::TagIndex tag, std::vector<Val
 Result<> Translator::State::on_try_table(const Event& e) {
   Control& control = push_control(LabelKind::kTryTable, e.view.label(0).params.size(), reachable_);
   if (control.dead) return {};
-  for (const wasm::Catch& clause : e.instr.catches) {
-    const bool by_tag = clause.kind == wasm::CatchKind::kCatch || clause.kind == wasm::CatchKind::kCatchRef;
-    if (by_tag) TRY(refuse_vectors(module_->tag_type(clause.tag).params, e.instr.offset));
-  }
   control.catches_begin = static_cast<uint32_t>(catches_.size());
   control.catches_count = static_cast<uint32_t>(e.instr.catches.size());
   catches_.insert(catches_.end(), e.instr.catches.begin(), e.instr.catches.end());
@@ -608,7 +604,6 @@ Result<> Translator::State::on_catch(const Event& e) {
     return {};
   }
   const wasm::TagIndex tag(e.instr.a);
-  TRY(refuse_vectors(module_->tag_type(tag).params, e.instr.offset));
   control.chain = match_tag(tag, control.caught);
   payload(control.caught, tag, stack_);
   return {};

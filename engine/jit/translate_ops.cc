@@ -1,4 +1,6 @@
 // Instructions that are no control: operands from the stack, one or a few IR operations, results to the stack.
+#include <cstring>
+
 #include "engine/base/check.h"
 #include "engine/base/faults.h"
 #include "engine/jit/translate_state.h"
@@ -74,17 +76,31 @@ Result<> Translator::State::on_select(const Event&) {
   return {};
 }
 
+// Immediates that an instruction does not have are left over from others.
+static uint32_t lane_of(const wasm::Instr& instr) {
+  const wasm::ImmKind immediates = wasm::info(instr.op).immediates;
+  return immediates == wasm::ImmKind::Lane || immediates == wasm::ImmKind::MemArgLane ? instr.lane : 0;
+}
+static void set_vector(Inst& inst, const std::array<uint8_t, 16>& bytes) {
+  std::memcpy(&inst.imm, bytes.data(), 8);
+  std::memcpy(&inst.high, bytes.data() + 8, 8);
+}
+
 Result<> Translator::State::on_compute(const Event& e) {
   const Type result = e.types.pushed[0];
   const auto args = pop_many(e.types.popped.size());
-  push(func_->result(b_->emit({.op = Op::Compute, .opcode = e.instr.op}, args, std::span(&result, 1))));
+  Inst proto{.op = Op::Compute, .opcode = e.instr.op, .b = lane_of(e.instr)};
+  if (wasm::info(e.instr.op).immediates == wasm::ImmKind::Shuffle) set_vector(proto, e.instr.v128);
+  push(func_->result(b_->emit(proto, args, std::span(&result, 1))));
   return {};
 }
 
 Result<> Translator::State::on_const(const Event& e) {
   const Type type = e.types.pushed[0];
   const bool narrow = type == wasm::kI32 || type == wasm::kF32;
-  push(b_->constant(type, narrow ? e.instr.bits & 0xffffffffu : e.instr.bits));
+  Inst proto{.op = Op::Const, .imm = narrow ? e.instr.bits & 0xffffffffu : e.instr.bits};
+  if (type == wasm::kV128) set_vector(proto, e.instr.v128);
+  push(b_->value(proto, type));
   return {};
 }
 
@@ -103,18 +119,21 @@ Result<> Translator::State::on_local_tee(const Event& e) {
   return {};
 }
 
+static Inst access(Op op, const wasm::Instr& instr) {
+  return {.op = op, .opcode = instr.op, .a = instr.mem.memory.raw, .b = lane_of(instr), .imm = instr.mem.offset};
+}
+
+// The address, and the vector whose lane is loaded.
 Result<> Translator::State::on_load(const Event& e) {
-  const ValueId address = pop();
-  push(b_->value({.op = Op::MemLoad, .opcode = e.instr.op, .a = e.instr.mem.memory.raw, .imm = e.instr.mem.offset},
-                 e.types.pushed[0], {address}));
+  const auto args = pop_many(e.types.popped.size());
+  push(func_->result(b_->emit(access(Op::MemLoad, e.instr), args, e.types.pushed)));
   return {};
 }
 
 Result<> Translator::State::on_store(const Event& e) {
   const ValueId value = pop();
   const ValueId address = pop();
-  b_->effect({.op = Op::MemStore, .opcode = e.instr.op, .a = e.instr.mem.memory.raw, .imm = e.instr.mem.offset},
-             {address, value});
+  b_->effect(access(Op::MemStore, e.instr), {address, value});
   return {};
 }
 

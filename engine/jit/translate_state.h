@@ -119,7 +119,6 @@ struct Translator::State {
   Result<> finish_try(size_t result_count, uint32_t handler);
   // Appends a call; inside a try it ends its block. Pushes the results.
   Result<> call_inst(const ir::Inst& proto, std::span<const ValueId> args, std::span<const ir::Type> results);
-  Result<> refuse_vectors(std::span<const ir::Type> types, wasm::WasmOffset offset) const;
   // Pushes the payload of `exn`, which has this tag, on `out`.
   void payload(ValueId exn, wasm::TagIndex tag, std::vector<ValueId>& out);
 

@@ -118,9 +118,10 @@ class Simplify {
 
   // --- Helpers.
   bool ask(Rewrite rewrite, InstId i) { return gate_.allow(rewrite, func_.inst(i).first_result); }
+  // Of a scalar.
   std::optional<uint64_t> constant(ValueId v) const {
     const Inst* def = func_.def(v);
-    if (def == nullptr || def->op != Op::Const) return {};
+    if (def == nullptr || def->op != Op::Const || func_.rep(v) == ir::Rep::kV128) return {};
     return def->imm;
   }
   // Puts `by` in the place of the result of `i`, which then is known not to trap and goes at once.
@@ -132,12 +133,12 @@ class Simplify {
     const ValueId result = func_.result(i);
     if (by != result && func_.types().matches(func_.type(by), func_.type(result)) && ask(rewrite, i)) substitute(i, by);
   }
-  void replace_constant(Rewrite rewrite, InstId i, uint64_t bits) {
+  void replace_constant(Rewrite rewrite, InstId i, uint64_t bits, uint64_t high = 0) {
     if (!ask(rewrite, i)) return;
     const ValueId result = func_.result(i);
     const Type type = func_.type(result);
-    const InstId made =
-        func_.make({.op = Op::Const, .imm = bits, .offset = func_.inst(i).offset}, {}, std::span(&type, 1));
+    const Inst proto{.op = Op::Const, .imm = bits, .high = high, .offset = func_.inst(i).offset};
+    const InstId made = func_.make(proto, {}, std::span(&type, 1));
     func_.insert_before(i, made);
     substitute(i, func_.result(made));
   }
@@ -166,18 +167,20 @@ class Simplify {
 
   bool fold(InstId i) {
     const Inst& inst = func_.inst(i);
-    std::array<wasm::V128, 2> operands;
+    std::array<wasm::V128, 3> operands;
     if (inst.args_count > operands.size() || !wasm::has_numeric(inst.opcode)) return false;
     for (uint32_t n = 0; n < inst.args_count; ++n) {
-      const auto c = constant(func_.arg(i, n));
-      if (!c) return false;
-      operands[n] = wasm::V128::of_halves(*c, 0);
+      const Inst* def = func_.def(func_.arg(i, n));
+      if (def == nullptr || def->op != Op::Const) return false;
+      operands[n] = wasm::V128::of_halves(def->imm, def->high);
     }
     wasm::Instr instr;
     instr.op = inst.opcode;
+    instr.lane = static_cast<uint8_t>(inst.b);
+    instr.v128 = wasm::V128::of_halves(inst.imm, inst.high).bytes;
     const auto result = wasm::evaluate(instr, std::span(operands).first(inst.args_count));
     if (!result.has_value()) return false;  // traps when it runs
-    replace_constant(Rewrite::kFold, i, result->low());
+    replace_constant(Rewrite::kFold, i, result->low(), result->high());
     return true;
   }
 

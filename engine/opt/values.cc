@@ -49,6 +49,7 @@ class Values {
     const auto mix = [&](uint64_t x) { h = (h ^ x) * 0x9e3779b97f4a7c15u, h ^= h >> 29; };
     mix(static_cast<uint64_t>(inst.a) << 32 | inst.b);
     mix(inst.imm);
+    if (inst.high != 0) mix(inst.high);
     mix(static_cast<uint64_t>(inst.type.bits()) << 8 | inst.sense);
     for (uint32_t n = 0; n < inst.args_count; ++n) mix(func_.arg(i, n).raw);
     if (inst.args_count == 0) mix(func_.type(inst.first_result).bits());
@@ -58,8 +59,8 @@ class Values {
   bool equal(InstId i, InstId j) const {
     const Inst& a = func_.inst(i);
     const Inst& b = func_.inst(j);
-    if (a.op != b.op || a.opcode != b.opcode || a.a != b.a || a.b != b.b || a.imm != b.imm || a.type != b.type ||
-        a.sense != b.sense || a.args_count != b.args_count) {
+    if (a.op != b.op || a.opcode != b.opcode || a.a != b.a || a.b != b.b || a.imm != b.imm || a.high != b.high ||
+        a.type != b.type || a.sense != b.sense || a.args_count != b.args_count) {
       return false;
     }
     for (uint32_t n = 0; n < a.args_count; ++n) {

@@ -86,6 +86,9 @@ const void* lazy_compile(VmContext* ctx, FuncEntry* entry);
 void safepoint_poll(VmContext* ctx);
 void check_ref(VmContext* ctx, Ref ref, uint32_t type_bits, uint32_t offset);
 void check_func(VmContext* ctx, uint64_t id, uint32_t type_bits, uint32_t offset);
+void numeric(VmContext* ctx, uint32_t opcode, uint64_t low, uint64_t high);
+void array_fill_v128(VmContext* ctx, Ref array, uint32_t offset, uint32_t count);
+
 void trap(VmContext* ctx, uint32_t kind, uint32_t offset);
 void exit_run(VmContext* ctx, uint32_t kind, uint32_t offset);
 

@@ -99,6 +99,19 @@ void array_fill(VmContext* ctx, Ref array, uint32_t offset, uint64_t bits, uint3
   for (uint64_t i = 0; i < count; ++i) set_element(view, offset + i, bits);
 }
 
+void array_fill_v128(VmContext* ctx, Ref array, uint32_t offset, uint32_t count) {
+  ArrayView view;
+  if (!view_array(ctx, array, "array.fill", view)) return;
+  if (!in_bounds(ctx, offset, count, view.length, TrapKind::kArrayOutOfBounds)) return;
+  if (view.rep != FieldRep::kV128) {
+    store_of(ctx).exit_invariant(text::format("I3: array.fill of {:#x}, which holds no vectors", array.bits));
+    return;
+  }
+  for (uint64_t i = 0; i < count; ++i) {
+    std::memcpy(view.data + (offset + i) * view.step, &ctx->store->arg_area[0], sizeof(Slot));
+  }
+}
+
 void array_copy(VmContext* ctx, Ref target, uint32_t to, Ref source, uint32_t from, uint32_t count) {
   ArrayView target_view;
   ArrayView source_view;

@@ -14,10 +14,18 @@ using gc::ZealMode;
 
 enum class OptLevel : uint8_t { kO0, kO1, kO2 };
 
+// Which instructions compiled code may use: all that the machine has, or fewer.
+enum class CpuLevel : uint8_t {
+  kHost,
+  kSse4,      // SSE4.2 and what came before it, no VEX encodings
+  kBaseline,  // what every x86-64 has: SSE2
+};
+
 struct EngineOptions {
   OptLevel level = OptLevel::kO1;
   GcKind collector = GcKind::kMoving;
   Zeal zeal;
+  CpuLevel cpu = CpuLevel::kHost;
   bool armed = false;                       // run-time checks in compiled code and runtime; implies zeal.poison
   bool verify = false;                      // compile-time judges: IR verifier after every pass, allocation checker
   bool unverified = false;                  // no compile-time judges although armed: the run-time ones stand alone

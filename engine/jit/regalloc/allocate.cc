@@ -134,7 +134,7 @@ void RegisterAllocator::prepare(MFunc& func, Allocation& out) {
   uint32_t params = 0;
   for (const MBlock& b : func.blocks()) params = std::max(params, b.params_begin + b.params_count);
   out.param_locs.assign(params, {});
-  out.slots = 0;
+  out.slots = out.narrow_slots = 0;
   index_edges();
 }
 
@@ -553,35 +553,53 @@ void RegisterAllocator::measure_lifetimes() {
   }
 }
 
-void RegisterAllocator::assign_slots() {
+// Of the spilled values of one room: in the order in which lives begin, each takes a slot whose last user is dead.
+void RegisterAllocator::assign_slots(Room room) {
   order_.clear();
-  slot_of_.assign(func_->vreg_count(), ~0u);
   for (uint32_t v = 0; v < func_->vreg_count(); ++v) {
-    if (spilled_[v] != 0) order_.push_back(VReg(v));
+    if (spilled_[v] != 0 && slot_of_[v] == ~0u && func_->vreg(VReg(v)).room == room) order_.push_back(VReg(v));
   }
-  if (!order_.empty()) {
-    measure_lifetimes();
-    std::sort(order_.begin(), order_.end(), [&](VReg a, VReg b) {
-      return start_[a.index()] != start_[b.index()] ? start_[a.index()] < start_[b.index()] : a < b;
-    });
-    active_.clear();  // a heap, first to end on top
-    const auto later = [](const ActiveSlot& a, const ActiveSlot& b) { return a.end > b.end; };
-    for (const VReg v : order_) {
-      uint32_t slot = out_->slots;
-      const bool wrong =
-          !active_.empty() && active_.front().end >= start_[v.index()] && plant(AllocatorFault::kShareSlots);
-      if (!active_.empty() && (active_.front().end < start_[v.index()] || wrong)) {
-        std::pop_heap(active_.begin(), active_.end(), later);
-        slot = active_.back().slot;
-        active_.pop_back();
-      } else {
-        ++out_->slots;
-      }
-      slot_of_[v.index()] = slot;
-      active_.push_back({end_[v.index()], slot});
-      std::push_heap(active_.begin(), active_.end(), later);
+  // Narrow slots come first, and a wide value among them has only half of what it needs.
+  if (room == Room::k8) {
+    for (uint32_t v = 0; v < func_->vreg_count(); ++v) {
+      const bool wide = spilled_[v] != 0 && func_->vreg(VReg(v)).room == Room::k16;
+      if (wide && plant(AllocatorFault::kNarrowSlot)) order_.push_back(VReg(v));
     }
   }
+  std::sort(order_.begin(), order_.end(), [&](VReg a, VReg b) {
+    return start_[a.index()] != start_[b.index()] ? start_[a.index()] < start_[b.index()] : a < b;
+  });
+  active_.clear();  // a heap, first to end on top
+  const auto later = [](const ActiveSlot& a, const ActiveSlot& b) { return a.end > b.end; };
+  for (const VReg v : order_) {
+    uint32_t slot = out_->slots;
+    const bool wrong =
+        !active_.empty() && active_.front().end >= start_[v.index()] && plant(AllocatorFault::kShareSlots);
+    if (!active_.empty() && (active_.front().end < start_[v.index()] || wrong)) {
+      std::pop_heap(active_.begin(), active_.end(), later);
+      slot = active_.back().slot;
+      active_.pop_back();
+    } else {
+      ++out_->slots;
+    }
+    slot_of_[v.index()] = slot;
+    active_.push_back({end_[v.index()], slot});
+    std::push_heap(active_.begin(), active_.end(), later);
+  }
+}
+
+void RegisterAllocator::assign_slots() {
+  slot_of_.assign(func_->vreg_count(), ~0u);
+  if (std::find(spilled_.begin(), spilled_.end(), uint8_t{1}) != spilled_.end()) {
+    measure_lifetimes();
+    assign_slots(Room::k8);
+    out_->narrow_slots = out_->slots;
+    assign_slots(Room::k16);
+  }
+  rename_slots();
+}
+
+void RegisterAllocator::rename_slots() {
   for (Item& item : out_->items) {
     if (item.kind != Item::Kind::kMove) continue;
     // A store behind a definition whose value was never spilled.

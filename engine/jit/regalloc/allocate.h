@@ -32,6 +32,7 @@ enum class AllocatorFault : uint8_t {
   kShareSlots,     // two spilled values get the same slot although both are live
   kIgnoreClobber,  // a clobbered register is believed to keep its value
   kWrongFixed,     // a fixed operand's move is missing
+  kNarrowSlot,     // a value of 16 bytes gets a slot of 8
 };
 
 struct AllocatorOptions {
@@ -91,6 +92,8 @@ class RegisterAllocator {
 
   void measure_lifetimes();
   void assign_slots();
+  void assign_slots(Room room);
+  void rename_slots();
   void rename(Loc& loc) const {
     if (loc.is_slot()) loc = Loc::slot(slot_of_[loc.slot()]);
   }

@@ -13,7 +13,7 @@
 
 namespace parallax::jit {
 
-// A register or a spill slot (8 bytes of the frame).
+// A register or a spill slot. Slots below Allocation::narrow_slots are 8 bytes of the frame, the others 16, aligned.
 struct Loc {
   static constexpr uint32_t kNoneRaw = ~0u;
   uint32_t raw = kNoneRaw;
@@ -33,7 +33,7 @@ struct Item {
   enum class Kind : uint8_t {
     kNone,
     kInst,   // index = MInst
-    kMove,   // dst <- src, 8 bytes; index = the VReg it is about (for messages and its class)
+    kMove,   // dst <- src; index = the VReg it is about, whose class and room decide what is moved
     kConst,  // dst <- constant; index = its VReg
   };
   Kind kind = Kind::kNone;
@@ -54,6 +54,7 @@ struct Allocation {
   std::vector<Loc> locs;        // by operand (MInst::operands_begin + n)
   std::vector<Loc> param_locs;  // by parameter (MBlock::params_begin + n)
   uint32_t slots = 0;           // spill slots used
+  uint32_t narrow_slots = 0;    // of them, those of 8 bytes; they come first
 
   std::span<const Item> block_items(MBlockId b) const {
     return {items.data() + blocks[b.index()].begin, blocks[b.index()].end - blocks[b.index()].begin};
@@ -62,6 +63,7 @@ struct Allocation {
     return {edge_items.data() + edges[e.index()].begin, edges[e.index()].end - edges[e.index()].begin};
   }
   Loc loc(const MInst& inst, uint32_t n) const { return locs[inst.operands_begin + n]; }
+  Room room(Loc slot) const { return slot.slot() < narrow_slots ? Room::k8 : Room::k16; }
 };
 
 // Listing with locations, for messages.

@@ -22,6 +22,12 @@ Result<> AllocationChecker::check_loc(Loc loc, const MInst* inst) {
   return {};
 }
 
+// Wide values live in wide slots and narrow ones in narrow slots.
+Result<> AllocationChecker::check_room(Loc loc, VReg v) {
+  if (!loc.is_slot() || allocation_->room(loc) == func_->vreg(v).room) return {};
+  return bad(text::format("v{} and {} differ in size", v.raw, to_string(loc)));
+}
+
 // Locations of a move or constant, and of all operands: from here on they may index a state.
 Result<> AllocationChecker::check_item(const Item& item) {
   if (item.kind == Item::Kind::kNone) return {};
@@ -33,11 +39,17 @@ Result<> AllocationChecker::check_item(const Item& item) {
       if (ops[n].role != Role::kUse && !allocation_->loc(inst, n).is_reg()) {
         return bad("definition outside registers at " + print(*func_, inst));
       }
+      TRY(check_room(allocation_->loc(inst, n), ops[n].vreg));
     }
     return {};
   }
-  if (item.kind == Item::Kind::kMove) TRY(check_loc(item.src, nullptr));
+  if (item.index >= func_->vreg_count()) return bad(text::format("move of v{}, which does not exist", item.index));
+  if (item.kind == Item::Kind::kMove) {
+    TRY(check_loc(item.src, nullptr));
+    TRY(check_room(item.src, VReg(item.index)));
+  }
   TRY(check_loc(item.dst, nullptr));
+  TRY(check_room(item.dst, VReg(item.index)));
   constexpr RegSet kNever = kReservedRegs & ~(bit(kScratchGpr) | bit(kScratchXmm));
   if (item.dst.is_reg() && (kNever & bit(item.dst.reg())) != 0) return bad("move to " + to_string(item.dst));
   return {};
@@ -73,7 +85,11 @@ void AllocationChecker::apply_item(const Item& item, State& state) {
     case Item::Kind::kInst: apply_inst(func_->inst(item.index), state); return;
     case Item::Kind::kMove: {
       const bool through_memory = item.src.is_slot() && item.dst.is_slot();
-      state[item.dst.raw] = state[item.src.raw];
+      const uint32_t held = state[item.src.raw];
+      // Between registers everything is copied; through a slot as much as the named value has.
+      const bool cut = held != kUnknown && !(item.src.is_reg() && item.dst.is_reg()) &&
+                       func_->vreg(VReg(held)).room != func_->vreg(VReg(item.index)).room;
+      state[item.dst.raw] = cut ? kUnknown : held;
       // The emitter copies slots through the other class's scratch register.
       if (through_memory) {
         state[func_->vreg(VReg(item.index)).cls == RegClass::kGpr ? uint32_t{kScratchXmm} : uint32_t{kScratchGpr}] =
@@ -154,6 +170,9 @@ Result<> AllocationChecker::judge_edge(const MEdge& e, const State& state) {
   for (uint32_t p = 0; p < args.size(); ++p) {
     const Loc loc = allocation_->param_locs[to.params_begin + p];
     TRY(check_loc(loc, nullptr));
+    TRY(check_room(loc, func_->params(to)[p]));
+    if (func_->vreg(args[p]).room != func_->vreg(func_->params(to)[p]).room)
+      return bad(text::format("argument v{} and its parameter differ in size", args[p].raw));
     if (loc.is_reg() &&
         ((kReservedRegs & bit(loc.reg())) != 0 || class_of(loc.reg()) != func_->vreg(func_->params(to)[p]).cls)) {
       return bad(text::format("parameter {} of block {} in {}", p, e.to.raw, to_string(loc)));

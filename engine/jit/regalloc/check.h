@@ -4,7 +4,8 @@
 // agreement of all predecessors. Shares only the output format with the allocator. Properties:
 //   1. every use reads a location that holds its virtual register on every path; parameters of a block receive their
 //      arguments on every edge
-//   2. constraints: register class, fixed registers, same-register definitions, reserved registers never assigned
+//   2. constraints: register class, room of slots (a value of 16 bytes is never in 8), fixed registers, same-register
+//      definitions, reserved registers never assigned
 //   3. definitions, temporaries and clobbers do not overwrite uses that the instruction still reads, nor each other
 //   4. calls leave nothing in registers; landing blocks rely on slots only
 //   5. a definition invalidates older copies of the same virtual register (loops)
@@ -32,6 +33,7 @@ class AllocationChecker {
   Result<> check_shape();
   Result<> check_item(const Item& item);
   Result<> check_loc(Loc loc, const MInst* inst);
+  Result<> check_room(Loc loc, VReg v);
   void flow_block(uint32_t b);
   Result<> judge_block(uint32_t b);
   void apply_item(const Item& item, State& state);

@@ -14,12 +14,24 @@ class Maker {
     plan_control_flow();
     find_dominators();
     for (uint32_t b = 0; b < plan_.size(); ++b) out_.add_block();
-    for (uint32_t n = 0; n < 4; ++n)
-      consts_.push_back(out_.add_const(n % 2 != 0 ? RegClass::kXmm : RegClass::kGpr, n * 77));
+    for (uint32_t n = 0; n < 6; ++n) {
+      consts_.push_back(n % 3 == 2   ? out_.add_wide_const(n, n * 77)
+                        : n % 3 == 1 ? out_.add_const(RegClass::kXmm, n * 77)
+                                     : out_.add_const(RegClass::kGpr, n * 77));
+    }
     for (uint32_t b = 0; b < plan_.size(); ++b) fill_block(b);
   }
 
  private:
+  // What a value is: class and room.
+  struct Kind {
+    RegClass cls;
+    Room room;
+    friend bool operator==(Kind, Kind) = default;
+  };
+  static constexpr Kind kInteger{RegClass::kGpr, Room::k8};
+  Kind kind_of(VReg v) const { return {out_.vreg(v).cls, out_.vreg(v).room}; }
+
   struct Plan {
     std::vector<uint32_t> targets;
     uint32_t landing = 0;  // of a call at this block's end; 0 is none
@@ -79,19 +91,22 @@ class Maker {
     }
   }
 
-  VReg value(RegClass cls) {
+  VReg value(Kind kind) {
     for (uint32_t tries = 0; tries < 16; ++tries) {
       // Recent ones more often, as in real code.
       const auto size = static_cast<uint32_t>(available_.size());
       const uint32_t back = c_.chance(1, 2) ? c_.below(std::min(size, 8u)) : c_.below(size);
       const VReg v = available_[size - 1 - back];
-      if (out_.vreg(v).cls == cls) return v;
+      if (kind_of(v) == kind) return v;
     }
-    return consts_[cls == RegClass::kXmm ? 1 : 0];
+    return consts_[kind.room == Room::k16 ? 2 : kind.cls == RegClass::kXmm ? 1 : 0];
   }
-  RegClass any_class() { return c_.chance(1, 3) ? RegClass::kXmm : RegClass::kGpr; }
-  VReg fresh(RegClass cls) {
-    pending_.push_back(out_.add_vreg(cls));
+  Kind any_kind() {
+    if (!c_.chance(1, 3)) return kInteger;
+    return {RegClass::kXmm, c_.chance(1, 2) ? Room::k16 : Room::k8};
+  }
+  VReg fresh(Kind kind) {
+    pending_.push_back(out_.add_vreg(kind.cls, kind.room));
     return pending_.back();
   }
   void finish(const MInst& inst, Plan& plan) {
@@ -105,43 +120,41 @@ class Maker {
 
   void plain(Plan& plan) {
     MInst inst{.op = MOp::Select};
-    const RegClass cls = any_class();
-    if (c_.chance(3, 4)) c_.chance(1, 4) ? out_.def_early(fresh(cls)) : out_.def(fresh(cls));
-    for (uint32_t n = c_.below(4); n > 0; --n)
-      out_.use(value(any_class()), c_.chance(1, 4) ? Where::kAny : Where::kReg);
-    if (c_.chance(1, 4)) out_.temp(any_class());
+    if (c_.chance(3, 4)) c_.chance(1, 4) ? out_.def_early(fresh(any_kind())) : out_.def(fresh(any_kind()));
+    for (uint32_t n = c_.below(4); n > 0; --n) out_.use(value(any_kind()), c_.chance(1, 4) ? Where::kAny : Where::kReg);
+    if (c_.chance(1, 4)) out_.temp(any_kind().cls);
     finish(inst, plan);
   }
   void two_address(Plan& plan) {
-    const RegClass cls = any_class();
-    out_.def(fresh(cls), Where::kSame);
-    out_.use(value(cls));
+    const Kind kind = any_kind();
+    out_.def(fresh(kind), Where::kSame);
+    out_.use(value(kind));
     const bool commutes = c_.chance(1, 2);
-    out_.use(value(cls), c_.chance(1, 2) ? Where::kAny : Where::kReg);
+    out_.use(value(kind), c_.chance(1, 2) ? Where::kAny : Where::kReg);
     finish({.op = commutes ? MOp::Alu : MOp::Sub}, plan);
   }
   void shift(Plan& plan) {
-    out_.def(fresh(RegClass::kGpr), Where::kSame);
-    out_.use(value(RegClass::kGpr));
-    out_.use_fixed(value(RegClass::kGpr), kRcx);
+    out_.def(fresh(kInteger), Where::kSame);
+    out_.use(value(kInteger));
+    out_.use_fixed(value(kInteger), kRcx);
     finish({.op = MOp::Shift}, plan);
   }
   void divide(Plan& plan) {
-    out_.def_fixed(fresh(RegClass::kGpr), c_.chance(1, 2) ? kRax : kRdx);
-    out_.use_fixed(value(RegClass::kGpr), kRax);
-    out_.use(value(RegClass::kGpr));
+    out_.def_fixed(fresh(kInteger), c_.chance(1, 2) ? kRax : kRdx);
+    out_.use_fixed(value(kInteger), kRax);
+    out_.use(value(kInteger));
     finish({.op = MOp::Divide, .clobbers = bit(kRax) | bit(kRdx)}, plan);
   }
   void call(Plan& plan, MBlockId landing) {
     ArgAssigner results;
     for (uint32_t n = c_.below(4); n > 0; --n) {
-      const RegClass cls = any_class();
-      out_.def_fixed(fresh(cls), results.next(cls).reg);
+      const Kind kind = any_kind();
+      out_.def_fixed(fresh(kind), results.next(kind.cls).reg);
     }
     ArgAssigner args;
     for (uint32_t n = c_.below(9); n > 0; --n) {
-      const RegClass cls = any_class();
-      out_.use_fixed(value(cls), args.next(cls).reg);
+      const Kind kind = any_kind();
+      out_.use_fixed(value(kind), args.next(kind.cls).reg);
     }
     plan.before_call = plan.defined;
     finish({.op = MOp::CallFunc, .aux = out_.add_call({.landing = landing}).raw}, plan);
@@ -180,7 +193,8 @@ class Maker {
     Plan& plan = plan_[b];
     if (plan.params.empty() && b != 0 && !plan.is_landing && !asked_[b]) {
       for (uint32_t n = c_.below(limits_.params_per_block + 1); n > 0; --n) {
-        plan.params.push_back(out_.add_vreg(any_class()));
+        const Kind kind = any_kind();
+        plan.params.push_back(out_.add_vreg(kind.cls, kind.room));
         out_.add_param(MBlockId(b), plan.params.back());
       }
     }
@@ -191,16 +205,16 @@ class Maker {
   void terminator(uint32_t b) {
     const Plan& plan = plan_[b];
     if (plan.targets.empty()) {
-      out_.use(value(RegClass::kGpr));
+      out_.use(value(kInteger));
       out_.append({.op = MOp::Ret});
       return;
     }
-    if (plan.targets.size() > 1) out_.use(value(RegClass::kGpr), c_.chance(1, 2) ? Where::kAny : Where::kReg);
+    if (plan.targets.size() > 1) out_.use(value(kInteger), c_.chance(1, 2) ? Where::kAny : Where::kReg);
     if (plan.targets.size() > 2) out_.temp(RegClass::kGpr);
     out_.append({.op = plan.targets.size() > 2 ? MOp::Switch : plan.targets.size() > 1 ? MOp::BranchIf : MOp::Jump});
     for (const uint32_t to : plan.targets) {
       std::vector<VReg> args;
-      for (const VReg p : params_of(to)) args.push_back(value(out_.vreg(p).cls));
+      for (const VReg p : params_of(to)) args.push_back(value(kind_of(p)));
       out_.add_edge(MBlockId(b), MBlockId(to), args);
     }
   }

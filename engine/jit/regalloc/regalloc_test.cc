@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(Kinds, PlantedFault,
                          testing::Values(AllocatorFault::kForgetSpill, AllocatorFault::kForgetReload,
                                          AllocatorFault::kSkipEdgeMove, AllocatorFault::kSerializeEdge,
                                          AllocatorFault::kShareSlots, AllocatorFault::kIgnoreClobber,
-                                         AllocatorFault::kWrongFixed));
+                                         AllocatorFault::kWrongFixed, AllocatorFault::kNarrowSlot));
 
 }  // namespace
 }  // namespace parallax::jit

@@ -8,8 +8,23 @@ namespace parallax::jit::x64 {
 static constexpr size_t kReserve = 4096;
 
 CpuFeatures CpuFeatures::host() {
-  const auto& x86_features = asmjit::CpuInfo::host().features().x86();
-  return {x86_features.hasPOPCNT(), x86_features.hasLZCNT(), x86_features.hasBMI(), x86_features.hasSSE4_1()};
+  const auto& has = asmjit::CpuInfo::host().features().x86();
+  return {.popcnt = has.hasPOPCNT(),
+          .lzcnt = has.hasLZCNT(),
+          .bmi1 = has.hasBMI(),
+          .sse41 = has.hasSSSE3() && has.hasSSE4_1(),
+          .sse42 = has.hasSSE4_2(),
+          .avx = has.hasAVX() && has.hasAVX2()};
+}
+
+CpuFeatures CpuFeatures::of(runtime::CpuLevel level) {
+  const CpuFeatures has = host();
+  switch (level) {
+    case runtime::CpuLevel::kHost: return has;
+    case runtime::CpuLevel::kSse4: return {.popcnt = has.popcnt, .sse41 = has.sse41, .sse42 = has.sse42};
+    case runtime::CpuLevel::kBaseline: break;
+  }
+  return {};
 }
 
 Asm::Asm() = default;

@@ -12,6 +12,7 @@
 #include "engine/base/result.h"
 #include "engine/jit/code_space.h"
 #include "engine/jit/x64/regs.h"
+#include "engine/runtime/options.h"
 
 namespace parallax::jit::x64 {
 
@@ -30,8 +31,12 @@ struct CpuFeatures {
   bool popcnt = false;
   bool lzcnt = false;
   bool bmi1 = false;
-  bool sse41 = false;
+  bool sse41 = false;  // and SSSE3
+  bool sse42 = false;
+  bool avx = false;  // AVX and AVX2: three operands
   static CpuFeatures host();
+  // What the host has, as far as the level admits it.
+  static CpuFeatures of(runtime::CpuLevel level);
 };
 
 class Asm : public x86::Assembler {

@@ -20,7 +20,38 @@ static constexpr uint32_t kTrapKindCount = 0
 #undef TRAP
     ;
 
-x86::Mem Emitter::slot(Loc l) const { return x86::ptr(x86::rbp, home_offset(f().home_slots + l.slot())); }
+// Bytes of a frame below rbp: context and depth, homes and narrow slots, wide slots.
+static uint32_t narrow_bytes(uint32_t homes, uint32_t narrow_slots) {
+  return (16 + 8 * (homes + narrow_slots) + 15) & ~15u;
+}
+
+x86::Mem Emitter::slot(Loc l) const {
+  const Allocation& allocation = *input_.allocation;
+  if (allocation.room(l) == Room::k8) return x86::ptr(x86::rbp, home_offset(f().home_slots + l.slot()));
+  const uint32_t wide = l.slot() - allocation.narrow_slots;
+  const uint32_t below = narrow_bytes(f().home_slots, allocation.narrow_slots) + 16 * (wide + 1);
+  return x86::ptr(x86::rbp, -static_cast<int32_t>(below));  // aligned, as rbp is
+}
+
+x86::Mem Emitter::pool(uint64_t low, uint64_t high) {
+  constexpr size_t kLookedAt = 16;  // the latest, so that this stays constant time
+  for (size_t n = pool_.size(); n > 0 && n + kLookedAt > pool_.size(); --n) {
+    const PoolEntry& known = pool_[n - 1];
+    if (known.low == low && known.high == high) return x86::ptr(known.at, 0, 16);
+  }
+  pool_.push_back({low, high, a_.newLabel()});
+  return x86::ptr(pool_.back().at, 0, 16);
+}
+
+void Emitter::write_pool() {
+  if (pool_.empty()) return;
+  a_.align(asmjit::AlignMode::kData, 16);
+  for (const PoolEntry& entry : pool_) {
+    a_.bind(entry.at);
+    a_.embedUInt64(entry.low);
+    a_.embedUInt64(entry.high);
+  }
+}
 
 x86::Mem Emitter::mem(const MInst& inst, uint32_t at) const {
   const Mem& m = inst.mem;
@@ -72,7 +103,8 @@ void Emitter::landing_entry() {
 
 // --- Items ---------------------------------------------------------------------------------------------------------
 
-void Emitter::move(Loc dst, Loc src, RegClass cls) {
+void Emitter::move(Loc dst, Loc src, RegClass cls, Room room) {
+  const bool wide = room == Room::k16;
   if (dst.is_reg() && src.is_reg()) {
     if (cls == RegClass::kGpr) {
       a_.mov(gp64(dst.reg()), gp64(src.reg()));
@@ -83,20 +115,22 @@ void Emitter::move(Loc dst, Loc src, RegClass cls) {
     if (cls == RegClass::kGpr) {
       a_.mov(gp64(dst.reg()), slot(src));
     } else {
-      a_.movsd(xmm(dst.reg()), slot(src));
+      wide ? a_.movaps(xmm(dst.reg()), slot(src)) : a_.movsd(xmm(dst.reg()), slot(src));
     }
   } else if (src.is_reg()) {
     if (cls == RegClass::kGpr) {
       a_.mov(slot(dst), gp64(src.reg()));
     } else {
-      a_.movsd(slot(dst), xmm(src.reg()));
+      wide ? a_.movaps(slot(dst), xmm(src.reg())) : a_.movsd(slot(dst), xmm(src.reg()));
     }
   } else if (cls == RegClass::kGpr) {  // r11 may hold a cycle's value: go through the other class's scratch
     a_.movsd(xmm(kScratchXmm), slot(src));
     a_.movsd(slot(dst), xmm(kScratchXmm));
   } else {
-    a_.mov(gp64(kScratchGpr), slot(src));
-    a_.mov(slot(dst), gp64(kScratchGpr));
+    for (int32_t at = 0; at < (wide ? 16 : 8); at += 8) {
+      a_.mov(gp64(kScratchGpr), slot(src).cloneAdjusted(at));
+      a_.mov(slot(dst).cloneAdjusted(at), gp64(kScratchGpr));
+    }
   }
 }
 
@@ -104,14 +138,23 @@ void Emitter::move(Loc dst, Loc src, RegClass cls) {
 void Emitter::constant(Loc dst, VReg v) {
   const VRegInfo& info = f().vreg(v);
   const auto bits = static_cast<int64_t>(info.bits);
-  if (dst.is_slot()) {
-    if (bits == static_cast<int32_t>(bits)) {
-      x86::Mem to = slot(dst);
-      to.setSize(8);
-      a_.mov(to, imm(bits));
+  const auto store_word = [&](x86::Mem to, int64_t word) {
+    to.setSize(8);
+    if (word == static_cast<int32_t>(word)) {
+      a_.mov(to, imm(word));
     } else {
-      a_.mov(gp64(kScratchGpr), imm(bits));
-      a_.mov(slot(dst), gp64(kScratchGpr));
+      a_.mov(gp64(kScratchGpr), imm(word));
+      a_.mov(to, gp64(kScratchGpr));
+    }
+  };
+  if (dst.is_slot()) {
+    store_word(slot(dst), bits);
+    if (info.room == Room::k16) store_word(slot(dst).cloneAdjusted(8), static_cast<int64_t>(info.high));
+  } else if (info.room == Room::k16) {
+    if ((info.bits | info.high) == 0) {
+      a_.xorps(xmm(dst.reg()), xmm(dst.reg()));
+    } else {
+      a_.movaps(xmm(dst.reg()), pool(info.bits, info.high));
     }
   } else if (info.cls == RegClass::kXmm) {
     load_float(dst.reg(), Width::kF64, info.bits);
@@ -126,7 +169,11 @@ void Emitter::item(const Item& item) {
   switch (item.kind) {
     case Item::Kind::kNone: return;
     case Item::Kind::kInst: instruction(item.index); return;
-    case Item::Kind::kMove: move(item.dst, item.src, f().vreg(VReg(item.index)).cls); return;
+    case Item::Kind::kMove: {
+      const VRegInfo& about = f().vreg(VReg(item.index));
+      move(item.dst, item.src, about.cls, about.room);
+      return;
+    }
     case Item::Kind::kConst: constant(item.dst, VReg(item.index)); return;
   }
 }
@@ -138,7 +185,7 @@ void Emitter::instruction(uint32_t index) {
   switch (inst.op) {
     case MOp::Entry: return;
     case MOp::Copy:
-      if (loc(inst, 0) != loc(inst, 1)) move(loc(inst, 0), loc(inst, 1), class_of(reg(inst, 0)));
+      if (loc(inst, 0) != loc(inst, 1)) move(loc(inst, 0), loc(inst, 1), class_of(reg(inst, 0)), Room::k8);
       return;
     case MOp::MoveToXmm:
     case MOp::MoveToGpr: copy_between(inst); return;
@@ -175,6 +222,7 @@ void Emitter::instruction(uint32_t index) {
     case MOp::FResize: fresize(inst); return;
     case MOp::FromInt: from_int(inst); return;
     case MOp::ToInt: to_int(inst); return;
+    case MOp::Vector: vector(inst); return;
     case MOp::TypeTest: type_test(inst); return;
     case MOp::TypeCheck: type_check(inst); return;
     case MOp::FuncDeref: func_deref(inst); return;
@@ -448,9 +496,12 @@ Result<const uint8_t*> Emitter::emit(const EmitInput& input, CodeSpace& space, C
   input_ = input;
   space_ = &space;
   sites_ = &sites;
-  const uint64_t bytes = uint64_t{16} + 8 * (uint64_t{f().home_slots} + input.allocation->slots);
-  if (bytes > kMaxFrameBytes) return fail(ErrorCode::kLimit, 0, text::format("frame of {} bytes", bytes));
-  frame_bytes_ = static_cast<uint32_t>((bytes + 15) & ~uint64_t{15});
+  const uint64_t slots = uint64_t{f().home_slots} + input.allocation->slots;
+  if (slots > kMaxFrameBytes / 8) return fail(ErrorCode::kLimit, 0, text::format("frame of {} slots", slots));
+  const uint32_t wide_slots = input.allocation->slots - input.allocation->narrow_slots;
+  frame_bytes_ = narrow_bytes(f().home_slots, input.allocation->narrow_slots) + 16 * wide_slots;
+  if (frame_bytes_ > kMaxFrameBytes) return fail(ErrorCode::kLimit, 0, text::format("frame of {} bytes", frame_bytes_));
+  pool_.clear();
   cold_.clear();
   tables_.clear();
   pending_sites_.clear();
@@ -466,6 +517,7 @@ Result<const uint8_t*> Emitter::emit(const EmitInput& input, CodeSpace& space, C
   for (uint32_t b = 0; b < f().blocks().size(); ++b) block(b);
   cold_parts();
   jump_tables();
+  write_pool();
   for (PendingSite& p : pending_sites_) {
     if (p.landing.valid()) p.site.landing = a_.place(block_labels_[p.landing.index()]);
   }

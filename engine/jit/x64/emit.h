@@ -29,6 +29,13 @@ struct StubTable {
   const uint8_t* compile = nullptr;  // first code of WebAssembly functions
 };
 
+// Wrong code on purpose, for the tests of those who compare.
+enum class EmitterFault : uint8_t {
+  kNone,
+  kSwizzleWraps,  // i8x16.swizzle: indices of 16 to 127 count modulo 16
+  kKeepNans,      // f32x4: results that are NaN stay as the machine gave them
+};
+
 struct EmitInput {
   const MFunc* func = nullptr;
   const Allocation* allocation = nullptr;
@@ -36,6 +43,7 @@ struct EmitInput {
   const StubTable* stubs = nullptr;
   const runtime::FuncEntry* entry = nullptr;  // of the function itself
   CpuFeatures cpu;
+  EmitterFault fault = EmitterFault::kNone;
   bool listing = false;
   bool validate = false;
 };
@@ -47,6 +55,8 @@ class Emitter {
   const std::string& listing() const { return a_.listing(); }
 
  private:
+  friend class VectorWriter;  // emit_vector.cc
+
   enum class ColdKind : uint8_t {
     kTrap,          // trap kind `trap` at the instruction's offset
     kExit,          // OutcomeKind `trap`
@@ -69,7 +79,7 @@ class Emitter {
   void landing_entry();
   void block(uint32_t b);
   void item(const Item& item);
-  void move(Loc dst, Loc src, RegClass cls);
+  void move(Loc dst, Loc src, RegClass cls, Room room);
   void constant(Loc dst, VReg v);
   void instruction(uint32_t index);
   void terminator(uint32_t index, uint32_t b);
@@ -124,6 +134,9 @@ class Emitter {
   void load_float(PReg to, Width width, uint64_t bits);
   void compare_floats(PReg a, PReg b, Width width);
 
+  // --- Vectors (emit_vector.cc)
+  void vector(const MInst& inst);
+
   // --- References (emit_ref.cc)
   void type_test(const MInst& inst);
   void type_check(const MInst& inst);
@@ -140,6 +153,9 @@ class Emitter {
   PReg reg(const MInst& inst, uint32_t n) const { return loc(inst, n).reg(); }
   x86::Gp gp(PReg r, Width w) const { return w == Width::k64 ? gp64(r) : gp32(r); }
   x86::Mem slot(Loc l) const;
+  // 16 bytes of code that hold this constant, aligned; written behind the function.
+  x86::Mem pool(uint64_t low, uint64_t high);
+  void write_pool();
   x86::Mem mem(const MInst& inst, uint32_t at) const;
   static x86::Mem store_field(size_t offset) { return x86::ptr(gp64(kStoreReg), static_cast<int32_t>(offset)); }
   static x86::Mem store_field32(size_t offset) { return x86::dword_ptr(gp64(kStoreReg), static_cast<int32_t>(offset)); }
@@ -163,6 +179,12 @@ class Emitter {
     uint32_t map_count;
   };
   std::vector<PendingSite> pending_sites_;
+  struct PoolEntry {
+    uint64_t low;
+    uint64_t high;
+    Label at;
+  };
+  std::vector<PoolEntry> pool_;
   struct JumpTable {
     Label at;
     uint32_t edges_begin;

@@ -193,11 +193,12 @@ void Emitter::load(const MInst& inst) {
     case LoadOp::k64: a_.mov(gp64(d), m); return;
     case LoadOp::kF32: a_.movss(xmm(d), m); return;
     case LoadOp::kF64: a_.movsd(xmm(d), m); return;
+    case LoadOp::kV128: a_.movups(xmm(d), m); return;  // objects and memory align nothing
   }
 }
 
 void Emitter::store(const MInst& inst) {
-  static constexpr uint32_t kBytes[] = {1, 2, 4, 8, 4, 8};  // ORDER: Width
+  static constexpr uint32_t kBytes[] = {1, 2, 4, 8, 4, 8, 16};  // ORDER: Width
   x86::Mem m = mem(inst, inst.op == MOp::Store ? 1 : 0);
   m.setSize(kBytes[static_cast<size_t>(inst.width)]);
   if (inst.op == MOp::StoreImm) {
@@ -215,6 +216,7 @@ void Emitter::store(const MInst& inst) {
     case Width::k64: a_.mov(m, gp64(v)); return;
     case Width::kF32: a_.movss(m, xmm(v)); return;
     case Width::kF64: a_.movsd(m, xmm(v)); return;
+    case Width::kV128: a_.movups(m, xmm(v)); return;
   }
 }
 
@@ -292,7 +294,7 @@ void Emitter::select(const MInst& inst) {
   }
   const Label skip = a_.newLabel();
   jump_if(negate(inst.cond), skip);
-  move(Loc::reg(d), Loc::reg(other), class_of(d));
+  move(Loc::reg(d), Loc::reg(other), class_of(d), Room::k8);  // between registers: all of it
   a_.bind(skip);
 }
 

@@ -31,8 +31,8 @@ using EntryTrampoline = uint32_t (*)(const void* code, runtime::FuncEntry* entry
 Result<> make_shared_stubs(Asm& a, CodeSpace& space, CallSites& sites, UnwindFunction unwind, StubTable& out,
                            const void*& leave_threw);
 
-// One letter a value, as values travel: i (i32), r (reference), l, g, f, d. Nothing for v128.
-Result<> append_letters(const wasm::TypeStore& types, std::span<const wasm::ValType> values, std::string& out);
+// One letter a value, as values travel: i (i32), r (reference), l, g, f, d, v.
+void append_letters(const wasm::TypeStore& types, std::span<const wasm::ValType> values, std::string& out);
 
 Result<EntryTrampoline> make_entry(Asm& a, CodeSpace& space, std::string_view params, std::string_view results);
 Result<const uint8_t*> make_host_stub(Asm& a, CodeSpace& space, CallSites& sites, std::string_view params,
