@@ -237,10 +237,14 @@ uint64_t safepoints_passed(const ExecutorSpec& spec, wasm::Embedding& executor) 
 namespace {
 
 Zeal draw_zeal(ChoiceStream& choices, uint32_t& n) {
-  switch (choices.below(4)) {
+  switch (choices.below(8)) {
     case 0: return Zeal::kNone;
-    case 1: n = 2 + choices.below(30); return Zeal::kNth;
-    default: return Zeal::kEvery;
+    case 1:
+    case 2: return Zeal::kEvery;
+    case 3:
+    case 4:
+    case 5: n = 2 + choices.below(30); return Zeal::kNth;
+    default: n = choices.below(1u << (1 + choices.below(9))); return Zeal::kOnly;
   }
 }
 
@@ -262,7 +266,7 @@ std::vector<ExecutorSpec> draw_executors(uint64_t seed) {
   if (!available(ExecutorKind::kJit)) {
     ExecutorSpec other;
     other.zeal = draw_zeal(choices, other.zeal_n);
-    if (other.zeal == Zeal::kNone) other.zeal = Zeal::kEvery;
+    if (other.zeal != Zeal::kNth) other = {.zeal = Zeal::kEvery};
     specs.push_back(other);
     return specs;
   }
@@ -271,20 +275,18 @@ std::vector<ExecutorSpec> draw_executors(uint64_t seed) {
   plain.armed = false;
   plain.zeal = Zeal::kNone;
   specs.push_back(plain);
-  // Armed: every check on, collecting at safepoints, mostly at every one.
-  ExecutorSpec armed = draw_jit(choices);
-  armed.armed = true;
-  if (armed.collector != Collector::kNever) {
-    armed.zeal = choices.chance(7, 8) ? Zeal::kEvery : Zeal::kNth;
-    if (armed.zeal == Zeal::kNth) armed.zeal_n = 2 + choices.below(30);
-  }
-  specs.push_back(armed);
-  // And now and then anything at all, plain code under collection pressure among it.
-  if (choices.chance(1, 4)) {
-    ExecutorSpec any = draw_jit(choices);
-    any.armed = choices.chance(1, 2);
-    if (any.collector != Collector::kNever) any.zeal = draw_zeal(choices, any.zeal_n);
-    specs.push_back(any);
+  // Under collection pressure, and armed in half of the cases. Every safepoint in a share only: one collection in the right
+  // place shows as much as all of them, and costs a hundredth.
+  ExecutorSpec pressed = draw_jit(choices);
+  pressed.armed = choices.chance(1, 2);
+  if (pressed.collector != Collector::kNever) pressed.zeal = draw_zeal(choices, pressed.zeal_n);
+  specs.push_back(pressed);
+  // And now and then another armed one at every safepoint.
+  if (choices.chance(1, 16)) {
+    ExecutorSpec thorough = draw_jit(choices);
+    thorough.armed = true;
+    if (thorough.collector != Collector::kNever) thorough.zeal = Zeal::kEvery;
+    specs.push_back(thorough);
   }
   return specs;
 }
