@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <set>
 
 #include "engine/base/faults.h"
@@ -53,7 +54,10 @@ TEST(Scenarios, EveryActionAndEveryEndOccurs) {
 }
 
 TEST(Scenarios, BothExecutorsDoWhatTheModelSays) {
-  for (uint64_t i = 0; i < 400; ++i) {
+  // PARALLAX_SCENARIOS: more of them, for a long run under sanitizers.
+  const char* const more = std::getenv("PARALLAX_SCENARIOS");
+  const uint64_t runs = more == nullptr ? 400 : std::strtoull(more, nullptr, 10);
+  for (uint64_t i = 0; i < runs; ++i) {
     const ScenarioVerdict verdict = judge_scenario(scenario_at(2, i));
     ASSERT_EQ(verdict.judge, "") << "index " << i << "\n" << verdict.text;
     ASSERT_EQ(parallax_live_handles(), 0u) << i;
