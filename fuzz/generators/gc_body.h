@@ -53,6 +53,7 @@ struct GcProgram {
   std::vector<ElemSlot> elems;       // passive
   uint32_t data = 0, data_size = 0;  // passive
   uint32_t memory_bytes = 0;
+  bool memory64 = false;
   uint32_t log_i32 = 0, log_i64 = 0, log_any = 0, collect = 0, call_ref_host = 0, echo = 0, expect = 0;
   uint32_t drop_data = 0, drop_elem = 0;  // passive segments that bodies may drop
 };
@@ -156,6 +157,16 @@ class GcBody {
 
   // One instruction sequence that breaks exactly one rule of validation.
   void invalid();
+
+  // --- Memory: its address type is the program's -------------------------------------------------------------------
+  ValType address_type() const { return program_.memory64 ? wasm::kI64 : wasm::kI32; }
+  void address(int64_t value) {
+    if (program_.memory64) {
+      code_.i64_const(value);
+    } else {
+      code_.i32_const(static_cast<int32_t>(value));
+    }
+  }
 
   // --- Locals -----------------------------------------------------------------------------------------------------
   uint32_t scratch(ValType type);

@@ -158,12 +158,12 @@ void GcBody::globals(int depth) {
 }
 
 void GcBody::memory_roundtrip(int depth) {
-  const auto address = static_cast<int32_t>(choices_.below(program_.memory_bytes - 8));
-  code_.i32_const(address);
+  const uint32_t at = choices_.below(program_.memory_bytes - 8);
+  address(at);
   i64(depth - 1);
   code_.mem(Opcode::I64Store, {.align_log2 = 0});
   disturb();
-  code_.i32_const(address);
+  address(at);
   code_.mem(choices_.chance(1, 2) ? Opcode::I64Load : Opcode::I64Load16S, {.align_log2 = 0});
   fold(wasm::kI64);
 }
@@ -303,14 +303,16 @@ void GcBody::bulk_edges(int depth) {
 
 // memory.fill, copy, init, grow, size, between stores and loads.
 void GcBody::memory_bulk(int depth) {
-  const auto at = [&](uint32_t below) { code_.i32_const(static_cast<int32_t>(choices_.below(below))); };
+  // Addresses and lengths in memory are of its address type, what a segment gives is i32.
+  const auto at = [&](uint32_t below) { address(choices_.below(below)); };
+  const auto number = [&](uint32_t below) { code_.i32_const(static_cast<int32_t>(choices_.below(below))); };
   at(program_.memory_bytes - 8);
   i32(depth - 1);
   code_.mem(Opcode::I32Store16, {.align_log2 = 0, .offset = choices_.below(4)});
   switch (choices_.below(5)) {
     case 0:
       at(40);
-      at(256);
+      number(256);
       at(20);
       code_.op(Opcode::MemoryFill, 0);
       break;
@@ -322,14 +324,14 @@ void GcBody::memory_bulk(int depth) {
       break;
     case 2:
       at(40);
-      at(40);
-      at(20);
+      number(40);
+      number(20);
       code_.op(Opcode::MemoryInit, program_.data, 0);
       break;
     case 3:
       at(2);
       code_.op(Opcode::MemoryGrow, 0);
-      fold(wasm::kI32);
+      fold(address_type());
       break;
     default: disturb(); break;
   }
@@ -338,7 +340,7 @@ void GcBody::memory_bulk(int depth) {
             {.align_log2 = 0, .offset = choices_.below(4)});
   fold(wasm::kI32);
   code_.op(Opcode::MemorySize, 0);
-  fold(wasm::kI32);
+  fold(address_type());
 }
 
 // Segments after their drop: empty, so that length zero is allowed and one traps.

@@ -108,7 +108,7 @@ void GcBody::trapping_operation() {
       return void(code_.op(Opcode::ArrayNewDefault,
                            program_.types.arrays()[program_.types.arrays().size() - 1 - choices_.below(2)]));
     case 7:
-      code_.i32_const(choices_.chance(1, 2) ? -4 : 10'000'000);
+      address(choices_.chance(1, 2) ? -4 : 10'000'000);
       return void(code_.mem(Opcode::I64Load, {.align_log2 = 0, .offset = choices_.chance(1, 2) ? 0xffffffffu : 0u}));
     case 8:
       code_.f64_const(choices_.chance(1, 2) ? 0x7ff8000000000000ull : 0x47e0000000000000ull);
@@ -138,7 +138,7 @@ void GcBody::invalid() {
       code_.end();
       return op(Opcode::Drop);
     case 16:  // alignment larger than the access
-      code_.i32_const(0);
+      address(0);
       code_.mem(Opcode::I32Load16U, {.align_log2 = 2});
       return op(Opcode::Drop);
     case 17:  // a table of references read as functions

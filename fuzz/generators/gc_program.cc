@@ -28,8 +28,9 @@ class Assembly {
       : choices_(choices), program_(primary.program_, choices, module_), primary_(&primary.program_) {}
 
   Case make() {
-    // Swarm: most programs are middling, some small and quick, some large; a few are invalid by one rule.
-    static constexpr uint32_t kSizes[] = {50, 100, 100, 160, 160, 320};
+    // Swarm: most programs are small and quick (about two kilobytes), some middling, few large; a few are invalid by one
+    // rule. Many small programs find more in the same time than few large ones: docs/fuzzing.md has the figures.
+    static constexpr uint32_t kSizes[] = {14, 14, 20, 20, 20, 30, 30, 45, 80, 200};
     size_ = choices_.pick(kSizes);
     invalid_ = choices_.chance(1, 24);
     build();
@@ -101,14 +102,22 @@ class Assembly {
     const GcTypes& types = program_.types;
     for (const auto& function : primary_->functions) {
       if (!function.leaf && function.number != primary_->functions.front().number) continue;
+      const auto import_as = [&](uint32_t signature) {
+        const wasm::FuncIndex func = module_.import_func(
+            "primary", text::format("{}{}", function.leaf ? "leaf" : "f", function.number), wasm::TypeIndex(signature));
+        module_.add_export(text::format("imported{}", func.raw), ExternKind::kFunc, func.raw);
+        program_.functions.push_back({func.raw, signature, true, true});
+      };
+      // As what they are, and now and then as a declared supertype of it too.
       const uint32_t signature = function.signature + types.shift();
-      const wasm::FuncIndex func = module_.import_func(
-          "primary", text::format("{}{}", function.leaf ? "leaf" : "f", function.number), wasm::TypeIndex(signature));
-      module_.add_export(text::format("imported{}", func.raw), ExternKind::kFunc, func.raw);
-      program_.functions.push_back({func.raw, signature, true, true});
+      import_as(signature);
+      if (types[signature].has_super && choices_.chance(1, 2)) import_as(types[signature].super);
     }
     for (const auto& global : primary_->globals) {
-      const ValType type = types.shifted(global.type);
+      ValType type = types.shifted(global.type);
+      // What cannot be changed may be seen through a supertype.
+      if (!global.is_mutable && type.is_ref() && choices_.chance(1, 2))
+        type = ValType::ref(types.top(type.heap()), true);
       const wasm::GlobalIndex number =
           module_.import_global("primary", text::format("g{}", global.number), {type, global.is_mutable});
       program_.globals.push_back({number.raw, type, global.is_mutable});
@@ -126,7 +135,8 @@ class Assembly {
           module_.import_tag("primary", text::format("tag{}", tag.number), module_.add_func_type(params, {}));
       program_.tags.push_back({number.raw, std::move(params)});
     }
-    module_.import_memory("primary", "memory", {{.min = 1, .max = 2}});
+    program_.memory64 = primary_->memory64;
+    module_.import_memory("primary", "memory", {{.min = 1, .max = 2, .is_64 = program_.memory64}});
   }
 
   void declare(uint32_t signature, bool leaf) {
@@ -263,7 +273,8 @@ class Assembly {
     program_.data = module_.add_data({.bytes = std::move(bytes)}).raw;
     program_.drop_data = module_.add_data({.bytes = {1, 2, 3, 4, 5, 6, 7, 8}}).raw;
     if (primary_ == nullptr) {
-      module_.add_memory({{.min = 1, .max = 2}});
+      program_.memory64 = choices_.chance(1, 6);
+      module_.add_memory({{.min = 1, .max = 2, .is_64 = program_.memory64}});
       module_.add_export("memory", ExternKind::kMemory, 0);
     }
     program_.memory_bytes = 64;
@@ -294,7 +305,7 @@ class Assembly {
     for (const GcProgram::Function function : program_.functions) {
       if (function.imported) continue;
       const size_t i = defined++;
-      GcBody body(choices_, program_, function, function.leaf ? 25 : size_);
+      GcBody body(choices_, program_, function, function.leaf ? 6 + size_ / 10 : size_);
       body.make(i == special_at ? special : Special::kNone);
       module_.set_body(wasm::FuncIndex(function.number), body.take_locals(), body.take_code());
     }

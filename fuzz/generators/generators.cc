@@ -12,6 +12,7 @@ namespace {
 
 constexpr GeneratorInfo kGenerators[] = {
     {GeneratorKind::kGc, "gc", "our own: type-directed GC programs that read back what they wrote"},
+    {GeneratorKind::kOp, "op", "one instruction at a time, on corner values of numbers and references"},
     {GeneratorKind::kBinaryen, "binaryen", "Binaryen's fuzzer in process, with extra weight on accesses and casts"},
     {GeneratorKind::kMix, "mix", "all of the above, taking turns"},
 };
@@ -75,6 +76,10 @@ Result<Case> generate(GeneratorKind kind, std::span<const uint8_t> bytes) {
       ChoiceStream choices(bytes);
       return make_gc_program(choices);
     }
+    case GeneratorKind::kOp: {
+      ChoiceStream choices(bytes);
+      return make_single_op(choices);
+    }
     case GeneratorKind::kBinaryen: return make_binaryen(bytes);
     case GeneratorKind::kMix: {
       const bool binaryen = have_binaryen() && !bytes.empty() && bytes[0] % 2 == 1;
@@ -87,7 +92,9 @@ Result<Case> generate(GeneratorKind kind, std::span<const uint8_t> bytes) {
 
 GeneratorKind generator_at(GeneratorKind kind, uint64_t seed, uint64_t index) {
   if (kind != GeneratorKind::kMix) return kind;
-  return have_binaryen() && seed_of(seed ^ 0x6d6978, index) % 4 == 0 ? GeneratorKind::kBinaryen : GeneratorKind::kGc;
+  const uint64_t turn = seed_of(seed ^ 0x6d6978, index) % 16;
+  if (turn < 3 && have_binaryen()) return GeneratorKind::kBinaryen;
+  return turn == 3 ? GeneratorKind::kOp : GeneratorKind::kGc;
 }
 
 Result<Case> generate_at(GeneratorKind kind, uint64_t seed, uint64_t index) {
@@ -96,6 +103,8 @@ Result<Case> generate_at(GeneratorKind kind, uint64_t seed, uint64_t index) {
   Case subject;
   if (kind == GeneratorKind::kGc) {
     subject = TRY(make_gc_program(choices));
+  } else if (kind == GeneratorKind::kOp) {
+    subject = TRY(make_single_op(choices));
   } else {
     // Small inputs are many modules a second, large ones reach deeper: sizes between half a kilobyte and eight.
     std::vector<uint8_t> bytes(size_t{512} << choices.below(5));

@@ -14,7 +14,7 @@
 namespace parallax::fuzz {
 
 // ORDER: matches generator_table().
-enum class GeneratorKind : uint8_t { kGc, kBinaryen, kMix };
+enum class GeneratorKind : uint8_t { kGc, kOp, kBinaryen, kMix };
 
 struct GeneratorInfo {
   GeneratorKind kind;

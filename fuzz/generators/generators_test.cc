@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "engine/wasm/module.h"
 
 namespace parallax::fuzz {
@@ -47,6 +49,25 @@ TEST(GcPrograms, ComeFromAnyBytes) {
     EXPECT_EQ(wasm::load(subject->modules[0], std::make_shared<wasm::TypeStore>()).has_value(), subject->claims_valid);
     for (uint32_t i = 0; i < 7; ++i) bytes.push_back(static_cast<uint8_t>(length * 31 + i * 57));
   }
+}
+
+TEST(SingleOps, AreValidAndCoverTheInstructions) {
+  std::set<std::string> seen;
+  for (uint64_t index = 0; index < 1500; ++index) {
+    const auto subject = generate_at(GeneratorKind::kOp, 4, index);
+    ASSERT_TRUE(subject.has_value());
+    const auto module = wasm::load(subject->modules[0], std::make_shared<wasm::TypeStore>());
+    ASSERT_TRUE(module.has_value()) << "index " << index << ": " << module.error().to_string();
+    for (const Step& step : subject->plan) {
+      if (step.kind == StepKind::kCall) seen.insert(step.name.substr(0, step.name.rfind(' ')));
+    }
+  }
+  for (const char* name :
+       {"i32.div_s", "i64.rotl", "f64.min", "i32.load16_s", "struct.get_s", "array.copy", "ref.cast null",
+        "array.init_elem", "table.fill", "i31.get_u", "memory.grow", "i32.trunc_sat_f64_u"}) {
+    EXPECT_TRUE(seen.contains(name)) << name;
+  }
+  EXPECT_GT(seen.size(), 200u);
 }
 
 TEST(Binaryen, IsDeterministicAndValidWhereThere) {
