@@ -14,11 +14,13 @@
 #include <chrono>
 #include <cstdio>
 #include <cstring>
-#include <nlohmann/json.hpp>
+#include <filesystem>
 
 #include "engine/base/text.h"
+#include "tools/parallax/campaign_state.h"
 #include "tools/parallax/commands.h"
 #include "tools/parallax/replay.h"
+#include "triage/campaign_log.h"
 #include "triage/child.h"
 #include "triage/finding.h"
 
@@ -64,24 +66,29 @@ struct WorkerProcess {
 
 class Supervisor {
  public:
-  explicit Supervisor(const CampaignOptions& options) : options_(options), workers_(options.jobs) {
-    if (options.corpus.empty()) return;
-    if (const auto files = cases_below(options.corpus)) corpus_size_ = files->size();
-  }
+  explicit Supervisor(const CampaignOptions& options)
+      : options_(options), workers_(options.jobs), seeds_(seed_files(options).size()) {}
   ~Supervisor() {
     for (WorkerProcess& worker : workers_) {
       if (worker.pid > 0) ::kill(worker.pid, SIGKILL);
       while (worker.pid > 0 && ::waitpid(worker.pid, nullptr, 0) < 0 && errno == EINTR) {}
     }
-    if (slots_ != nullptr) ::munmap(slots_, sizeof(WorkerSlot) * options_.jobs);
+    if (shared_memory_ != nullptr) ::munmap(shared_memory_, CampaignMemory::size(options_.jobs));
     if (shared_ >= 0) ::close(shared_);
   }
 
   Result<CampaignReport> run() {
     const InterruptScope interrupts;
     TRY(share_memory());
+    if (options_.resume) TRY(take_up());
+    if (!options_.findings.empty()) {
+      std::error_code error;
+      std::filesystem::create_directories(options_.findings, error);
+      if (error) return fail(ErrorCode::kIo, 0, text::format("{}: {}", options_.findings, error.message()));
+    }
+    log_start();
     for (uint32_t i = 0; i < options_.jobs; ++i) TRY(start(i));
-    double next_status = status_period();
+    double next_status = status_period(), next_save = kSavePeriod;
     while (!finished()) {
       wait_for_news();
       for (uint32_t i = 0; i < options_.jobs; ++i) TRY(watch(i));
@@ -89,8 +96,13 @@ class Supervisor {
         print_status(false);
         next_status = seconds() + status_period();
       }
+      if (seconds() >= next_save) {
+        save();
+        next_save = seconds() + kSavePeriod;
+      }
       if (ending_ == 0 && should_end()) ask_to_end();
     }
+    save();
     finish_report();
     return std::move(report_);
   }
@@ -102,12 +114,14 @@ class Supervisor {
 
   Result<> share_memory() {
     shared_ = ::memfd_create("parallax-campaign", 0);  // inherited by workers, so not close-on-exec
-    const size_t size = sizeof(WorkerSlot) * options_.jobs;
+    const size_t size = CampaignMemory::size(options_.jobs);
     if (shared_ < 0 || ::ftruncate(shared_, static_cast<off_t>(size)) != 0)
       return fail(ErrorCode::kIo, 0, "no shared memory");
     void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, shared_, 0);
     if (memory == MAP_FAILED) return fail(ErrorCode::kIo, 0, "no shared memory");
-    slots_ = static_cast<WorkerSlot*>(memory);
+    shared_memory_ = memory;
+    shared_state_ = CampaignMemory::at(memory).shared;
+    slots_ = CampaignMemory::at(memory).slots;
     for (uint32_t i = 0; i < options_.jobs; ++i) slots_[i].next = i;
     return {};
   }
@@ -125,6 +139,10 @@ class Supervisor {
                                         std::to_string(options_.seed),
                                         "--runs",
                                         std::to_string(options_.runs),
+                                        "--mutate",
+                                        std::to_string(options_.mutate_percent),
+                                        "--feedback-set",
+                                        std::to_string(options_.feedback),
                                         "--generator",
                                         to_string(options_.generator)};
     const auto add = [&](const char* name, const std::string& value) {
@@ -353,9 +371,9 @@ class Supervisor {
     WorkerSlot& slot = slots_[number];
     const uint64_t index = slot.index.load();
     const auto stage = static_cast<Stage>(slot.stage.load());
-    const bool from_corpus = index < corpus_size_;
+    const bool from_corpus = index < seeds_;
     const bool generating = stage == Stage::kGenerate;
-    const bool binaryen = !from_corpus && fuzz::generator_at(options_.generator, options_.seed, index - corpus_size_) ==
+    const bool binaryen = !from_corpus && fuzz::generator_at(options_.generator, options_.seed, index - seeds_) ==
                                               fuzz::GeneratorKind::kBinaryen;
     if (generating && binaryen) {
       const char* reason = why == nullptr                      ? "generator-abort"
@@ -365,7 +383,8 @@ class Supervisor {
       ++report_.counts[static_cast<size_t>(Count::kRejected)];
       return;
     }
-    auto envelope = generating ? Result<std::vector<uint8_t>>(fail(ErrorCode::kIo, 0, "no case")) : remake(index);
+    auto envelope =
+        generating ? Result<std::vector<uint8_t>>(fail(ErrorCode::kIo, 0, "no case")) : remake(number, index);
     fuzz::Case subject;
     if (envelope) {
       if (auto read = fuzz::read_envelope(*envelope)) subject = std::move(*read);
@@ -400,7 +419,9 @@ class Supervisor {
           .symptom = symptom,
           .difference = death.difference,
           .executors = subject.configuration.executors,
-          .origin = text::format("{} seed {} index {}", to_string(options_.generator), options_.seed, index),
+          .origin = subject.origin.empty()
+                        ? text::format("{} seed {} index {}", to_string(options_.generator), options_.seed, index)
+                        : subject.origin,
           .seed = options_.seed,
           .index = index,
           .fault = options_.fault,
@@ -423,7 +444,13 @@ class Supervisor {
   }
 
   // The case at an index as an envelope, made in a child: what killed the worker shall not kill us.
-  Result<std::vector<uint8_t>> remake(uint64_t index) {
+  Result<std::vector<uint8_t>> remake(uint32_t number, uint64_t index) {
+    // A mutation was written down by the worker.
+    const WorkerSlot& slot = slots_[number];
+    const uint32_t bytes_there = slot.case_bytes.load(std::memory_order_acquire);
+    if (bytes_there != 0 && bytes_there <= slot.case_data.size()) {
+      return std::vector<uint8_t>(slot.case_data.begin(), slot.case_data.begin() + bytes_there);
+    }
     const std::string path = text::format("/tmp/parallax-remake-{}", ::getpid());
     std::vector<std::string> command = {triage::own_program(),
                                         "generate",
@@ -461,42 +488,172 @@ class Supervisor {
     if (options_.quiet) return;
     const double now = seconds();
     const uint64_t cases = total(Count::kCases);
-    const double rate = now > 0 ? static_cast<double>(cases) / now : 0;
+    const double rate = now > 0 ? static_cast<double>(cases - cases_before_) / now : 0;
     clear_status();
     std::fprintf(stderr,
                  "[%7.1f s] %llu cases, %.0f/s, agreed %llu, inconclusive %llu, rejected %llu, findings %llu (%zu "
-                 "distinct), calls returned %.0f%%%s",
+                 "distinct), features %llu, kept %llu, calls returned %.0f%%%s",
                  now, static_cast<unsigned long long>(cases), rate,
                  static_cast<unsigned long long>(total(Count::kAgreed)),
                  static_cast<unsigned long long>(total(Count::kInconclusive)),
                  static_cast<unsigned long long>(total(Count::kRejected)),
                  static_cast<unsigned long long>(total(Count::kFindings)), report_.found.size(),
+                 static_cast<unsigned long long>(features_seen()),
+                 static_cast<unsigned long long>(shared_state_->corpus_cases.load()),
                  100.0 * static_cast<double>(total(Count::kReturned)) /
                      static_cast<double>(std::max<uint64_t>(1, total(Count::kCalls))),
                  on_terminal() && !last ? "" : "\n");
     std::fflush(stderr);
   }
 
-  void finish_report() {
-    clear_status();
-    report_.seconds = seconds();
-    for (size_t i = 0; i < kCounts; ++i) {
-      for (uint32_t w = 0; w < options_.jobs; ++w) report_.counts[i] += slots_[w].counts[i].load();
+  uint64_t features_seen() const {
+    uint64_t seen = 0;
+    for (size_t i = 0; i < fuzz::kDomainCount; ++i) seen += shared_state_->features.count(static_cast<fuzz::Domain>(i));
+    return seen;
+  }
+
+  // --- On disk ----------------------------------------------------------------------------------------------------
+  // What is behind every worker; the campaign can go on from there.
+  uint64_t safe_next() const {
+    uint64_t next = UINT64_MAX;
+    for (uint32_t i = 0; i < options_.jobs; ++i) next = std::min(next, slots_[i].next.load());
+    return next;
+  }
+
+  // Counts, reasons and sources of earlier starts stand in the report, those of this one in the slots.
+  CampaignState state() const {
+    CampaignState out{.identity = identity_of(options_), .next = safe_next()};
+    out.seconds = report_.seconds_before + seconds();
+    for (size_t i = 0; i < kCounts; ++i) out.counts[i] = total(static_cast<Count>(i));
+    for (size_t i = 0; i < out.sources.size(); ++i) out.sources[i] = total_of_source(i);
+    out.reasons = all_reasons();
+    out.found = report_.found;
+    for (const auto& seen : shared_state_->features.seen) out.features.push_back(seen.load(std::memory_order_relaxed));
+    out.corpus_cases = shared_state_->corpus_cases.load();
+    out.corpus_bytes = shared_state_->corpus_bytes.load();
+    return out;
+  }
+
+  Result<> take_up() {
+    CampaignState before = TRY(load_state(options_));
+    for (uint32_t i = 0; i < options_.jobs; ++i) slots_[i].next = before.next + i;
+    report_.seconds_before = before.seconds;
+    report_.counts = before.counts;
+    report_.sources = before.sources;
+    report_.reasons = std::move(before.reasons);
+    report_.found = std::move(before.found);
+    cases_before_ = report_.count(Count::kCases);
+    // What was kept in memory only must be found again: features count as seen only when the cases are there.
+    if (!options_.corpus.empty()) {
+      for (size_t i = 0; i < before.features.size() && i < fuzz::kFeatureCount; ++i) {
+        shared_state_->features.seen[i] = before.features[i];
+      }
+      shared_state_->corpus_cases = before.corpus_cases;
+      shared_state_->corpus_bytes = before.corpus_bytes;
     }
+    return {};
+  }
+
+  void save() {
+    if (options_.findings.empty()) return;
+    if (const auto saved = save_state(options_, state()); !saved && !save_failed_) {
+      save_failed_ = true;
+      complain(text::format("the state of the campaign could not be written: {}", saved.error().message));
+    }
+    log_sample();
+  }
+
+  std::string log_path() const { return text::format("{}/{}", options_.findings, triage::kCampaignLogName); }
+
+  void log_start() {
+    if (options_.findings.empty()) return;
+    (void)triage::append_line(log_path(), triage::CampaignStart{.unix_seconds = ::time(nullptr),
+                                                                .version = kVersion,
+                                                                .generator = to_string(options_.generator),
+                                                                .seed = options_.seed,
+                                                                .jobs = options_.jobs,
+                                                                .executors = options_.executors,
+                                                                .fault = options_.fault});
+  }
+
+  void log_sample() {
+    triage::Sample sample;
+    sample.seconds = report_.seconds_before + seconds();
+    sample.cases = total(Count::kCases);
+    const double passed = sample.seconds - last_sample_seconds_;
+    sample.per_second = passed > 0 ? static_cast<double>(sample.cases - last_sample_cases_) / passed : 0;
+    last_sample_seconds_ = sample.seconds;
+    last_sample_cases_ = sample.cases;
+    sample.agreed = total(Count::kAgreed);
+    sample.inconclusive = total(Count::kInconclusive);
+    sample.rejected = total(Count::kRejected);
+    sample.findings = total(Count::kFindings);
+    sample.distinct = report_.found.size();
+    for (const auto& [reason, count] : all_reasons()) {
+      const size_t colon = reason.find(": ");
+      const std::string what = colon == std::string::npos ? reason : reason.substr(colon + 2);
+      (reason.starts_with("rejected") ? sample.rejected_reasons : sample.inconclusive_reasons)[what] += count;
+    }
+    for (size_t i = 0; i < kSourceNames.size(); ++i) sample.generators[kSourceNames[i]] = total_of_source(i);
+    sample.corpus_cases = shared_state_->corpus_cases.load();
+    sample.corpus_bytes = shared_state_->corpus_bytes.load();
+    for (size_t i = 0; i < fuzz::kDomainCount; ++i) {
+      sample.coverage[fuzz::kDomains[i].name] = shared_state_->features.count(static_cast<fuzz::Domain>(i));
+    }
+    for (const WorkerProcess& worker : workers_) {
+      if (worker.pid <= 0) continue;
+      ++sample.workers;
+      sample.rss_bytes += triage::resident_bytes(worker.pid);
+    }
+    sample.restarts = report_.restarts;
+    (void)triage::append_line(log_path(), sample);
+  }
+
+  uint64_t total_of_source(size_t source) const {
+    uint64_t sum = report_.sources[source];
+    for (uint32_t i = 0; i < options_.jobs; ++i) sum += slots_[i].sources[source].load(std::memory_order_relaxed);
+    return sum;
+  }
+
+  std::map<std::string, uint64_t> all_reasons() const {
+    std::map<std::string, uint64_t> reasons = report_.reasons;
     for (uint32_t w = 0; w < options_.jobs; ++w) {
       for (const ReasonRow& row : slots_[w].reasons) {
         const uint64_t count = row.count.load(std::memory_order_acquire);
-        if (count != 0) report_.reasons[row.text] += count;
+        if (count != 0) reasons[row.text] += count;
       }
+    }
+    return reasons;
+  }
+
+  void finish_report() {
+    clear_status();
+    report_.seconds = seconds();
+    report_.reasons = all_reasons();
+    for (size_t i = 0; i < kSourceNames.size(); ++i) report_.sources[i] = total_of_source(i);
+    for (size_t i = 0; i < fuzz::kDomainCount; ++i) {
+      report_.features[i] = shared_state_->features.count(static_cast<fuzz::Domain>(i));
+    }
+    report_.corpus_cases = shared_state_->corpus_cases.load();
+    report_.corpus_bytes = shared_state_->corpus_bytes.load();
+    for (size_t i = 0; i < kCounts; ++i) {
+      for (uint32_t w = 0; w < options_.jobs; ++w) report_.counts[i] += slots_[w].counts[i].load();
     }
   }
 
   static constexpr size_t kMemoryChecks = 64;
   static constexpr double kPatienceAtEnd = 5;  // seconds
+  static constexpr double kSavePeriod = 2;
   const CampaignOptions& options_;
   std::vector<WorkerProcess> workers_;
+  void* shared_memory_ = nullptr;
+  Shared* shared_state_ = nullptr;
   WorkerSlot* slots_ = nullptr;
-  uint64_t corpus_size_ = 0;  // the first cases are files, generated ones follow
+  uint64_t seeds_ = 0;         // the first cases are files
+  uint64_t cases_before_ = 0;  // of earlier starts
+  double last_sample_seconds_ = 0;
+  uint64_t last_sample_cases_ = 0;
+  bool save_failed_ = false;
   int shared_ = -1;
   Clock::time_point begin_ = Clock::now();
   uint32_t looks_left_ = 64;  // second, armed runs of cases that killed a worker
@@ -508,71 +665,5 @@ class Supervisor {
 }  // namespace
 
 Result<CampaignReport> run_campaign(const CampaignOptions& options) { return Supervisor(options).run(); }
-
-std::string to_json(const CampaignOptions& options, const CampaignReport& report) {
-  using nlohmann::json;
-  json found = json::array();
-  for (const FoundRow& row : report.found) {
-    found.push_back({{"signature", row.signature},
-                     {"difference", row.difference},
-                     {"folder", row.folder},
-                     {"count", row.count},
-                     {"first_seconds", row.first_seconds}});
-  }
-  const auto count = [&](Count what) { return report.count(what); };
-  json out = {{"seconds", report.seconds},
-              {"generator", to_string(options.generator)},
-              {"seed", options.seed},
-              {"jobs", options.jobs},
-              {"cases", count(Count::kCases)},
-              {"agreed", count(Count::kAgreed)},
-              {"inconclusive", count(Count::kInconclusive)},
-              {"rejected", count(Count::kRejected)},
-              {"findings", count(Count::kFindings)},
-              {"calls", count(Count::kCalls)},
-              {"returned", count(Count::kReturned)},
-              {"trapped", count(Count::kTrapped)},
-              {"threw", count(Count::kThrew)},
-              {"exhausted", count(Count::kExhausted)},
-              {"objects", count(Count::kObjects)},
-              {"collections", count(Count::kCollections)},
-              {"reasons", report.reasons},
-              {"found", found},
-              {"restarts", report.restarts},
-              {"unwritten", report.unwritten},
-              {"recycled", report.recycled},
-              {"rss_begin", report.rss_begin},
-              {"rss_end", report.rss_end},
-              {"interrupted", report.interrupted}};
-  if (!options.fault.empty()) {
-    out["fault"] = {
-        {"name", options.fault}, {"reached", count(Count::kFaultReached)}, {"infected", count(Count::kFaultInfected)}};
-  }
-  return out.dump(2, ' ', false, json::error_handler_t::replace) + "\n";
-}
-
-std::string to_text(const CampaignOptions& options, const CampaignReport& report) {
-  const auto count = [&](Count what) { return report.count(what); };
-  const double seconds = report.seconds > 0 ? report.seconds : 1;
-  std::string out = text::format("{} cases of seed {} in {:.1f} s ({:.0f} per second){}\n", count(Count::kCases),
-                                 options.seed, report.seconds, static_cast<double>(count(Count::kCases)) / seconds,
-                                 report.interrupted ? ", interrupted" : "");
-  out +=
-      text::format("  agreed {}, findings {} ({} distinct), inconclusive {}, rejected {}\n", count(Count::kAgreed),
-                   count(Count::kFindings), report.found.size(), count(Count::kInconclusive), count(Count::kRejected));
-  out +=
-      text::format("  calls {}: returned {}, trapped {}, threw {}, exhausted {}; objects compared {}, collections {}\n",
-                   count(Count::kCalls), count(Count::kReturned), count(Count::kTrapped), count(Count::kThrew),
-                   count(Count::kExhausted), count(Count::kObjects), count(Count::kCollections));
-  for (const auto& [reason, times] : report.reasons) out += text::format("  {:>8}  {}\n", times, reason);
-  out += text::format("  workers: {} restarted, {} recycled; resident memory of the first {} MiB, at the end {} MiB\n",
-                      report.restarts, report.recycled, report.rss_begin >> 20, report.rss_end >> 20);
-  if (report.unwritten != 0) out += text::format("  {} findings could not be written\n", report.unwritten);
-  for (const FoundRow& row : report.found) {
-    out += text::format("{} x{} after {:.1f} s\n    {}\n", row.signature, row.count, row.first_seconds, row.difference);
-    if (row.folder != "-") out += text::format("    {}\n", row.folder);
-  }
-  return out;
-}
 
 }  // namespace parallax::cli

@@ -1,10 +1,15 @@
 // A fuzzing campaign: one supervisor, worker processes, and the memory they share.
 //
-// Cases are pure functions of (seed, index). Worker w of J runs indices w, w + J, w + 2J, ...; it writes where it is
-// into its slot before every step, so that the supervisor knows what a dead or silent worker was doing, without a system
-// call per case. A worker that dies is replaced at the next index; one that has grown is asked to leave between cases.
-// Findings that a worker can describe itself (divergence, invariant, ...) it writes itself; deaths are written by the
-// supervisor, which has the case made again in a child.
+// Every case has a number. Worker w of J runs numbers w, w + J, w + 2J, ... after the campaign's first; it writes where
+// it is into its slot before every step, so that the supervisor knows what a dead or silent worker was doing, without a
+// system call per case. The first numbers are the seeds (files of the corpus folder), a share of the others mutates cases
+// that reached something new (feedback.h), the rest is generated and follows from seed and number alone. A mutated case
+// follows from what was found before, so the worker puts it into its slot before it is judged.
+//
+// A worker that dies is replaced behind its case; one that has grown is asked to leave between cases. Findings that a
+// worker can describe itself (divergence, invariant, ...) it writes itself; deaths are written by the supervisor. Where
+// the campaign is, what it counted and which features it saw stands in campaign.state in the folder of findings
+// (campaign_state.h), written every few seconds: a campaign that was killed goes on with --resume.
 #pragma once
 
 #include <array>
@@ -16,6 +21,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "fuzz/feedback/feature_map.h"
 #include "fuzz/generators/generators.h"
 #include "fuzz/oracle/judge.h"
 
@@ -46,6 +52,10 @@ struct ReasonRow {
   std::atomic<uint64_t> count;
 };
 
+// Where cases come from. ORDER: kSourceNames.
+enum class Source : uint8_t { kGc, kOp, kBinaryen, kSeed, kMutation };
+inline constexpr std::array<const char*, 5> kSourceNames = {"gc", "op", "binaryen", "seed", "mutation"};
+
 struct WorkerSlot {
   std::atomic<uint64_t> index;  // being worked on
   std::atomic<uint64_t> next;   // to start with
@@ -53,7 +63,11 @@ struct WorkerSlot {
   std::atomic<uint32_t> executor;
   std::atomic<uint32_t> leave;  // asked to end after this case
   std::array<std::atomic<uint64_t>, kCounts> counts;
+  std::array<std::atomic<uint64_t>, kSourceNames.size()> sources;
   std::array<ReasonRow, 48> reasons;  // written by the worker only; the last row takes what does not fit
+  // The case being judged as an envelope, when it does not follow from seed and number; 0 bytes when it does.
+  std::atomic<uint32_t> case_bytes;
+  std::array<uint8_t, 256 << 10> case_data;
 
   void count(Count what, uint64_t by = 1) {
     auto& cell = counts[static_cast<size_t>(what)];
@@ -62,15 +76,38 @@ struct WorkerSlot {
   void count_reason(std::string_view prefix, std::string_view reason);
 };
 
+// What the workers of a campaign share besides their slots. Zeroed memory is a valid one.
+struct Shared {
+  fuzz::FeatureMap features;
+  std::atomic<uint64_t> corpus_version;  // counts files added to the corpus folder
+  std::atomic<uint64_t> corpus_cases, corpus_bytes;
+};
+
+// The shared memory of a campaign: Shared, then a slot for each worker.
+struct CampaignMemory {
+  Shared* shared = nullptr;
+  WorkerSlot* slots = nullptr;
+  static size_t size(uint32_t jobs) { return kSlots + sizeof(WorkerSlot) * jobs; }
+  static CampaignMemory at(void* memory) {
+    return {static_cast<Shared*>(memory), reinterpret_cast<WorkerSlot*>(static_cast<char*>(memory) + kSlots)};
+  }
+
+ private:
+  static constexpr size_t kSlots = (sizeof(Shared) + 63) / 64 * 64;
+};
+
 struct CampaignOptions {
   fuzz::GeneratorKind generator = fuzz::GeneratorKind::kMix;
   uint64_t seed = 1;
   uint64_t runs = UINT64_MAX;
   double seconds = 0;  // 0: no limit
   uint32_t jobs = 1;
-  std::vector<std::string> executors;  // empty: drawn per case
-  std::string findings;                // folder; empty: findings are counted only
-  std::string corpus;                  // folder of cases to run before generating; empty: none
+  std::vector<std::string> executors;            // empty: drawn per case
+  std::string findings;                          // folder; empty: findings are counted only
+  std::string corpus;                            // folder of seeds, where new cases are kept too; empty: none
+  uint32_t mutate_percent = 50;                  // of the cases that are not seeds, once there is something to mutate
+  fuzz::DomainSet feedback = fuzz::kAllDomains;  // what a case must reach to be kept; none: nothing is kept
+  bool resume = false;                           // go on with the campaign in `findings`
   std::string fault;
   double case_seconds = 20;  // watchdog
   uint64_t recycle_bytes = uint64_t{700} << 20;
@@ -87,11 +124,15 @@ struct FoundRow {
 
 struct CampaignReport {
   double seconds = 0;
+  double seconds_before = 0;  // of earlier starts
   std::array<uint64_t, kCounts> counts{};
   std::map<std::string, uint64_t> reasons;
   std::vector<FoundRow> found;  // in order of first appearance
   uint64_t unwritten = 0;       // findings that could not be put on disk
   uint64_t restarts = 0, recycled = 0;
+  std::array<uint64_t, kSourceNames.size()> sources{};
+  std::array<uint64_t, fuzz::kDomainCount> features{};  // seen, by domain
+  uint64_t corpus_cases = 0, corpus_bytes = 0;          // kept because they reached something new
   uint64_t rss_begin = 0, rss_end = 0;  // of the first worker, after its first hundred cases and at the end
   bool interrupted = false;
   uint64_t count(Count what) const { return counts[static_cast<size_t>(what)]; }
@@ -106,8 +147,14 @@ std::string to_text(const CampaignOptions& options, const CampaignReport& report
 // The worker's main loop; `fd` is the shared memory. Returns the exit code.
 int run_worker(const CampaignOptions& options, int fd, uint32_t number);
 
-// The case at an index: generated, or from the corpus, with its executors filled in.
-Result<fuzz::Case> case_at(const CampaignOptions& options, const std::vector<std::string>& corpus_files,
-                           uint64_t index);
+// The files of the corpus folder that take the first numbers: all but those that campaigns added.
+std::vector<std::string> seed_files(const CampaignOptions& options);
+inline constexpr std::string_view kKeptPrefix = "new-";
+// The case of a number that is no mutation: generated, or a seed, with its executors filled in.
+Result<fuzz::Case> case_at(const CampaignOptions& options, const std::vector<std::string>& seeds, uint64_t index);
+// What draws the executors of a case that names none.
+inline uint64_t executor_seed(const CampaignOptions& options, uint64_t index) {
+  return options.seed ^ index * 0x9e3779b97f4a7c15ull;
+}
 
 }  // namespace parallax::cli

@@ -3,12 +3,18 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
+#include <xxhash.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <set>
 
 #include "engine/base/faults.h"
 #include "engine/base/text.h"
+#include "fuzz/feedback/feedback.h"
+#include "fuzz/mutators/mutate.h"
 #include "tools/parallax/campaign.h"
 #include "tools/parallax/commands.h"
 #include "tools/parallax/replay.h"
@@ -16,6 +22,7 @@
 
 namespace parallax::cli {
 
+namespace fs = std::filesystem;
 using fuzz::Stage;
 using fuzz::VerdictKind;
 
@@ -32,15 +39,28 @@ void WorkerSlot::count_reason(std::string_view prefix, std::string_view reason) 
   }
 }
 
-Result<fuzz::Case> case_at(const CampaignOptions& options, const std::vector<std::string>& corpus_files,
-                           uint64_t index) {
+namespace {
+
+bool is_kept(const std::string& path) { return fs::path(path).filename().string().starts_with(kKeptPrefix); }
+
+}  // namespace
+
+std::vector<std::string> seed_files(const CampaignOptions& options) {
+  std::vector<std::string> files;
+  if (options.corpus.empty()) return files;
+  if (auto found = cases_below(options.corpus)) files = std::move(*found);
+  std::erase_if(files, is_kept);
+  return files;
+}
+
+Result<fuzz::Case> case_at(const CampaignOptions& options, const std::vector<std::string>& seeds, uint64_t index) {
   fuzz::Case subject;
-  if (index < corpus_files.size()) {
-    const auto bytes = TRY(read_module(corpus_files[index]));
+  if (index < seeds.size()) {
+    const auto bytes = TRY(read_module(seeds[index]));
     subject = TRY(fuzz::read_envelope(bytes));
-    subject.origin = corpus_files[index];
+    subject.origin = seeds[index];
   } else {
-    subject = TRY(fuzz::generate_at(options.generator, options.seed, index - corpus_files.size()));
+    subject = TRY(fuzz::generate_at(options.generator, options.seed, index - seeds.size()));
   }
   if (!options.executors.empty()) subject.configuration.executors = options.executors;
   return subject;
@@ -48,39 +68,115 @@ Result<fuzz::Case> case_at(const CampaignOptions& options, const std::vector<std
 
 namespace {
 
+// Cases worth mutating. Bounded; when full, an older one gives way.
+class Pool {
+ public:
+  void add(fuzz::Case subject, ChoiceStream& choices) {
+    if (cases_.size() < kMost) {
+      cases_.push_back(std::move(subject));
+    } else {
+      cases_[choices.below(kMost)] = std::move(subject);
+    }
+  }
+  bool empty() const { return cases_.empty(); }
+  // Half of the time one of the newest: they stand where something was just found.
+  const fuzz::Case& pick(ChoiceStream& choices) const {
+    const auto size = static_cast<uint32_t>(cases_.size());
+    if (size > kNew && choices.chance(1, 2)) return cases_[size - 1 - choices.below(kNew)];
+    return cases_[choices.below(size)];
+  }
+
+ private:
+  static constexpr uint32_t kMost = 4'096, kNew = 32;
+  std::vector<fuzz::Case> cases_;
+};
+
 class Worker {
  public:
-  Worker(const CampaignOptions& options, WorkerSlot& slot, std::vector<std::string> corpus)
-      : options_(options), slot_(slot), corpus_(std::move(corpus)) {
-    progress_ = {&slot.stage, &slot.executor};
+  Worker(const CampaignOptions& options, CampaignMemory memory, uint32_t number)
+      : options_(options),
+        shared_(*memory.shared),
+        slot_(memory.slots[number]),
+        seeds_(seed_files(options)),
+        feedback_(options.feedback),
+        order_(options.seed ^ (uint64_t{number} << 32)) {
+    progress_ = {&slot_.stage, &slot_.executor};
   }
 
   int loop() {
+    if (keeps()) read_kept();
     for (uint64_t index = slot_.next.load(); index < options_.runs; index += options_.jobs) {
       if (slot_.leave.load(std::memory_order_relaxed) != 0) return kDone;
       slot_.index.store(index, std::memory_order_relaxed);
       one(index);
       slot_.next.store(index + options_.jobs, std::memory_order_relaxed);
+      if (keeps() && ++since_sync_ == kSyncAfter) synchronise();
     }
     return kDone;
   }
 
  private:
+  bool keeps() const { return options_.feedback != 0; }
+
   void one(uint64_t index) {
     progress_.at(Stage::kGenerate);
-    auto subject = case_at(options_, corpus_, index);
+    slot_.case_bytes.store(0, std::memory_order_relaxed);
+    ChoiceStream choices(executor_seed(options_, index) ^ 0x6d757461);
+    Source source = Source::kSeed;
+    auto subject = next_case(index, choices, source);
     slot_.count(Count::kCases);
+    auto& from = slot_.sources[static_cast<size_t>(source)];
+    from.store(from.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (!subject) {
       slot_.count(Count::kRejected);
       return slot_.count_reason("rejected", subject.error().message);
     }
-    const auto executors = fuzz::executors_of(*subject, options_.seed ^ index * 0x9e3779b97f4a7c15ull);
+    const auto executors = fuzz::executors_of(*subject, executor_seed(options_, index));
     if (!executors) {
       slot_.count(Count::kRejected);
       return slot_.count_reason("rejected", executors.error().message);
     }
-    count(index, *subject, judge(*subject, {.executors = *executors, .progress = progress_}));
+    if (source == Source::kMutation) publish(*subject, *executors);
+    fuzz::JudgeOptions judging{.executors = *executors, .progress = progress_};
+    if (keeps()) {
+      feedback_.begin();
+      judging.watcher = &feedback_;
+    }
+    count(index, *subject, judge(*subject, judging));
     progress_.at(Stage::kIdle);
+  }
+
+  // A seed, a mutation of something kept, or a fresh one.
+  Result<fuzz::Case> next_case(uint64_t index, ChoiceStream& choices, Source& source) {
+    if (index >= seeds_.size()) {
+      if (!pool_.empty() && choices.below(100) < options_.mutate_percent) {
+        const fuzz::Case& parent = pool_.pick(choices);
+        const fuzz::Case& donor = pool_.pick(choices);
+        auto mutated = fuzz::mutate_case(parent, &donor, choices);
+        if (mutated) {
+          source = Source::kMutation;
+          if (!options_.executors.empty()) mutated->configuration.executors = options_.executors;
+          return mutated;
+        }
+      }
+      switch (fuzz::generator_at(options_.generator, options_.seed, index - seeds_.size())) {
+        case fuzz::GeneratorKind::kOp: source = Source::kOp; break;
+        case fuzz::GeneratorKind::kBinaryen: source = Source::kBinaryen; break;
+        default: source = Source::kGc; break;
+      }
+    }
+    return case_at(options_, seeds_, index);
+  }
+
+  // What cannot be made again from its number stands in shared memory before it can hurt.
+  void publish(const fuzz::Case& subject, const std::vector<fuzz::ExecutorSpec>& executors) {
+    fuzz::Case complete = subject;
+    complete.configuration.executors.clear();
+    for (const fuzz::ExecutorSpec& spec : executors) complete.configuration.executors.push_back(to_string(spec));
+    const std::vector<uint8_t> bytes = write_envelope(complete);
+    if (bytes.size() > slot_.case_data.size()) return;
+    std::memcpy(slot_.case_data.data(), bytes.data(), bytes.size());
+    slot_.case_bytes.store(static_cast<uint32_t>(bytes.size()), std::memory_order_release);
   }
 
   void count(uint64_t index, fuzz::Case& subject, fuzz::Verdict verdict) {
@@ -94,7 +190,7 @@ class Worker {
     slot_.counts[static_cast<size_t>(Count::kFaultReached)].store(g_fault.reached, std::memory_order_relaxed);
     slot_.counts[static_cast<size_t>(Count::kFaultInfected)].store(g_fault.infected, std::memory_order_relaxed);
     switch (verdict.kind) {
-      case VerdictKind::kAgreed: return slot_.count(Count::kAgreed);
+      case VerdictKind::kAgreed: slot_.count(Count::kAgreed); return keep_if_new(subject);
       case VerdictKind::kInconclusive:
         slot_.count(Count::kInconclusive);
         return slot_.count_reason("inconclusive", verdict.reason);
@@ -103,6 +199,49 @@ class Worker {
     }
     slot_.count(Count::kFindings);
     write(index, subject, verdict.finding);
+  }
+
+  // --- The corpus -----------------------------------------------------------------------------------------------------
+  void keep_if_new(fuzz::Case& subject) {
+    if (!keeps() || subject.claims_invalid) return;
+    if (shared_.features.add(feedback_.features()) == 0) return;
+    const std::vector<uint8_t> bytes = write_envelope(subject);
+    shared_.corpus_cases.fetch_add(1, std::memory_order_relaxed);
+    shared_.corpus_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
+    if (!options_.corpus.empty()) {
+      const std::string name = text::format("{}{:016x}.wasm", kKeptPrefix, XXH3_64bits(bytes.data(), bytes.size()));
+      if (write_file(options_.corpus + "/" + name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {
+        known_.insert(name);
+        shared_.corpus_version.fetch_add(1, std::memory_order_relaxed);
+      }
+    }
+    pool_.add(std::move(subject), order_);
+  }
+
+  // What other workers found meanwhile, or an earlier campaign.
+  void synchronise() {
+    since_sync_ = 0;
+    const uint64_t version = shared_.corpus_version.load(std::memory_order_relaxed);
+    if (options_.corpus.empty() || version == seen_version_) return;
+    seen_version_ = version;
+    read_kept();
+  }
+  void read_kept() {
+    if (options_.corpus.empty()) return;
+    std::vector<std::string> fresh;
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(options_.corpus, error)) {
+      std::string name = entry.path().filename().string();
+      if (name.starts_with(kKeptPrefix) && name.ends_with(".wasm") && known_.insert(name).second) {
+        fresh.push_back(std::move(name));
+      }
+    }
+    std::sort(fresh.begin(), fresh.end());
+    for (const std::string& name : fresh) {
+      const auto bytes = read_file(options_.corpus + "/" + name);
+      if (!bytes) continue;
+      if (auto subject = fuzz::read_envelope(*bytes)) pool_.add(std::move(*subject), order_);
+    }
   }
 
   void write(uint64_t index, fuzz::Case& subject, const fuzz::Finding& finding) {
@@ -140,10 +279,18 @@ class Worker {
     std::fflush(stdout);
   }
 
+  static constexpr uint32_t kSyncAfter = 512;  // cases
   const CampaignOptions& options_;
+  Shared& shared_;
   WorkerSlot& slot_;
-  std::vector<std::string> corpus_;
+  std::vector<std::string> seeds_;
   fuzz::Progress progress_;
+  fuzz::Feedback feedback_;
+  Pool pool_;
+  ChoiceStream order_;
+  std::set<std::string> known_;  // names of kept cases that are in the pool
+  uint64_t seen_version_ = 0;
+  uint32_t since_sync_ = 0;
   uint32_t looks_left_ = 64;
 };
 
@@ -152,18 +299,13 @@ class Worker {
 int run_worker(const CampaignOptions& options, int fd, uint32_t number) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::signal(SIGINT, SIG_IGN);
-  const size_t size = sizeof(WorkerSlot) * options.jobs;
-  void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  void* memory = ::mmap(nullptr, CampaignMemory::size(options.jobs), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED || number >= options.jobs) {
     complain("worker: no shared memory (this command is for parallax itself)");
     return kEnvironment;
   }
   if (!options.fault.empty() && !choose_fault(options.fault)) return kUsage;
-  std::vector<std::string> corpus;
-  if (!options.corpus.empty()) {
-    if (auto files = cases_below(options.corpus)) corpus = std::move(*files);
-  }
-  return Worker(options, static_cast<WorkerSlot*>(memory)[number], std::move(corpus)).loop();
+  return Worker(options, CampaignMemory::at(memory), number).loop();
 }
 
 }  // namespace parallax::cli

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "tools/parallax/campaign.h"
+#include "tools/parallax/campaign_state.h"
 #include "tools/parallax/commands.h"
 #include "tools/parallax/options.h"
 
@@ -20,7 +21,10 @@ struct FuzzArgs {
 
 int run(const FuzzArgs& args) {
   const auto report = run_campaign(args.campaign);
-  if (!report) return complain("", report.error()), kEnvironment;
+  if (!report) {
+    complain("", report.error());
+    return report.error().code == ErrorCode::kUsage ? kUsage : kEnvironment;
+  }
   if (args.json) {
     std::fputs(to_json(args.campaign, *report).c_str(), stdout);
   } else {
@@ -37,11 +41,14 @@ void add_fuzz(CLI::App& command, int& exit_code) {
   args->campaign.findings = "findings";
   add_campaign_options(command, args->campaign, args->flags);
   command.get_option("--findings")->capture_default_str();
-  command.add_option("--time", args->campaign.seconds,
-                     "stop after this many seconds (default: when told to, or after --runs)");
+  command
+      .add_option("--time", args->campaign.seconds,
+                  "stop after this many seconds (default: when told to, or after --runs)")
+      ->check(CLI::Validator(check_seconds, "SECONDS"));
   command.add_option("--case-timeout", args->campaign.case_seconds, "seconds after which a case counts as hanging")
-      ->check(CLI::Range(0.1, 1e6))
+      ->check(CLI::Validator(check_seconds, "SECONDS"))
       ->capture_default_str();
+  command.add_flag("--resume", args->campaign.resume, "go on with the campaign that stands in the folder of findings");
   command.add_flag("--stop-at-first", args->campaign.stop_at_first, "stop at the first finding");
   command.add_flag("--quiet", args->campaign.quiet, "no status lines");
   command.add_flag("--json", args->json, "summary as JSON");
@@ -49,6 +56,14 @@ void add_fuzz(CLI::App& command, int& exit_code) {
   seed->default_str("a new one, printed");
   command.callback([args, seed, &exit_code] {
     if (seed->count() == 0) args->campaign.seed = std::random_device()();
+    if (args->campaign.resume && seed->count() == 0) {
+      const auto saved = saved_seed(args->campaign);
+      if (!saved) {
+        exit_code = complain("", saved.error());
+        return;
+      }
+      args->campaign.seed = *saved;
+    }
     if (exit_code = apply(args->flags, args->campaign); exit_code == kDone) exit_code = run(*args);
   });
 }

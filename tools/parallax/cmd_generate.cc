@@ -1,12 +1,15 @@
-// parallax generate: modules to files, or the one case of a campaign at an index.
+// parallax generate: modules to files, or the one case of a campaign at an index; with --stats none are written, and what
+// they do when they run is counted.
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
 #include <filesystem>
+#include <map>
 
 #include "engine/base/text.h"
 #include "tools/parallax/campaign.h"
 #include "tools/parallax/commands.h"
+#include "tools/parallax/generator_stats.h"
 #include "tools/parallax/options.h"
 
 namespace parallax::cli {
@@ -18,7 +21,7 @@ struct GenerateArgs {
   CampaignFlags flags;
   uint64_t index = 0, count = 1;
   std::string output = ".";
-  bool envelope = false;
+  bool envelope = false, stats = false, json = false;
 };
 
 Result<> write_one(const GenerateArgs& args, const std::vector<std::string>& corpus, uint64_t index,
@@ -26,7 +29,7 @@ Result<> write_one(const GenerateArgs& args, const std::vector<std::string>& cor
   fuzz::Case subject = TRY(case_at(args.campaign, corpus, index));
   std::vector<uint8_t> bytes = subject.modules.front();
   if (args.envelope) {
-    const auto specs = TRY(fuzz::executors_of(subject, args.campaign.seed ^ index * 0x9e3779b97f4a7c15ull));
+    const auto specs = TRY(fuzz::executors_of(subject, executor_seed(args.campaign, index)));
     subject.configuration.executors.clear();
     for (const fuzz::ExecutorSpec& spec : specs) subject.configuration.executors.push_back(to_string(spec));
     bytes = write_envelope(subject);
@@ -34,9 +37,30 @@ Result<> write_one(const GenerateArgs& args, const std::vector<std::string>& cor
   return write_file(path, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
 }
 
+// By generator, so that a mixture shows its parts.
+int run_stats(const GenerateArgs& args) {
+  const std::vector<std::string> corpus = seed_files(args.campaign);
+  std::map<std::string, GeneratorStats> stats;
+  for (uint64_t index = args.index; index < args.index + args.count; ++index) {
+    const auto subject = case_at(args.campaign, corpus, index);
+    const std::string name =
+        index < corpus.size()
+            ? "corpus"
+            : to_string(fuzz::generator_at(args.campaign.generator, args.campaign.seed, index - corpus.size()));
+    if (subject) {
+      stats[name].add(*subject);
+    } else {
+      ++stats[name].cases;
+      ++stats[name].invalid;
+    }
+  }
+  for (const auto& [name, row] : stats)
+    std::printf("%s\n", (args.json ? row.to_json(name) : row.to_text(name)).c_str());
+  return kDone;
+}
+
 int run(const GenerateArgs& args) {
-  std::vector<std::string> corpus;
-  if (!args.campaign.corpus.empty()) corpus = *cases_below(args.campaign.corpus);
+  const std::vector<std::string> corpus = seed_files(args.campaign);
   std::error_code error, no_folder_yet;
   const bool to_folder = args.count != 1 || std::filesystem::is_directory(args.output, no_folder_yet);
   if (to_folder) std::filesystem::create_directories(args.output, error);
@@ -61,15 +85,19 @@ int run(const GenerateArgs& args) {
 
 void add_generate(CLI::App& command, int& exit_code) {
   auto args = std::make_shared<GenerateArgs>();
-  add_campaign_options(command, args->campaign, args->flags);
+  add_case_options(command, args->campaign, args->flags);
   command.add_option("--index", args->index, "number of the first case")->capture_default_str();
   command.add_option("--count", args->count, "how many cases")
       ->check(CLI::Range(uint64_t{1}, uint64_t{1} << 40))
       ->capture_default_str();
   command.add_option("-o,--output", args->output, "file, or folder for SEED-INDEX.wasm")->capture_default_str();
   command.add_flag("--envelope", args->envelope, "with plan and configuration in a custom section");
+  CLI::Option* stats =
+      command.add_flag("--stats", args->stats, "write no modules: run them and say how they read, write, trap and end");
+  command.add_flag("--json", args->json, "statistics as JSON, a line for each generator")->needs(stats);
   command.callback([args, &exit_code] {
-    if (exit_code = apply(args->flags, args->campaign); exit_code == kDone) exit_code = run(*args);
+    if (exit_code = apply(args->flags, args->campaign); exit_code != kDone) return;
+    exit_code = args->stats ? run_stats(*args) : run(*args);
   });
 }
 

@@ -57,6 +57,8 @@ int judge_one(const WorkerArgs& args) {
 void add_worker(CLI::App& command, int& exit_code) {
   auto args = std::make_shared<WorkerArgs>();
   add_campaign_options(command, args->campaign, args->flags);
+  args->flags.feedback.clear();
+  command.add_option("--feedback-set", args->campaign.feedback);
   command.add_option("--shm", args->fd);
   command.add_option("--number", args->number);
   command.add_option("--case", args->file);

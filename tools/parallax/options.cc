@@ -4,6 +4,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <charconv>
+#include <cmath>
 #include <filesystem>
 
 #include "engine/base/faults.h"
@@ -13,19 +15,62 @@
 
 namespace parallax::cli {
 
-void add_campaign_options(CLI::App& command, CampaignOptions& options, CampaignFlags& flags) {
-  command.add_option("--generator", flags.generator, "gc, binaryen or mix")->capture_default_str();
+namespace {
+
+std::string generator_names() {
+  size_t count = 0;
+  const fuzz::GeneratorInfo* rows = fuzz::generator_table(count);
+  std::string names;
+  for (size_t i = 0; i < count; ++i)
+    names += (i == 0 ? "" : i + 1 == count ? " or " : ", ") + std::string(rows[i].name);
+  return names;
+}
+
+std::string domain_names() {
+  std::string names;
+  for (const fuzz::DomainInfo& row : fuzz::kDomains) names += (names.empty() ? "" : ", ") + std::string(row.name);
+  return names;
+}
+
+}  // namespace
+
+std::string check_seconds(const std::string& text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value) || value <= 0 || value > 1e9) {
+    return text::format("{} is no number of seconds (above 0, at most 1000000000)", text);
+  }
+  return {};
+}
+
+void add_case_options(CLI::App& command, CampaignOptions& options, CampaignFlags& flags) {
+  command.add_option("--generator", flags.generator, generator_names())->capture_default_str();
   command.add_option("--seed", options.seed, "cases follow from seed and number alone")->capture_default_str();
-  command.add_option("--runs", options.runs, "stop after this many cases");
-  command.add_option("--jobs", options.jobs, "worker processes")->check(CLI::Range(1, 256))->capture_default_str();
   command
       .add_option(
           "--executors", options.executors,
           "executors to compare, the first is the reference (default: drawn per case); see `parallax diff --help`")
       ->delimiter(',');
+  command.add_option("--corpus", options.corpus, "folder of cases that take the first numbers");
+}
+
+void add_campaign_options(CLI::App& command, CampaignOptions& options, CampaignFlags& flags) {
+  add_case_options(command, options, flags);
+  command.get_option("--corpus")
+      ->description("folder of cases to run first and to mutate; cases that reach something new are added to it");
+  command.add_option("--runs", options.runs, "stop after this many cases")->check(CLI::Range(uint64_t{1}, UINT64_MAX));
+  command.add_option("--jobs", options.jobs, "worker processes")->check(CLI::Range(1, 256))->capture_default_str();
   command.add_option("--findings", options.findings, "folder for findings, one folder each");
-  command.add_option("--corpus", options.corpus, "folder of cases to run before generating");
   command.add_option("--fault", options.fault, "plant this fault, NAME or NAME:SITE (docs/faults.md)");
+  command
+      .add_option("--mutate", options.mutate_percent,
+                  "percent of cases that are mutations, once there is what to mutate")
+      ->check(CLI::Range(0, 100))
+      ->capture_default_str();
+  command
+      .add_option("--feedback", flags.feedback,
+                  "what a case must newly reach to be kept and mutated: all, none, or some of " + domain_names())
+      ->capture_default_str();
 }
 
 // A campaign whose findings are lost at the end is worse than none.
@@ -42,13 +87,17 @@ Result<> probe_findings(const std::string& folder) {
 
 int apply(const CampaignFlags& flags, CampaignOptions& options) {
   if (!fuzz::parse_generator(flags.generator, options.generator)) {
-    complain(text::format("unknown generator '{}': gc, binaryen or mix", flags.generator));
+    complain(text::format("unknown generator '{}': {}", flags.generator, generator_names()));
     return kUsage;
   }
   std::string why;
   if (!fuzz::available(options.generator, &why)) {
     complain(text::format("generator {}: {}", flags.generator, why));
     return kEnvironment;
+  }
+  if (!flags.feedback.empty() && !fuzz::parse_domains(flags.feedback, options.feedback)) {
+    complain(text::format("unknown feedback '{}': all, none, or some of {}", flags.feedback, domain_names()));
+    return kUsage;
   }
   for (const std::string& text : options.executors) {
     const auto spec = fuzz::parse_spec(text);
@@ -78,7 +127,11 @@ int apply(const CampaignFlags& flags, CampaignOptions& options) {
     }
   }
   if (!options.corpus.empty()) {
-    if (const auto files = cases_below(options.corpus); !files) return complain("", files.error());
+    // An empty folder is a corpus that is about to grow.
+    std::error_code error;
+    if (!std::filesystem::is_directory(options.corpus, error)) {
+      if (const auto files = cases_below(options.corpus); !files) return complain("", files.error());
+    }
   }
   return kDone;
 }
