@@ -1,15 +1,22 @@
 #!/bin/bash -eu
 # Builds all fuzz targets for OSS-Fuzz, ClusterFuzz and ClusterFuzzLite.
 #
-# Takes everything from the standard environment: CC, CXX, CFLAGS, CXXFLAGS, LIB_FUZZING_ENGINE, OUT, WORK.  Writes to
-# $OUT: each target, its seed corpus (<target>_seed_corpus.zip from fuzz/corpus/<name>), its dictionary and its options.
+# Takes everything from the standard environment: CC, CXX, CFLAGS, CXXFLAGS, LIB_FUZZING_ENGINE, SANITIZER, OUT, WORK, and
+# SRC is not needed: the tree is where this file is.  SANITIZER is address, undefined or coverage; what it means stands in
+# the flags already, except that coverage needs its sources kept beside the build, which they are.  Writes to $OUT: each target, its seed corpus (<target>_seed_corpus.zip from fuzz/corpus/<name>), its dictionary and its options.
 # Targets are linked statically against everything except the C library, because they run in another image.
 # By hand, outside an image:
 #   CC=clang-19 CXX=clang++-19 CFLAGS="-O1 -fsanitize=address,fuzzer-no-link" CXXFLAGS="$CFLAGS" \
 #   LIB_FUZZING_ENGINE=-fsanitize=fuzzer OUT=/tmp/out WORK=/tmp/out-work scripts/oss-fuzz/build.sh
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 : "${CC:?}" "${CXX:?}" "${LIB_FUZZING_ENGINE:?}" "${OUT:?}" "${WORK:?}"
+SANITIZER=${SANITIZER:-address}
+case $SANITIZER in
+  address | undefined | coverage | none) ;;
+  *) echo "build.sh: sanitizer $SANITIZER is not supported (address, undefined, coverage)" >&2; exit 2 ;;
+esac
 mkdir -p "$OUT" "$WORK"
+OUT=$(cd "$OUT" && pwd) WORK=$(cd "$WORK" && pwd)
 
 # The distribution's fmt is compiled for libstdc++; images use libc++.
 export CXXFLAGS="${CXXFLAGS:-} -DFMT_HEADER_ONLY=1"

@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Options that make no sense are refused with exit code 2 and a sentence that names them.
+
+usage: usage_test.py PARALLAX
+"""
+import subprocess
+import sys
+import tempfile
+
+PARALLAX = sys.argv[1]
+REFUSED = [
+    (["fuzz", "--time", "nan"], "--time"),
+    (["fuzz", "--time", "-1"], "--time"),
+    (["fuzz", "--time", "inf"], "--time"),
+    (["fuzz", "--time", "0"], "--time"),
+    (["fuzz", "--case-timeout", "nan", "--runs", "1"], "--case-timeout"),
+    (["fuzz", "--runs", "0"], "--runs"),
+    (["fuzz", "--runs", "-3"], "--runs"),
+    (["fuzz", "--jobs", "0", "--runs", "1"], "--jobs"),
+    (["fuzz", "--mutate", "101", "--runs", "1"], "--mutate"),
+    (["fuzz", "--feedback", "colours", "--runs", "1"], "colours"),
+    (["fuzz", "--generator", "nobody", "--runs", "1"], "nobody"),
+    (["fuzz", "--executors", "interp", "--runs", "1"], "two"),
+    (["fuzz", "--fault", "NONE9", "--runs", "1"], "NONE9"),
+    (["fuzz", "--corpus", "/nowhere/at/all", "--runs", "1"], "/nowhere/at/all"),
+    (["fuzz", "--resume", "--runs", "1"], "resume"),
+    (["generate", "--jobs", "2"], "--jobs"),
+    (["generate", "--fault", "SM1"], "--fault"),
+    (["generate", "--count", "0"], "--count"),
+    (["faultbench", "--limit", "nan"], "--limit"),
+    (["faultbench", "--only", "NONE9"], "no fault"),
+]
+
+
+def main():
+    wrong = []
+    with tempfile.TemporaryDirectory() as folder:
+        for command, word in REFUSED:
+            done = subprocess.run([PARALLAX, *command], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                  text=True, timeout=60)
+            said = done.stdout + done.stderr
+            if done.returncode != 2 or word not in said:
+                wrong.append(f"{' '.join(command)}: exit code {done.returncode}, said {said.strip()!r}")
+    assert not wrong, "\n".join(wrong)
+    print(f"{len(REFUSED)} refusals")
+
+
+main()
