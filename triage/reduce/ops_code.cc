@@ -314,6 +314,41 @@ bool apply_forms(State& state, const Site& site) {
   return here && (*here.code)[here.id].op() == kForms[site.c].op && kForms[site.c].form(here);
 }
 
+// --- forwarding ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// The one place where the local is read, if it is set and read once.
+std::optional<NodeId> only_get(const Code& code, uint32_t local) {
+  std::optional<NodeId> get;
+  uint32_t gets = 0, sets = 0;
+  edit::for_each_node(code, [&](NodeId id, NodeId) {
+    if (info(code[id].op()).immediates != ImmKind::Local || code[id].instr.a != local) return;
+    if (code[id].op() == Opcode::LocalGet) get = id, ++gets;
+    else ++sets;
+  });
+  return gets == 1 && sets == 1 ? get : std::nullopt;
+}
+
+}  // namespace
+
+void sites_forwarding(const State& state, std::vector<Site>& out) {
+  node_sites(state, out, [](const edit::Module&, const Code& code, NodeId id) {
+    const Node& node = code[id];
+    const bool plain = node.op() == Opcode::LocalSet && node.children.size() == 1 && !node.digs && node.net == 0;
+    return plain && code[node.children[0]].is_value() && only_get(code, node.instr.a) ? 1u : 0u;
+  });
+}
+bool apply_forwarding(State& state, const Site& site) {
+  const At here = at(state, site);
+  if (!here) return false;
+  const Node& node = (*here.code)[here.id];
+  if (node.op() != Opcode::LocalSet || node.children.size() != 1) return false;
+  const NodeId value = node.children[0];
+  const auto get = only_get(*here.code, node.instr.a);
+  return get && edit::remove_statement(*here.code, here.id) && edit::replace(*here.code, *get, {&value, 1});
+}
+
 // --- literals -----------------------------------------------------------------------------------------------------------
 
 namespace {

@@ -171,6 +171,53 @@ bool apply_names(State& state, const Site& site) {
   return true;
 }
 
+// --- as start -----------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// The module whose export a call of the plan names, and the export's position; false when it is not a function without
+// parameters and results in a module that is instantiated once and has no start function.
+bool callee_of(const State& state, size_t at, uint32_t& module, size_t& position) {
+  const Step& step = state.rest.plan[at];
+  if (step.kind != StepKind::kCall) return false;
+  uint32_t instance = 0, instantiated = 0;
+  bool known = false;
+  for (const Step& other : state.rest.plan) {
+    if (other.kind != StepKind::kInstantiate) continue;
+    if (instance++ == step.instance) module = other.module, known = true;
+  }
+  for (const Step& other : state.rest.plan)
+    instantiated += other.kind == StepKind::kInstantiate && other.module == module ? 1 : 0;
+  if (!known || instantiated != 1 || module >= state.modules.size()) return false;
+  const edit::Module& m = state.modules[module];
+  for (position = 0; position < m.exports.size() && m.exports[position].name != step.name;) ++position;
+  if (m.start.has_value() || position == m.exports.size()) return false;
+  const edit::Export& e = m.exports[position];
+  if (e.kind != wasm::ExternKind::kFunc) return false;
+  const wasm::SubType& type = m.type_of(m.funcs[e.index]);
+  return type.params.empty() && type.results.empty();
+}
+
+}  // namespace
+
+void sites_as_start(const State& state, std::vector<Site>& out) {
+  uint32_t module = 0;
+  size_t position = 0;
+  for (uint32_t i = 0; i < state.rest.plan.size(); ++i) {
+    if (callee_of(state, i, module, position)) out.push_back({.a = i});
+  }
+}
+bool apply_as_start(State& state, const Site& site) {
+  uint32_t module = 0;
+  size_t position = 0;
+  if (site.a >= state.rest.plan.size() || !callee_of(state, site.a, module, position)) return false;
+  edit::Module& m = state.modules[module];
+  m.start = m.exports[position].index;
+  edit::remove_export(m, position);
+  remove_step(state.rest, site.a);
+  return !state.rest.plan.empty();
+}
+
 // --- settings -----------------------------------------------------------------------------------------------------------
 
 namespace {
