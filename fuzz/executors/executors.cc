@@ -19,6 +19,8 @@ constexpr ExecutorInfo kExecutors[] = {
     {ExecutorKind::kJit, "jit",
      "optimizing x86-64 compiler, O0 to O2, moving, non-moving or no collection, armed or plain"},
 };
+// ORDER: matches Cpu.
+constexpr const char* kCpus[] = {"host", "sse4", "baseline"};
 // ORDER: matches Collector.
 constexpr const char* kCollectors[] = {"moving", "nonmoving", "never"};
 
@@ -131,6 +133,11 @@ bool apply_part(std::string_view part, ExecutorSpec& spec) {
   if (part == "unverified") return spec.unverified = true;
   if (spec.kind == ExecutorKind::kJit && apply_zeal_flag(part, spec)) return true;
   if (part.starts_with("chaos=")) return read_number(part.substr(6), spec.chaos);
+  for (size_t i = 0; i < std::size(kCpus); ++i) {
+    if (!part.starts_with("cpu=") || part.substr(4) != kCpus[i]) continue;
+    spec.cpu = static_cast<Cpu>(i);
+    return true;
+  }
   for (size_t i = 0; i < std::size(kCollectors); ++i) {
     if (part != kCollectors[i]) continue;
     spec.collector = static_cast<Collector>(i);
@@ -164,7 +171,7 @@ Result<ExecutorSpec> parse_spec(std::string_view text) {
           ErrorCode::kUsage, 0,
           text::format("'{}' in executor '{}' is unknown; expected interp[:zeal=none|every|N] or "
                        "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|alloc|N|onlyN][:move][:poison][:protect][:pages]"
-                       "[:zap][:verify-before][:verify-after][:armed|plain][:unverified][:chaos=N]"
+                       "[:zap][:verify-before][:verify-after][:armed|plain][:unverified][:chaos=N][:cpu=host|sse4|baseline]"
                        "[:passes=none|NAME+NAME...|-NAME...][:limit=N] or ir[:O0|O1|O2][:armed][:passes=...][:limit=N]",
                        part, whole));
     }
@@ -188,6 +195,7 @@ std::string to_string(const ExecutorSpec& spec) {
   if (spec.armed) out += ":armed";
   if (spec.unverified) out += ":unverified";
   if (spec.chaos != 0) out += text::format(":chaos={}", spec.chaos);
+  if (spec.cpu != Cpu::kHost) out += text::format(":cpu={}", kCpus[static_cast<size_t>(spec.cpu)]);
   if (spec.disabled != 0) out += ":passes=" + passes_text(spec.disabled);
   if (spec.limit != ExecutorSpec::kNoLimit) out += text::format(":limit={}", spec.limit);
   return out;
@@ -255,6 +263,7 @@ ExecutorSpec draw_jit(ChoiceStream& choices) {
   const uint32_t collector = choices.below(16);
   jit.collector = collector < 11 ? Collector::kMoving : collector < 15 ? Collector::kNonMoving : Collector::kNever;
   if (choices.chance(1, 4)) jit.chaos = 1 + choices.below(255);
+  if (choices.chance(1, 8)) jit.cpu = choices.chance(1, 2) ? Cpu::kSse4 : Cpu::kBaseline;
   return jit;
 }
 

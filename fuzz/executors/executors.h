@@ -5,6 +5,7 @@
 //   "interp:zeal=every"                         with another collection schedule
 //   "jit:O2:moving:zeal=every:armed:chaos=7"    the engine; every part is optional and stands in any order
 //   "jit:zeal=only5"                            one collection, at safepoint 5
+//   "jit:cpu=baseline"                          with the instructions that every x86-64 has
 //   "jit:zeal=alloc:protect:pages:verify-after" settings of retired space and of judges (engine/gc/zeal.def)
 //   "jit:armed:unverified"                      run-time checks alone, without the judges of compilation
 //   "jit:passes=none"                           no optional pass of the level; "values+dce": only these;
@@ -25,6 +26,8 @@
 namespace parallax::fuzz {
 
 enum class ExecutorKind : uint8_t { kInterp, kJit };
+// Which instructions compiled code may use: all that the machine has, up to SSE4.2, SSE2 only.
+enum class Cpu : uint8_t { kHost, kSse4, kBaseline };
 enum class Collector : uint8_t { kMoving, kNonMoving, kNever };
 // When an executor collects without being asked: by its own heuristics, at every safepoint, at every nth, at the nth only
 // (jit; counted from 0), before every allocation (jit). What else zeal does is a bit per ZEAL_FLAG row of zeal.def.
@@ -47,6 +50,7 @@ struct ExecutorSpec {
   uint32_t zeal_flags = 0;  // jit: bits of ZealFlag
   bool unverified = false;  // jit
   bool armed = false;   // jit, ir
+  Cpu cpu = Cpu::kHost;  // jit
   uint64_t chaos = 0;   // jit
   static constexpr uint64_t kNoLimit = ~uint64_t{0};
   uint32_t disabled = 0;      // jit: passes that do not run, bit per opt::PassId

@@ -50,6 +50,11 @@ runtime::EngineOptions options_of(const ExecutorSpec& spec) {
   // is verified at the end of the case.
   options.zeal.verify_after |= spec.armed && (spec.zeal == Zeal::kNth || spec.zeal == Zeal::kOnly);
   options.chaos_seed = spec.chaos;
+  switch (spec.cpu) {
+    case Cpu::kHost: options.cpu = runtime::CpuLevel::kHost; break;
+    case Cpu::kSse4: options.cpu = runtime::CpuLevel::kSse4; break;
+    case Cpu::kBaseline: options.cpu = runtime::CpuLevel::kBaseline; break;
+  }
   options.heap_bytes = kHeapBytes;
   return options;
 }
