@@ -134,7 +134,7 @@ void Func::insert_first(BlockId block_id, InstId id) {
 
 void Func::remove(InstId id) {
   Inst& inst = insts_[id.index()];
-  CHECK(inst.block.valid(), "I3: instruction {} removed twice", id.raw);
+  if (!inst.block.valid()) return record_failure("removal of a removed instruction", inst.first_result, kNone, kNone);
   Block& block = blocks_[inst.block.index()];
   (inst.prev.valid() ? insts_[inst.prev.index()].next : block.first) = inst.next;
   (inst.next.valid() ? insts_[inst.next.index()].prev : block.last) = inst.prev;
@@ -192,7 +192,8 @@ void Func::set_params(BlockId id, std::span<const ValueId> params) {
 
 void Func::record_failure(const char* what, ValueId a, Type was, Type now) {
   if (failure) return;
-  failure = Error{ErrorCode::kInvariant, 0,
+  const Inst* def = a.valid() ? this->def(a) : nullptr;
+  failure = Error{ErrorCode::kInvariant, def != nullptr ? def->offset : 0,
                   text::format("I3: rewrite {} ({}) of v{} in function {}: type {} is not a subtype of {}", rewrites,
                                what, a.raw, index_.raw, to_string(now), to_string(was))};
 }
@@ -207,7 +208,7 @@ void Func::narrow(ValueId id, Type type) {
 void Func::replace(ValueId a, ValueId b) {
   ++rewrites;
   b = resolve(b);
-  CHECK(a != b, "I3: v{} is replaced by itself", a.raw);
+  if (a == b) return record_failure("replacement by itself", a, type(a), type(b));
   if (!types().matches(type(b), type(a))) return record_failure("replace", a, type(a), type(b));
   if (forward_.size() < values_.size()) forward_.resize(values_.size());
   forward_[a.index()] = b;

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "engine/base/text.h"
+#include "engine/ir/text.h"
 #include "engine/ir/verify.h"
 #include "engine/ir/verify_refs.h"
 #include "engine/opt/passes.h"
@@ -41,6 +42,14 @@ void drop_unreachable(ir::Func& func, const ir::Cfg& cfg) {
     if (func.block(b).live && !cfg.reachable(b)) func.remove_block(b);
   }
   func.compact_order();
+}
+
+// The function for a report; long ones are cut.
+std::string listing(const ir::Func& func) {
+  constexpr size_t kMost = 6'000;
+  std::string text = ir::print(func);
+  if (text.size() > kMost) text = text.substr(0, kMost) + "\n...";
+  return text;
 }
 
 }  // namespace
@@ -83,7 +92,7 @@ Result<> Pipeline::run_pass(ir::Func& func, PassId pass, const PipelineOptions& 
   if (options.dump != nullptr) options.dump(options.dump_context, func, info(pass).name);
   if (func.failure) {
     return fail(ErrorCode::kInvariant, func.failure->offset,
-                text::format("{} (pass {})", func.failure->message, info(pass).name));
+                text::format("{} (pass {})\n{}", func.failure->message, info(pass).name, listing(func)));
   }
   if (!options.verify) return {};
   TRY(ir::verify(func, info(pass).name));
