@@ -2,13 +2,13 @@
 //
 // In order, first violation reported:
 //   1. a violation that a collection found earlier;
-//   2. the heap verifier (gc/verify.cc): every name is an object start;
-//   3. the slabs' own book-keeping;
-//   4. host objects: as many live entries as boxes, and every box names a live one;
-//   5. typing: every field, element, payload value, global and table element holds a value of its declared type, nullness
-//      included; function references are live ids of this store's function slab;
-//   6. coverage of roots: every object that an instance, table, global, segment, root or exception in flight refers to is
+//   2. coverage of roots: every object that an instance, table, global, segment, root or exception in flight refers to is
 //      visited by visit_roots; the list here is made from the entities, not from there (frames have judges of their own);
+//   3. the heap verifier (gc/verify.cc): every name is an object start;
+//   4. the slabs' own book-keeping;
+//   5. host objects: as many live entries as boxes, and every box names a live one;
+//   6. typing: every field, element, payload value, global and table element holds a value of its declared type, nullness
+//      included; function references are live ids of this store's function slab;
 //   7. functions: every entry's id, type and context are in order.
 // Types are read from the type store and offsets from Layouts; casts as compiled code makes them are not involved.
 #include <unordered_set>
@@ -20,7 +20,7 @@ namespace parallax::runtime {
 
 using wasm::ValType;
 
-// Property 5.
+// Property 6.
 struct HeapTypes {
   Store& store;
   std::string problem;
@@ -39,10 +39,8 @@ struct HeapTypes {
     }
     const gc::Ref ref{static_cast<uint32_t>(slot.low)};
     if (store.ref_matches(ref, type)) return;
-    problem =
-        text::format("I3: {} holds {:#x}{}, which is not a {}", describe(), ref.bits,
-                     ref.is_object() ? text::format(" of layout {}", store.heap_.header(ref).layout()) : std::string(),
-                     store.types_->print(type));
+    problem = text::format("I3: {} holds {:#x}, which is not a {}\n  it is {}", describe(), ref.bits,
+                           store.types_->print(type), store.heap_.describe(ref));
   }
 
   void object(gc::Ref ref, const gc::ObjectHeader& header) {
@@ -103,7 +101,7 @@ struct HeapTypes {
   }
 };
 
-// Property 6.
+// Property 2.
 struct RootCoverage final : gc::RootVisitor {
   Store& store;
   std::unordered_set<const void*> visited;
@@ -144,6 +142,10 @@ struct RootCoverage final : gc::RootVisitor {
 
 Result<> Store::verify() {
   const auto violation = [](std::string text) { return fail(ErrorCode::kInvariant, 0, std::move(text)); };
+  if (!heap_.violation().empty()) return violation(heap_.violation());
+  RootCoverage coverage(*this);
+  coverage.run();
+  if (!coverage.problem.empty()) return violation(std::move(coverage.problem));
   if (std::string text = heap_.verify(); !text.empty()) return violation(std::move(text));
   for (const slab::SlabCore* core : {&funcs_.core(), &host_objects_.core(), &tags_.core(), &handles_.core(),
                                      &instance_ids_.core(), &roots_.core()}) {
@@ -159,9 +161,6 @@ Result<> Store::verify() {
   });
   if (typing.problem.empty()) typing.roots();
   if (!typing.problem.empty()) return violation(std::move(typing.problem));
-  RootCoverage coverage(*this);
-  coverage.run();
-  if (!coverage.problem.empty()) return violation(std::move(coverage.problem));
   for (uint32_t i = 1; i < funcs_.count(); ++i) {
     const FuncEntry& entry = funcs_.entries()[i];
     if (entry.id != funcs_.core().id_of(i).bits || entry.ctx == nullptr || entry.type >= types_->size()) {
