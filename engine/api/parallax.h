@@ -10,8 +10,11 @@
 //
 // Nothing throws. Loading and linking answer Result<T> (an Error with code, offset, text); calling answers
 // Expected<T> = std::expected<T, Stop>, where a Stop says how a run ended that did not return: trap, uncaught exception,
-// exhausted budget. References are `Ref`: rooted while the C++ object lives, so collections may come and go; a Ref used
-// with another store, or after its store is gone, gives an error, never undefined behaviour.
+// exhausted budget. References are `Ref`: rooted while the C++ object lives, so collections may come and go; a `Local` lives
+// as long as its Scope. Using something with another store, after its store or its scope is gone, or a type with another
+// engine, gives an error that says what was used where and where it came from, never undefined behaviour.
+//
+// Options::executor chooses what runs: the JIT or the reference interpreter. docs/embedding.md is the guide.
 //
 // An Engine owns the types and settings that its stores share. One thread at a time per Engine; any number of Engines.
 #pragma once
@@ -29,6 +32,7 @@
 #include <utility>
 #include <vector>
 
+#include "engine/api/executors.h"
 #include "engine/base/result.h"
 #include "engine/runtime/options.h"
 #include "engine/wasm/embed.h"
@@ -41,13 +45,6 @@ using runtime::OptLevel;
 using wasm::Budget;
 using wasm::RefKind;
 using wasm::TrapKind;
-
-struct Options {
-  OptLevel level = OptLevel::kO2;
-  GcKind collector = GcKind::kMoving;
-  uint64_t heap_bytes = uint64_t{1} << 30;  // address space for objects of one store
-  bool armed = false;                       // run-time checks of the engine itself
-};
 
 // How a run ended that did not return.
 class Stop {
@@ -70,6 +67,20 @@ using Expected = std::expected<T, Stop>;
 
 class Ref;
 
+// A store as its parts know it: they do not keep it alive, but remember which one it was.
+struct Home {
+  std::shared_ptr<wasm::Embedding> store;
+  uint32_t number = 0;
+};
+struct WeakHome {
+  std::weak_ptr<wasm::Embedding> store;
+  uint32_t number = 0;
+  WeakHome() = default;
+  WeakHome(const Home& home) : store(home.store), number(home.number) {}  // NOLINT: implicit on purpose
+  // Error kUsage when the store is gone; `what` is what was used.
+  Result<Home> lock(const char* what) const;
+};
+
 // C++ types that stand for WebAssembly types: integers of 32 and 64 bits, float, double, Ref (any reference).
 template <class T>
 concept Number = std::same_as<T, int32_t> || std::same_as<T, uint32_t> || std::same_as<T, int64_t> ||
@@ -81,7 +92,7 @@ concept Wasm = Number<T> || std::same_as<T, Ref>;
 class Ref {
  public:
   Ref() = default;  // null
-  Ref(std::shared_ptr<wasm::Embedding> store, const wasm::Value& value);
+  Ref(const Home& home, const wasm::Value& value);
   Ref(const Ref& other);
   Ref(Ref&& other) noexcept { swap(other); }
   Ref& operator=(Ref other) noexcept {
@@ -103,24 +114,30 @@ class Ref {
   // A field; error kUsage when it is not there or not a T. Packed fields are zero-extended.
   template <Wasm T>
   Result<T> get(uint64_t index) const;
+  // Writes a mutable field or element; packed ones keep the low bits.
+  template <Wasm T>
+  Result<> set(uint64_t index, const T& value);
   // Whether both are the same object.
   bool same_as(const Ref& other) const;
 
-  // For the API's own use: the value as of now, error when the store is gone.
+  // The value as of now, for the interface below (engine/wasm/embed.h); error when the store is gone.
   Result<wasm::Value> value() const;
+  // The same to be used in a store; error when the reference is of another one.
+  Result<wasm::Value> value_in(const Home& home) const;
 
  private:
   void swap(Ref& other) noexcept {
     std::swap(kind_, other.kind_);
     std::swap(i31_, other.i31_);
-    std::swap(store_, other.store_);
+    std::swap(home_, other.home_);
     std::swap(root_, other.root_);
   }
   Result<wasm::Value> field(uint64_t index) const;
+  Result<> set_field(uint64_t index, const wasm::Value& value);
 
   RefKind kind_ = RefKind::kNull;
   uint32_t i31_ = 0;
-  std::weak_ptr<wasm::Embedding> store_;
+  WeakHome home_;
   wasm::RootId root_ = 0;
 };
 
@@ -135,11 +152,11 @@ constexpr wasm::ValType type_of() {
   return wasm::kExternRef;
 }
 
-// Numbers never fail; a Ref fails when its store is gone.
+// Numbers never fail; a Ref fails when it is not of this store.
 template <Wasm T>
-Result<wasm::Value> to_value(const T& x) {
+Result<wasm::Value> to_value(const Home& home, const T& x) {
   if constexpr (std::same_as<T, Ref>) {
-    return x.value();
+    return x.value_in(home);
   } else {
     wasm::Value value{type_of<T>().kind(), 0, 0, {}};
     __builtin_memcpy(&value.low, &x, sizeof(x));
@@ -148,9 +165,9 @@ Result<wasm::Value> to_value(const T& x) {
 }
 
 template <Wasm T>
-T from_value(const std::shared_ptr<wasm::Embedding>& store, const wasm::Value& value) {
+T from_value(const Home& home, const wasm::Value& value) {
   if constexpr (std::same_as<T, Ref>) {
-    return Ref(store, value);
+    return Ref(home, value);
   } else {
     T x;
     __builtin_memcpy(&x, &value.low, sizeof(x));
@@ -162,30 +179,28 @@ T from_value(const std::shared_ptr<wasm::Embedding>& store, const wasm::Value& v
 template <class R>
 struct Results {
   static void types(std::vector<wasm::ValType>& out) { out.push_back(type_of<R>()); }
-  static R take(const std::shared_ptr<wasm::Embedding>& store, std::span<const wasm::Value> values) {
-    return from_value<R>(store, values[0]);
-  }
-  static Result<> give(const R& result, std::vector<wasm::Value>& out) {
-    out.push_back(TRY(to_value(result)));
+  static R take(const Home& home, std::span<const wasm::Value> values) { return from_value<R>(home, values[0]); }
+  static Result<> give(const Home& home, const R& result, std::vector<wasm::Value>& out) {
+    out.push_back(TRY(to_value(home, result)));
     return {};
   }
 };
 template <>
 struct Results<void> {
   static void types(std::vector<wasm::ValType>&) {}
-  static void take(const std::shared_ptr<wasm::Embedding>&, std::span<const wasm::Value>) {}
+  static void take(const Home&, std::span<const wasm::Value>) {}
 };
 template <class... R>
 struct Results<std::tuple<R...>> {
   static void types(std::vector<wasm::ValType>& out) { (out.push_back(type_of<R>()), ...); }
-  static std::tuple<R...> take(const std::shared_ptr<wasm::Embedding>& store, std::span<const wasm::Value> values) {
+  static std::tuple<R...> take(const Home& home, std::span<const wasm::Value> values) {
     return [&]<size_t... I>(std::index_sequence<I...>) {
-      return std::tuple<R...>(from_value<R>(store, values[I])...);
+      return std::tuple<R...>(from_value<R>(home, values[I])...);
     }(std::index_sequence_for<R...>());
   }
-  static Result<> give(const std::tuple<R...>& results, std::vector<wasm::Value>& out) {
+  static Result<> give(const Home& home, const std::tuple<R...>& results, std::vector<wasm::Value>& out) {
     Result<> done;
-    std::apply([&](const auto&... r) { ((done = done ? Results<R>::give(r, out) : done), ...); }, results);
+    std::apply([&](const auto&... r) { ((done = done ? Results<R>::give(home, r, out) : done), ...); }, results);
     return done;
   }
 };
@@ -194,6 +209,22 @@ struct Results<std::tuple<R...>> {
 bool signature_fits(std::span<const wasm::ValType> wanted, std::span<const wasm::ValType> declared);
 
 }  // namespace detail
+
+// A concrete type (struct, array or function type) of one engine; cheap to copy.
+class Type {
+ public:
+  wasm::TypeId id() const { return id_; }
+  const wasm::SubType& definition() const { return types_->get(id_); }
+  bool is_subtype_of(const Type& other) const { return types_ == other.types_ && types_->is_subtype(id_, other.id_); }
+  friend bool operator==(const Type&, const Type&) = default;
+
+ private:
+  friend class Engine;
+  friend class Store;
+  Type(std::shared_ptr<wasm::TypeStore> types, wasm::TypeId id) : types_(std::move(types)), id_(id) {}
+  std::shared_ptr<wasm::TypeStore> types_;
+  wasm::TypeId id_;
+};
 
 // A loaded (decoded, validated) module; cheap to copy.
 class Module {
@@ -214,6 +245,8 @@ class Engine {
   Result<Module> load(std::vector<uint8_t> bytes) const;
   // From the text format.
   Result<Module> load_text(std::string text) const;
+  // Type definitions in the text format, whole rec groups, in order of definition.
+  Result<std::vector<Type>> load_types(std::string text) const;
   wasm::TypeStore& types() const { return *types_; }
 
  private:
@@ -229,10 +262,12 @@ template <class R, Wasm... Args>
 class Func<R(Args...)> {
  public:
   Expected<R> operator()(const Args&... args) const {
+    const Result<Home> home = home_.lock("a function");
+    if (!home) return refused(home.error());
     std::vector<wasm::Value> values;
     Result<> usable;
     const auto add = [&](const auto& arg) {
-      auto value = detail::to_value(arg);
+      auto value = detail::to_value(*home, arg);
       if (value) {
         values.push_back(*value);
       } else {
@@ -240,23 +275,24 @@ class Func<R(Args...)> {
       }
     };
     (add(args), ...);
-    const auto store = store_.lock();
-    if (!store) usable = fail(ErrorCode::kUsage, 0, "the function's store is gone");
-    if (!usable) return std::unexpected(Stop(wasm::Outcome::ended(wasm::OutcomeKind::kMisuse, usable.error())));
-    wasm::Outcome outcome = store->call(func_, values);
+    if (!usable) return refused(usable.error());
+    wasm::Outcome outcome = home->store->call(func_, values);
     if (!outcome.returned()) return std::unexpected(Stop(std::move(outcome)));
     if constexpr (std::is_void_v<R>) {
       return {};
     } else {
-      return detail::Results<R>::take(store, outcome.values);
+      return detail::Results<R>::take(*home, outcome.values);
     }
   }
   wasm::Extern raw() const { return func_; }
 
  private:
   friend class Instance;
-  Func(std::weak_ptr<wasm::Embedding> store, wasm::Extern func) : store_(std::move(store)), func_(func) {}
-  std::weak_ptr<wasm::Embedding> store_;
+  Func(WeakHome home, wasm::Extern func) : home_(std::move(home)), func_(func) {}
+  static std::unexpected<Stop> refused(Error why) {
+    return std::unexpected(Stop(wasm::Outcome::ended(wasm::OutcomeKind::kMisuse, std::move(why))));
+  }
+  WeakHome home_;
   wasm::Extern func_;
 };
 
@@ -281,7 +317,7 @@ class Instance {
     std::vector<wasm::ValType> params;
     std::vector<wasm::ValType> results;
     describe<Signature>(params, results);
-    return Func<Signature>(store_, TRY(find_func(name, params, results)));
+    return Func<Signature>(home_, TRY(find_func(name, params, results)));
   }
   // Any export, for Imports of another instance.
   Result<wasm::Extern> find(std::string_view name) const;
@@ -290,14 +326,13 @@ class Instance {
   template <Wasm T>
   Result<T> global(std::string_view name) const {
     const wasm::Value value = TRY(global_value(name, detail::type_of<T>()));
-    const auto store = store_.lock();
-    return detail::from_value<T>(store, value);
+    return detail::from_value<T>(TRY(home_.lock("an instance")), value);
   }
 
  private:
   friend class Store;
-  Instance(std::weak_ptr<wasm::Embedding> store, wasm::InstanceId id, std::shared_ptr<wasm::TypeStore> types)
-      : store_(std::move(store)), id_(id), types_(std::move(types)) {}
+  Instance(WeakHome home, wasm::InstanceId id, std::shared_ptr<wasm::TypeStore> types)
+      : home_(std::move(home)), id_(id), types_(std::move(types)) {}
   template <class Signature>
   static void describe(std::vector<wasm::ValType>& params, std::vector<wasm::ValType>& results) {
     [&]<class R, class... Args>(std::type_identity<R(Args...)>) {
@@ -309,7 +344,7 @@ class Instance {
                                  std::span<const wasm::ValType> results) const;
   Result<wasm::Value> global_value(std::string_view name, wasm::ValType wanted) const;
 
-  std::weak_ptr<wasm::Embedding> store_;
+  WeakHome home_;
   wasm::InstanceId id_ = 0;
   std::shared_ptr<wasm::TypeStore> types_;
 };
@@ -319,8 +354,12 @@ class Store {
  public:
   explicit Store(const Engine& engine);
 
-  void set_budget(const Budget& budget) { store_->set_budget(budget); }
+  void set_budget(const Budget& budget) { home_.store->set_budget(budget); }
+  // A module of another engine, or an import of another store, is misuse.
   Expected<Instance> instantiate(const Module& module, const Imports& imports = {});
+  // Ends the hold on the instance: functions found through it are refused from now on. WebAssembly that refers to it goes
+  // on working.
+  Result<> drop(const Instance& instance);
 
   // A C++ function as an import. It takes and gives numbers and Refs (externref); it may return Expected<R> to trap or
   // to pass a Stop on, and may call back into the store.
@@ -329,14 +368,30 @@ class Store {
     return make(std::move(f), &F::operator());
   }
   // The same with the type given, for references other than externref.
-  wasm::Extern func(wasm::TypeId type, wasm::HostFunc f) { return store_->make_func(type, std::move(f)); }
+  wasm::Extern func(wasm::TypeId type, wasm::HostFunc f) { return home_.store->make_func(type, std::move(f)); }
 
   // A new externref that carries a number of the host. Null when memory is exhausted.
-  Ref host_ref(uint64_t value) { return Ref(store_, store_->make_host_ref(value)); }
-  void collect() { store_->collect(); }
-  wasm::StoreStats stats() const { return store_->stats(); }
+  Ref host_ref(uint64_t value) { return Ref(home_, home_.store->make_host_ref(value)); }
+  // New objects; fields are numbers and Refs of this store.
+  template <Wasm... Fields>
+  Expected<Ref> make_struct(const Type& type, const Fields&... fields) {
+    std::vector<Result<wasm::Value>> values = {detail::to_value(home_, fields)...};
+    return make_object(type, wasm::CompositeKind::kStruct, std::move(values));
+  }
+  template <Wasm T>
+  Expected<Ref> make_array(const Type& type, std::span<const T> elements) {
+    std::vector<Result<wasm::Value>> values;
+    for (const T& element : elements) values.push_back(detail::to_value(home_, element));
+    return make_object(type, wasm::CompositeKind::kArray, std::move(values));
+  }
+  void collect() { home_.store->collect(); }
+  wasm::StoreStats stats() const { return home_.store->stats(); }
+  // Judges the store's own state.
+  Result<> verify() { return home_.store->verify(); }
+  // What messages call it.
+  uint32_t number() const { return home_.number; }
   // The interface below this one.
-  wasm::Embedding& embedding() { return *store_; }
+  wasm::Embedding& embedding() { return *home_.store; }
 
  private:
   template <class F, class R, class... Args>
@@ -365,40 +420,79 @@ class Store {
     detail::Results<Plain>::types(results);
     const wasm::TypeId type = types_->intern_func({detail::type_of<Args>()...}, std::move(results));
     // A weak pointer: the store owns the function.
-    return store_->make_func(type,
-                             [weak = std::weak_ptr(store_), f = std::move(f)](
-                                 wasm::Embedding&, std::span<const wasm::Value> args) mutable -> wasm::Outcome {
-                               const auto store = weak.lock();
-                               return [&]<size_t... I>(std::index_sequence<I...>) -> wasm::Outcome {
-                                 std::tuple<Args...> values(detail::from_value<Args>(store, args[I])...);
-                                 if constexpr (Unwrapped<R>::kExpected) {
-                                   R result = std::apply(f, values);
-                                   if (!result) return result.error().outcome();
-                                   if constexpr (std::is_void_v<Plain>) {
-                                     return wasm::Outcome::ok();
-                                   } else {
-                                     return give<Plain>(*result);
-                                   }
-                                 } else if constexpr (std::is_void_v<R>) {
-                                   std::apply(f, values);
-                                   return wasm::Outcome::ok();
-                                 } else {
-                                   return give<R>(std::apply(f, values));
-                                 }
-                               }(std::index_sequence_for<Args...>());
-                             });
+    return home_.store->make_func(type,
+                                  [weak = WeakHome(home_), f = std::move(f)](
+                                      wasm::Embedding&, std::span<const wasm::Value> args) mutable -> wasm::Outcome {
+                                    const Result<Home> locked = weak.lock("a host function");
+                                    if (!locked)
+                                      return wasm::Outcome::ended(wasm::OutcomeKind::kMisuse, locked.error());
+                                    const Home& home = *locked;
+                                    return [&]<size_t... I>(std::index_sequence<I...>) -> wasm::Outcome {
+                                      std::tuple<Args...> values(detail::from_value<Args>(home, args[I])...);
+                                      if constexpr (Unwrapped<R>::kExpected) {
+                                        R result = std::apply(f, values);
+                                        if (!result) return result.error().outcome();
+                                        if constexpr (std::is_void_v<Plain>) {
+                                          return wasm::Outcome::ok();
+                                        } else {
+                                          return give<Plain>(home, *result);
+                                        }
+                                      } else if constexpr (std::is_void_v<R>) {
+                                        std::apply(f, values);
+                                        return wasm::Outcome::ok();
+                                      } else {
+                                        return give<R>(home, std::apply(f, values));
+                                      }
+                                    }(std::index_sequence_for<Args...>());
+                                  });
   }
   template <class R>
-  static wasm::Outcome give(const R& result) {
+  static wasm::Outcome give(const Home& home, const R& result) {
     std::vector<wasm::Value> values;
-    if (auto given = detail::Results<R>::give(result, values); !given) {
+    if (auto given = detail::Results<R>::give(home, result, values); !given) {
       return wasm::Outcome::ended(wasm::OutcomeKind::kMisuse, given.error());
     }
     return wasm::Outcome::ok(std::move(values));
   }
 
-  std::shared_ptr<wasm::Embedding> store_;
+  Expected<Ref> make_object(const Type& type, wasm::CompositeKind kind, std::vector<Result<wasm::Value>> values);
+  friend class Scope;
+
+  Home home_;
   std::shared_ptr<wasm::TypeStore> types_;
+};
+
+// A reference that ends with its scope: one word to copy, nothing to release.
+class Local {
+ public:
+  // Error kUsage after the scope was closed.
+  Result<Ref> get() const;
+
+ private:
+  friend class Scope;
+  struct State {
+    std::vector<Ref> refs;
+    uint32_t store = 0;
+    bool open = true;
+  };
+  Local(std::shared_ptr<State> state, size_t index) : state_(std::move(state)), index_(index) {}
+  std::shared_ptr<State> state_;
+  size_t index_;
+};
+
+// Holds references for a while: all of them are released together, and later uses are refused.
+class Scope {
+ public:
+  explicit Scope(const Store& store);
+  ~Scope() { close(); }
+  Scope(const Scope&) = delete;
+  Scope& operator=(const Scope&) = delete;
+  Local keep(Ref ref);
+  size_t size() const { return state_->refs.size(); }
+  void close();
+
+ private:
+  std::shared_ptr<Local::State> state_;
 };
 
 // A host function's way to trap: return std::unexpected(api::trap()).
@@ -408,7 +502,12 @@ template <Wasm T>
 Result<T> Ref::get(uint64_t index) const {
   const wasm::Value found = TRY(field(index));
   if (found.kind != detail::type_of<T>().kind()) return fail(ErrorCode::kUsage, 0, "the field has another type");
-  return detail::from_value<T>(store_.lock(), found);
+  return detail::from_value<T>(TRY(home_.lock("a reference")), found);
+}
+
+template <Wasm T>
+Result<> Ref::set(uint64_t index, const T& value) {
+  return set_field(index, TRY(detail::to_value(TRY(home_.lock("a reference")), value)));
 }
 
 }  // namespace parallax::api

@@ -91,7 +91,9 @@ std::string print_value(const Value& value, wasm::Embedding& store, const wasm::
     case ValKind::kRef: break;
   }
   if (value.ref.kind == RefKind::kNull) return "ref null";
-  if (value.ref.kind == RefKind::kI31) return text::format("i31 {}", value.ref.name);
+  if (value.ref.kind == RefKind::kI31) {  // 31 bits, sign-extended as by i31.get_s
+    return text::format("i31 {}", static_cast<int32_t>(static_cast<uint32_t>(value.ref.name) << 1) >> 1);
+  }
   const auto view = store.inspect(value);
   if (!view) return view.error().message;
   if (view->kind == RefKind::kHost) return text::format("host {}", view->host_value);
