@@ -322,7 +322,7 @@ class Gatherer {
       for (const fuzz::ExecutorSpec& spec : fuzz::standard_executors()) voters.push_back(fuzz::to_string(spec));
     }
     std::set<std::string> asked;
-    std::vector<std::string> groups;  // signatures; index + 1 is the group
+    std::vector<std::pair<std::string, std::string>> groups;  // signature, first executor; index + 1 is the group
     const std::string& reference = report_.record.executors.front();
     for (const std::string& voter : voters) {
       if (!asked.insert(voter).second) continue;
@@ -338,10 +338,10 @@ class Gatherer {
         vote.inconclusive = true;
         vote.outcome = seen.error().message;
       } else if (seen->finding) {
-        const auto known = std::find(groups.begin(), groups.end(), seen->signature);
+        const auto known = std::ranges::find(groups, seen->signature, [](const auto& group) { return group.first; });
         vote.group = static_cast<uint32_t>(known - groups.begin()) + 1;
-        if (known == groups.end()) groups.push_back(seen->signature);
-        vote.outcome = seen->difference;
+        vote.outcome = known == groups.end() ? seen->difference : text::format("like {}", known->second);
+        if (known == groups.end()) groups.emplace_back(seen->signature, voter);
       } else {
         vote.inconclusive = !seen->reason.empty();
         vote.outcome = seen->reason.empty() ? "like the reference" : seen->reason;
@@ -618,20 +618,36 @@ class Gatherer {
 
   // --- Tests ---------------------------------------------------------------------------------------------------------
   Result<> write_tests() {
+    const bool about_validation =
+        report_.record.kind == fuzz::FindingClass::kAccepted || report_.record.kind == fuzz::FindingClass::kRejected;
+    if (about_validation) return write_validation_tests();
     if (!report_.left || !report_.left->complete()) {
       report_.unknown.emplace_back("a regression test: the reference left no complete observation");
       return {};
     }
-    report_.tests = triage::regression_tests(case_, *report_.left, report_.record.signature);
+    report_.tests = triage::regression_tests(case_, *report_.left, report_.record.kind, report_.record.signature);
     for (triage::RegressionTest& test : report_.tests) {
       if (test.file == "regress.wast" && !test.text.empty()) TRY(try_script(test));
     }
     return {};
   }
 
-  Result<int> run_script(const std::string& script, const std::string& executor) {
+  Result<> write_validation_tests() {
+    report_.tests = triage::regression_tests(case_, {}, report_.record.kind, report_.record.signature);
+    triage::RegressionTest& test = report_.tests.front();
+    const std::string script = scratch_.file("regress.wast");
+    if (const auto written = write_file(script, test.text); !written) return {};
+    const int code = TRY(run_script(script, "none", report_.record.fault));
+    test.remark = code == kFound ? "tried: fails on the version that shows the finding"
+                                 : "tried: passes; it does not show the finding";
+    if (report_.record.fault.empty()) return {};
+    if (TRY(run_script(script, "none", "")) == kDone) test.remark += ", passes without the planted fault";
+    return {};
+  }
+
+  Result<int> run_script(const std::string& script, const std::string& executor, const std::string& fault) {
     std::vector<std::string> command = {triage::own_program(), "wast", script, "--quiet", "--executor", executor};
-    if (!report_.record.fault.empty()) command.insert(command.end(), {"--fault", report_.record.fault});
+    if (!fault.empty()) command.insert(command.end(), {"--fault", fault});
     const triage::ChildResult child = TRY(triage::run_child(command, {.seconds = options_.seconds}));
     TRY(check_interrupted());
     if (!child.ended_well()) return kFound;
@@ -644,7 +660,7 @@ class Gatherer {
     const std::string script = scratch_.file("regress.wast");
     if (const auto written = write_file(script, test.text); !written) return {};
     const std::string& reference = report_.record.executors.front();
-    const int on_reference = TRY(run_script(script, reference));
+    const int on_reference = TRY(run_script(script, reference, report_.record.fault));
     if (on_reference != kDone) {
       test.text.clear();
       test.remark = text::format("a script does not say the same to the reference ({})", script_said_);
@@ -652,7 +668,7 @@ class Gatherer {
     }
     if (report_.record.executors.size() < 2) return {};
     const std::string& other = report_.record.executors.back();
-    const int on_other = TRY(run_script(script, other));
+    const int on_other = TRY(run_script(script, other, report_.record.fault));
     test.remark = on_other == kFound
                       ? text::format("tried: passes on {}, fails on {}", reference, other)
                       : text::format("tried: passes on {}, but on {} too; what differs cannot be seen from a script",
@@ -671,6 +687,14 @@ class Gatherer {
                            {"seed and number", text::format("{} {}", report_.record.seed, report_.record.index)}};
   }
 
+  // "object 3 (struct), not met before" is for logs.
+  static std::string plain(std::string words) {
+    for (const std::string_view tail : {", not met before", ", met before"}) {
+      if (const size_t at = words.find(tail); at != std::string::npos) words.erase(at, tail.size());
+    }
+    return words;
+  }
+
   void write_verdict() {
     const std::vector<std::string>& executors = report_.record.executors;
     const std::string other = name_of(executors.back());
@@ -679,7 +703,8 @@ class Gatherer {
       votes += !vote.inconclusive;
       for_it += !vote.inconclusive && vote.group == 0;
     }
-    const std::string where = report_.place.empty() ? "" : text::format(" ({})", report_.place);
+    const std::string where =
+        report_.place.empty() ? "" : text::format(" ({})", report_.place.substr(0, report_.place.find(" (")));
     switch (report_.record.kind) {
       case fuzz::FindingClass::kAccepted:
         report_.verdict = "Validation accepts a module that breaks one of its rules";
@@ -690,9 +715,9 @@ class Gatherer {
     if (!report_.verdict.empty()) return;
     const bool has_values = report_.left && report_.right && !report_.actual_value.empty();
     if (has_values && report_.right->fault.empty() && report_.right->died.empty()) {
-      report_.verdict =
-          text::format("{} has {} where {} has {}{}; {} of {} votes agree with the reference", other,
-                       report_.actual_value, name_of(executors.front()), report_.expected_value, where, for_it, votes);
+      report_.verdict = text::format("{} has {} where {} has {}{}; {} of {} votes agree with the reference", other,
+                                     report_.actual_value, name_of(executors.front()), plain(report_.expected_value),
+                                     where, for_it, votes);
     } else if (report_.right && !report_.right->died.empty()) {
       report_.verdict = text::format("{} does not survive the case: {}", other, report_.right->died);
     } else if (report_.right && !report_.right->fault.empty()) {

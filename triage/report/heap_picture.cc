@@ -322,7 +322,9 @@ class Picture {
         if (value.object != HeapValue::kNoObject) add(value.object);
       }
     }
-    for (uint32_t i = 0; i < graph_.objects.size() && chosen_.size() < limits_.objects; ++i) {
+    // A small heap is drawn whole; of a large one nothing that does not help, unless nothing differs.
+    const bool whole = graph_.objects.size() <= limits_.whole || chosen_.empty();
+    for (uint32_t i = 0; whole && i < graph_.objects.size() && chosen_.size() < limits_.objects; ++i) {
       if (depth_[i] != SIZE_MAX) add(i);
     }
   }

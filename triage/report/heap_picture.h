@@ -58,6 +58,7 @@ HeapComparison compare_heaps(const HeapGraph& left, const HeapGraph& right);
 
 struct PictureLimits {
   size_t objects = 24;
+  size_t whole = 12;   // heaps of so many objects are drawn whole
   size_t fields = 10;  // of one object, those that differ first
 };
 

@@ -29,7 +29,8 @@ pre code{padding:0;background:none}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
 th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid var(--line)}
-th{color:var(--soft);font-weight:600}
+th{color:var(--soft);font-weight:600;white-space:nowrap}
+td:first-child>code:only-child{white-space:nowrap;overflow-wrap:normal}
 tr:last-child td{border-bottom:0}
 .chip{display:inline-block;border-radius:999px;padding:.05rem .6rem;font-size:.82rem;background:var(--accent-soft);color:var(--accent)}
 .chip.bad{background:var(--bad-soft);color:var(--bad)}.chip.good{background:var(--good-soft);color:var(--good)}

@@ -15,8 +15,9 @@
 
 namespace parallax::triage {
 
-// `reference` is the observation of the executor that is believed. `about` becomes a comment.
+// `reference` is the observation of the executor that is believed; of a module that was wrongly accepted or rejected only
+// the validation is tested. `about` becomes a comment.
 std::vector<RegressionTest> regression_tests(const fuzz::Case& subject, const Observed& reference,
-                                             const std::string& about);
+                                             fuzz::FindingClass kind, const std::string& about);
 
 }  // namespace parallax::triage
