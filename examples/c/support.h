@@ -9,13 +9,13 @@
 #include <parallax_c.h>
 #include <wasm.h>
 
-#define CHECK(condition)                                                                             \
-  do {                                                                                               \
-    if (!(condition)) {                                                                              \
-      fprintf(stderr, "%s:%d: %s is false (last refusal: %s)\n", __FILE__, __LINE__, #condition,     \
-              parallax_error_message());                                                             \
-      exit(1);                                                                                       \
-    }                                                                                                \
+#define CHECK(condition)                                                                         \
+  do {                                                                                           \
+    if (!(condition)) {                                                                          \
+      fprintf(stderr, "%s:%d: %s is false (last refusal: %s)\n", __FILE__, __LINE__, #condition, \
+              parallax_error_message());                                                         \
+      exit(1);                                                                                   \
+    }                                                                                            \
   } while (0)
 
 // A module from text; ends the program when it is refused.
