@@ -8,6 +8,7 @@
 #include "engine/base/text.h"
 #include "engine/opt/pipeline.h"
 #include "fuzz/executors/factories.h"
+#include "fuzz/external/engines.h"
 
 namespace parallax::fuzz {
 
@@ -18,6 +19,8 @@ constexpr ExecutorInfo kExecutors[] = {
     {ExecutorKind::kInterp, "interp", "reference interpreter: objects of its own, non-moving collector"},
     {ExecutorKind::kJit, "jit",
      "optimizing x86-64 compiler, O0 to O2, moving, non-moving or no collection, armed or plain"},
+    {ExecutorKind::kIr, "ir", "the compiler's IR interpreted after its passes: slow, for diagnosis; no v128"},
+    {ExecutorKind::kExternal, "external", "another engine, in a process of its own: v8, jsc, sm and their tiers"},
 };
 // ORDER: matches Cpu.
 constexpr const char* kCpus[] = {"host", "sse4", "baseline"};
@@ -116,8 +119,9 @@ std::string passes_text(uint32_t disabled) {
 }
 
 bool apply_part(std::string_view part, ExecutorSpec& spec) {
-  if (part.starts_with("zeal=")) return apply_zeal(part.substr(5), spec);
-  if (spec.kind == ExecutorKind::kInterp) return false;
+  const bool compiles = spec.kind != ExecutorKind::kInterp;
+  if (spec.kind != ExecutorKind::kIr && part.starts_with("zeal=")) return apply_zeal(part.substr(5), spec);
+  if (!compiles) return false;
   if (part.size() == 2 && part[0] == 'O' && part[1] >= '0' && part[1] <= '2') {
     spec.opt_level = static_cast<uint8_t>(part[1] - '0');
     return true;
@@ -126,7 +130,6 @@ bool apply_part(std::string_view part, ExecutorSpec& spec) {
     spec.armed = part == "armed";
     return true;
   }
-  if (part.starts_with("chaos=")) return read_number(part.substr(6), spec.chaos);
   if (part.starts_with("passes=")) return apply_passes(part.substr(7), spec);
   if (part.starts_with("limit=")) return read_number(part.substr(6), spec.limit);
   if (spec.kind != ExecutorKind::kJit) return false;
@@ -151,6 +154,11 @@ bool apply_part(std::string_view part, ExecutorSpec& spec) {
 Result<ExecutorSpec> parse_spec(std::string_view text) {
   ExecutorSpec spec;
   const std::string_view whole = text;
+  if (const auto external = find_external(text)) {
+    spec.kind = ExecutorKind::kExternal;
+    spec.external = *external;
+    return spec;
+  }
   bool first = true;
   while (first || !text.empty()) {
     const size_t colon = text.find(':');
@@ -159,7 +167,7 @@ Result<ExecutorSpec> parse_spec(std::string_view text) {
     bool known = false;
     if (first) {
       for (const ExecutorInfo& row : kExecutors) {
-        if (part != row.name) continue;
+        if (part != row.name || row.kind == ExecutorKind::kExternal) continue;
         spec.kind = row.kind;
         known = true;
       }
@@ -170,9 +178,11 @@ Result<ExecutorSpec> parse_spec(std::string_view text) {
       return fail(
           ErrorCode::kUsage, 0,
           text::format("'{}' in executor '{}' is unknown; expected interp[:zeal=none|every|N] or "
-                       "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|alloc|N|onlyN][:move][:poison][:protect][:pages]"
+                       "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|alloc|N|onlyN][:move][:poison][:"
+                       "protect][:pages]"
                        "[:zap][:verify-before][:verify-after][:armed|plain][:unverified][:chaos=N][:cpu=host|sse4|baseline]"
-                       "[:passes=none|NAME+NAME...|-NAME...][:limit=N] or ir[:O0|O1|O2][:armed][:passes=...][:limit=N]",
+                       "[:passes=none|NAME+NAME...|-NAME...][:limit=N] or ir[:O0|O1|O2][:armed][:passes=...][:limit=N] "
+                       "or an external engine (parallax engines)",
                        part, whole));
     }
     first = false;
@@ -181,10 +191,12 @@ Result<ExecutorSpec> parse_spec(std::string_view text) {
 }
 
 std::string to_string(const ExecutorSpec& spec) {
+  if (spec.kind == ExecutorKind::kExternal) return std::string(external_engines()[spec.external].name);
   std::string out = kExecutors[static_cast<size_t>(spec.kind)].name;
   if (spec.kind == ExecutorKind::kJit) {
     out += text::format(":O{}:{}", spec.opt_level, kCollectors[static_cast<size_t>(spec.collector)]);
   }
+  if (spec.kind == ExecutorKind::kIr) out += text::format(":O{}", spec.opt_level);
   if (spec.zeal == Zeal::kEvery) out += ":zeal=every";
   if (spec.zeal == Zeal::kAlloc) out += ":zeal=alloc";
   if (spec.zeal == Zeal::kNth) out += text::format(":zeal={}", spec.zeal_n);
@@ -204,7 +216,9 @@ std::string to_string(const ExecutorSpec& spec) {
 bool available(ExecutorKind kind, std::string* why) {
   switch (kind) {
     case ExecutorKind::kInterp: return true;
+    case ExecutorKind::kExternal: return true;  // each engine is there or not: external_program()
     case ExecutorKind::kJit:
+    case ExecutorKind::kIr:
       if (have_jit()) return true;
       if (why != nullptr) *why = "this build has no compiler for this machine";
       return false;
@@ -221,7 +235,10 @@ Result<std::unique_ptr<wasm::Embedding>> make(const ExecutorSpec& spec, std::sha
     return fail(ErrorCode::kUnsupported, 0, text::format("{}: {}", to_string(spec), why));
   switch (spec.kind) {
     case ExecutorKind::kInterp: return make_interp(spec, std::move(types));
+    case ExecutorKind::kExternal:
+      return fail(ErrorCode::kUnsupported, 0, to_string(spec) + " votes on whole cases only");
     case ExecutorKind::kJit: return make_jit(spec, std::move(types), probe);
+    case ExecutorKind::kIr: return make_ir(spec, std::move(types));
   }
   return fail(ErrorCode::kUnsupported, 0, "unknown executor");
 }
@@ -240,6 +257,10 @@ Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec,
 
 uint64_t safepoints_passed(const ExecutorSpec& spec, wasm::Embedding& executor) {
   return spec.kind == ExecutorKind::kJit ? jit_safepoints(executor) : 0;
+}
+
+std::vector<CheckCount> check_counts(const ExecutorSpec& spec, wasm::Embedding& executor) {
+  return spec.kind == ExecutorKind::kJit ? jit_check_counts(executor) : std::vector<CheckCount>{};
 }
 
 namespace {
@@ -312,6 +333,16 @@ std::vector<ExecutorSpec> standard_executors() {
   specs.push_back({.kind = ExecutorKind::kJit, .collector = Collector::kNever});
   specs.push_back({.kind = ExecutorKind::kJit, .zeal = Zeal::kEvery});
   return specs;
+}
+
+std::vector<PassName> optional_passes(uint8_t level) {
+  std::vector<PassName> out;
+  for (uint32_t pass = 0; pass < opt::kPassCount; ++pass) {
+    const uint32_t mask = uint32_t{1} << pass;
+    if (opt::kPassTable[pass].level <= level && (mask & kOptionalPasses) != 0)
+      out.push_back({opt::kPassTable[pass].name, mask});
+  }
+  return out;
 }
 
 const ExecutorInfo* executor_table(size_t& count) {

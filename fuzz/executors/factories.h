@@ -11,6 +11,8 @@ Result<std::unique_ptr<wasm::Embedding>> make_interp(const ExecutorSpec& spec, s
 bool have_jit();
 Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types,
                                                   Probe* probe = nullptr);
+Result<std::unique_ptr<wasm::Embedding>> make_ir(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types);
 uint64_t jit_safepoints(wasm::Embedding& executor);
+std::vector<CheckCount> jit_check_counts(wasm::Embedding& executor);
 
 }  // namespace parallax::fuzz

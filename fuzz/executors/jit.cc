@@ -1,5 +1,6 @@
 // The engine as an executor. The build may lack it (another architecture); then everything else still works.
 #include "fuzz/executors/factories.h"
+#include "fuzz/executors/ir_eval.h"
 
 #if __has_include("engine/jit/engine.h")
 #include "engine/jit/compiler.h"
@@ -94,8 +95,27 @@ Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec& spec, std:
   return engine;
 }
 
+Result<std::unique_ptr<wasm::Embedding>> make_ir(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types) {
+  runtime::EngineOptions options = options_of(spec);
+  options.collector = runtime::GcKind::kNever;  // the evaluator's frames are no roots
+  options.zeal = {};
+  auto evaluator = make_ir_evaluator({.level = static_cast<opt::Level>(spec.opt_level),
+                                      .disabled = spec.disabled,
+                                      .limit = spec.limit,
+                                      .armed = spec.armed});
+  return std::make_unique<runtime::Store>(std::move(types), options, std::move(evaluator));
+}
+
 uint64_t jit_safepoints(wasm::Embedding& executor) {
   return static_cast<runtime::Store&>(executor).heap().stats().safepoints;
+}
+
+std::vector<CheckCount> jit_check_counts(wasm::Embedding& executor) {
+  std::vector<CheckCount> counts;
+  for (const runtime::ArmedCount& row : static_cast<runtime::Store&>(executor).armed_counts()) {
+    counts.push_back({row.name, row.invariant, row.summary, row.evaluated});
+  }
+  return counts;
 }
 
 #else
@@ -103,7 +123,11 @@ uint64_t jit_safepoints(wasm::Embedding& executor) {
 Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec&, std::shared_ptr<wasm::TypeStore>, Probe*) {
   return fail(ErrorCode::kUnsupported, 0, "this build has no compiler for this machine");
 }
+Result<std::unique_ptr<wasm::Embedding>> make_ir(const ExecutorSpec&, std::shared_ptr<wasm::TypeStore>) {
+  return fail(ErrorCode::kUnsupported, 0, "this build has no compiler for this machine");
+}
 uint64_t jit_safepoints(wasm::Embedding&) { return 0; }
+std::vector<CheckCount> jit_check_counts(wasm::Embedding&) { return {}; }
 
 #endif
 

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "fuzz/executors/executors.h"
 
@@ -40,6 +41,16 @@ struct Probe {
 
 Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types,
                                                        Probe& probe);
+
+// One kind of armed check (engine/runtime/checks.def) and how often it was evaluated. Plain stores count the few checks
+// that they make as well. Empty for executors without armed checks.
+struct CheckCount {
+  const char* name = "";
+  const char* invariant = "";
+  const char* summary = "";
+  uint64_t evaluated = 0;
+};
+std::vector<CheckCount> check_counts(const ExecutorSpec& spec, wasm::Embedding& executor);
 
 // Safepoints that the executor passed so far: how many indices zeal=onlyN can name. 0 for executors that do not count;
 // complete only under a zeal other than none.

@@ -79,6 +79,13 @@ void print_stats(const wasm::StoreStats& stats, bool as_json) {
       static_cast<unsigned long long>(stats.live_bytes_after_last), static_cast<unsigned long long>(stats.fuel_used));
 }
 
+void print_checks(const std::vector<fuzz::CheckCount>& checks) {
+  for (const fuzz::CheckCount& check : checks) {
+    std::fprintf(stderr, "%-2s %-14s %12llu  %s\n", check.invariant, check.name,
+                 static_cast<unsigned long long>(check.evaluated), check.summary);
+  }
+}
+
 Result<wasm::Outcome> invoke(const RunArgs& args, wasm::Embedding& store, const wasm::TypeStore& types,
                              wasm::InstanceId instance, const std::string& name) {
   const wasm::Extern func = TRY(store.find_export(instance, name));
@@ -94,7 +101,8 @@ Result<wasm::Outcome> invoke(const RunArgs& args, wasm::Embedding& store, const 
   return store.call(func, values);
 }
 
-int report(const RunArgs& args, const wasm::Outcome& outcome, wasm::Embedding& store, const wasm::TypeStore& types) {
+int report(const RunArgs& args, const wasm::Outcome& outcome, wasm::Embedding& store, const wasm::TypeStore& types,
+           const std::vector<fuzz::CheckCount>& checks) {
   const std::string text = print_outcome(outcome, store, types);
   if (args.json) {
     nlohmann::json out = {{"outcome", wasm::to_string(outcome.kind)}, {"values", nlohmann::json::array()}};
@@ -106,6 +114,7 @@ int report(const RunArgs& args, const wasm::Outcome& outcome, wasm::Embedding& s
                     {"allocated_objects", stats.allocated_objects},
                     {"allocated_bytes", stats.allocated_bytes},
                     {"fuel", stats.fuel_used}};
+    for (const fuzz::CheckCount& check : checks) out["checks"][check.name] = check.evaluated;
     std::printf("%s\n", out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
   } else if (!outcome.returned()) {
     std::fprintf(stderr, "%s\n", text.c_str());
@@ -178,8 +187,11 @@ int run(RunArgs args) {
   std::fflush(stdout);
   if (const auto code = wasi.exit_code()) return static_cast<int>(*code);
   if (!args.json) print_host_calls(*loaded, seen);
-  const int code = report(args, outcome, store, *loaded->types);
+  if (args.stats) (void)store.verify();  // the store's own judges count among the checks
+  const std::vector<fuzz::CheckCount> checks = fuzz::check_counts(*spec, store);
+  const int code = report(args, outcome, store, *loaded->types, spec->armed ? checks : std::vector<fuzz::CheckCount>{});
   if (args.stats) print_stats(store.stats(), args.json);
+  if (args.stats && !args.json && spec->armed) print_checks(checks);
   if (!stages.failure().empty()) return complain(stages.failure()), kEnvironment;
   if (!args.dump.empty()) std::fprintf(stderr, "%u files in %s\n", stages.files(), args.dump.c_str());
   return code;
@@ -204,7 +216,7 @@ void add_run(CLI::App& command, int& exit_code) {
   command.add_option("--rewrite-limit", args->limit, "how many rewrites the passes of the jit may make");
   command.add_option("--dump", args->dump,
                      "write IR before and after each pass, machine IR and code of every function into this folder");
-  command.add_flag("--stats", args->stats, "print counters of the store");
+  command.add_flag("--stats", args->stats, "print counters of the store, and of every armed check with --armed");
   command.add_option("--fuel", args->fuel, "calls and loop entries allowed");
   command.add_option("--heap-budget", args->heap, "bytes of objects that may be allocated");
   command.add_flag("--json", args->json, "answer as JSON");
