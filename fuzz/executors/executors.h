@@ -10,6 +10,9 @@
 //   "jit:armed:unverified"                      run-time checks alone, without the judges of compilation
 //   "jit:passes=none"                           no optional pass of the level; "values+dce": only these;
 //                                               "-loads-facts": all but these (names as in engine/opt/passes.def)
+//   "ir:O2:armed:passes=...:limit=N"            the IR interpreted after the passes (ir_eval.h); never drawn
+//   "v8:liftoff", "jsc", "sm:ion"               an external engine (fuzz/external/engines.def): it votes, is never drawn,
+//                                               and gives no store
 //   "jit:limit=41"                              the first 41 rewrites of the store happen (engine/opt/gate.h)
 // parse_spec() and to_string() are inverse on the normal form. make_executor() gives a fresh store of that kind.
 #pragma once
@@ -25,7 +28,7 @@
 
 namespace parallax::fuzz {
 
-enum class ExecutorKind : uint8_t { kInterp, kJit };
+enum class ExecutorKind : uint8_t { kInterp, kJit, kIr, kExternal };
 // Which instructions compiled code may use: all that the machine has, up to SSE4.2, SSE2 only.
 enum class Cpu : uint8_t { kHost, kSse4, kBaseline };
 enum class Collector : uint8_t { kMoving, kNonMoving, kNever };
@@ -43,18 +46,19 @@ constexpr uint32_t bit(ZealFlag flag) { return 1u << static_cast<uint32_t>(flag)
 
 struct ExecutorSpec {
   ExecutorKind kind = ExecutorKind::kInterp;
-  uint8_t opt_level = 2;                     // jit
+  uint8_t opt_level = 2;                     // jit, ir
   Collector collector = Collector::kMoving;  // jit
   Zeal zeal = Zeal::kNone;
-  uint32_t zeal_n = 0;  // kNth, kOnly
+  uint32_t zeal_n = 0;      // kNth, kOnly
   uint32_t zeal_flags = 0;  // jit: bits of ZealFlag
   bool unverified = false;  // jit
-  bool armed = false;   // jit, ir
+  bool armed = false;       // jit, ir
   Cpu cpu = Cpu::kHost;  // jit
-  uint64_t chaos = 0;   // jit
+  uint64_t chaos = 0;       // jit
   static constexpr uint64_t kNoLimit = ~uint64_t{0};
-  uint32_t disabled = 0;      // jit: passes that do not run, bit per opt::PassId
-  uint64_t limit = kNoLimit;  // jit: rewrites that may happen
+  uint32_t disabled = 0;      // jit, ir: passes that do not run, bit per opt::PassId
+  uint64_t limit = kNoLimit;  // jit, ir: rewrites that may happen
+  uint32_t external = 0;      // external: row of external_engines()
   friend bool operator==(const ExecutorSpec&, const ExecutorSpec&) = default;
 };
 
@@ -68,12 +72,19 @@ bool available(ExecutorKind kind, std::string* why = nullptr);
 Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec,
                                                        std::shared_ptr<wasm::TypeStore> types);
 
-// The executors of one case when none are asked for: the reference first, then a plain JIT, an armed one that collects
-// at safepoints (mostly at every one), and in one case of four another with any setting; level, collector and chaos are
-// drawn by `seed`.
+// The executors of one case when none are asked for: the reference first, then a plain JIT, then one under collection
+// pressure (at every nth safepoint, at one, or at every), armed in half of the cases, and in one case of sixteen an armed
+// one that collects at every safepoint; level, collector and chaos are drawn by `seed`.
 std::vector<ExecutorSpec> draw_executors(uint64_t seed);
 // One representative of every axis: what `diff` uses.
 std::vector<ExecutorSpec> standard_executors();
+
+// Passes that can be switched off, in the order in which they run at this level; `bit` is that of ExecutorSpec::disabled.
+struct PassName {
+  const char* name;
+  uint32_t bit;
+};
+std::vector<PassName> optional_passes(uint8_t level);
 
 // One row per kind, for `parallax engines` and documentation.
 struct ExecutorInfo {

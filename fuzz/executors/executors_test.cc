@@ -1,3 +1,4 @@
+// Specs of executors: normal forms and refusals; and that interpreted IR agrees with the reference.
 #include "fuzz/executors/executors.h"
 
 #include <gtest/gtest.h>
@@ -20,6 +21,12 @@ TEST(Specs, PassesHaveOneNormalForm) {
   EXPECT_EQ(normal("jit:passes=-loads-facts"), "jit:O2:moving:passes=-loads-facts");
   EXPECT_EQ(normal("jit:limit=41:passes=-facts-loads"), "jit:O2:moving:passes=-loads-facts:limit=41");
   EXPECT_EQ(normal("jit:limit=0"), "jit:O2:moving:limit=0");
+}
+
+TEST(Specs, InterpretedIrHasNoCollector) {
+  EXPECT_EQ(normal("ir"), "ir:O2");
+  EXPECT_EQ(normal("ir:O1:armed:passes=dce:limit=3"), "ir:O1:armed:passes=dce:limit=3");
+  for (const char* text : {"ir:moving", "ir:zeal=every", "ir:chaos=1"}) EXPECT_FALSE(parse_spec(text)) << text;
 }
 
 TEST(Specs, WhatCannotBeSwitchedOffIsRefused) {

@@ -38,6 +38,14 @@ inline constexpr size_t kMemoryChunk = 4096;
 // Host calls are recorded token by token up to this many; the rest of each step is one hash.
 inline constexpr uint32_t kMaxTraceTokens = 4096;
 
+// How a step ended and where, if known. Not compared: executors need not know places.
+struct OutcomePlace {
+  wasm::OutcomeKind kind = wasm::OutcomeKind::kReturned;
+  wasm::TrapKind trap = wasm::TrapKind::kUnreachable;
+  uint32_t func = 0;
+  wasm::WasmOffset offset = 0;
+};
+
 struct Observation {
   std::vector<Token> tokens;
   // The run ended early for a reason that judges nothing: unsupported, real memory, native stack.
@@ -50,6 +58,7 @@ struct Observation {
   uint64_t calls = 0, returned = 0, trapped = 0, threw = 0, exhausted = 0;
   uint64_t objects = 0;
   wasm::StoreStats stats;
+  std::vector<OutcomePlace> places;  // by outcome
 
   void put(Tok tok, uint32_t aux, uint64_t value) { tokens.push_back({tok, aux, value}); }
   void put(Tok tok, uint64_t value = 0) { tokens.push_back({tok, 0, value}); }

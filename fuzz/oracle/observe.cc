@@ -76,6 +76,13 @@ class Run {
     out_.stats = store_.stats();
   }
 
+  // By number; 0 for those that are not there or were dropped.
+  std::vector<wasm::InstanceId> instances() const {
+    std::vector<wasm::InstanceId> ids;
+    for (const Instance& each : instances_) ids.push_back(each.dropped ? 0 : each.id);
+    return ids;
+  }
+
  private:
   struct Instance {
     wasm::InstanceId id = 0;
@@ -117,6 +124,7 @@ class Run {
     if (outcome.kind == OutcomeKind::kInvariant) out_.fail(FaultClass::kInvariant, outcome.error.message);
     if (outcome.kind == OutcomeKind::kMisuse) out_.fail(FaultClass::kMisuse, outcome.error.message);
     hosts_.put_outcome(outcome);
+    out_.places.push_back({outcome.kind, outcome.trap, outcome.func.raw, outcome.offset});
     ++out_.calls;
     if (outcome.returned()) {
       ++out_.returned;
@@ -400,9 +408,12 @@ class Run {
 
 }  // namespace
 
-void observe(const LoadedCase& subject, Embedding& store, const MakeStore& other, Observation& out) {
+void observe(const LoadedCase& subject, Embedding& store, const MakeStore& other, Observation& out,
+             const AtEnd& at_end) {
   out.clear();
-  Run(subject, store, other, out).all();
+  Run run(subject, store, other, out);
+  run.all();
+  if (at_end) at_end(store, run.instances());
 }
 
 }  // namespace parallax::fuzz

@@ -26,6 +26,9 @@ using MakeStore = std::function<Result<std::unique_ptr<wasm::Embedding>>()>;
 
 // Follows the plan on a fresh store. `out` is emptied first. `other` may be empty: probes that need it are then skipped
 // in this executor only if they are skipped in all, so give it to all or none.
-void observe(const LoadedCase& subject, wasm::Embedding& store, const MakeStore& other, Observation& out);
+// `at_end` is called before the store goes, with its instances by number (0: not there, or dropped).
+using AtEnd = std::function<void(wasm::Embedding& store, std::span<const wasm::InstanceId> instances)>;
+void observe(const LoadedCase& subject, wasm::Embedding& store, const MakeStore& other, Observation& out,
+             const AtEnd& at_end = {});
 
 }  // namespace parallax::fuzz
