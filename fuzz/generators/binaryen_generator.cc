@@ -9,6 +9,7 @@
 
 #include <cstdlib>
 
+#include "parsing.h"
 #include "pass.h"
 #include "tools/fuzzing.h"
 #include "wasm-binary.h"
@@ -34,6 +35,22 @@ namespace {
                     FeatureSet::ExceptionHandling);
 }
 
+// A program of ours as what Binaryen's fuzzer begins with: it adds to it, and changes what is there. Left to itself it
+// hardly ever reads what it allocated.
+bool begin_with_program(::wasm::Module& module, std::span<const uint8_t> bytes) {
+  ChoiceStream choices(bytes);
+  const auto program = make_gc_program(choices);
+  if (!program || !program->claims_valid) return false;
+  const std::vector<uint8_t>& binary = program->modules.front();
+  const std::vector<char> input(binary.begin(), binary.end());
+  try {
+    ::wasm::WasmBinaryReader(module, module.features, input).read();
+  } catch (const ::wasm::ParseException&) {
+    return false;  // something that it does not know
+  }
+  return true;
+}
+
 }  // namespace
 
 Result<Case> make_binaryen(std::span<const uint8_t> bytes) {
@@ -41,10 +58,15 @@ Result<Case> make_binaryen(std::span<const uint8_t> bytes) {
       ::setenv("BINARYEN_CORES", "1", 1) == 0 && ::unsetenv("BINARYEN_FUZZER_MAX_BYTES") == 0;
   if (!single_threaded || bytes.size() < 16)
     return fail(ErrorCode::kLimit, 0, "too few bytes for Binaryen's generator");
-  // Two bits of the input choose the swarm: how heavy on accesses and casts, and whether accesses may be out of bounds.
+  // Bits of the input choose the swarm: how heavy on accesses and casts, whether accesses may be out of bounds, and whether
+  // it begins with a program of ours.
   ::wasm::parallaxGCWeight = bytes[0] % 4 == 0 ? 1 : 8;
   ::wasm::Module module;
-  module.features = features(bytes[1] % 16 == 0);
+  const bool begun = bytes[2] % 4 != 0;
+  module.features = features(begun || bytes[1] % 16 == 0);
+  if (begun && !begin_with_program(module, bytes.subspan(3))) {
+    return fail(ErrorCode::kLimit, 0, "Binaryen cannot read the program to begin with");
+  }
   {
     ::wasm::TranslateToFuzzReader reader(module, std::vector<char>(bytes.begin(), bytes.end()));
     reader.setAllowMemory(bytes[0] % 8 < 6);
