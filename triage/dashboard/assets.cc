@@ -46,6 +46,7 @@ input,select{font:inherit;padding:.35rem .5rem;border:1px solid var(--line);bord
 #buckets{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(21rem,100%),1fr));gap:.9rem;align-items:start}
 .bucket{border:1px solid var(--line);border-radius:10px;padding:.8rem .9rem;background:var(--page);min-width:0}
 .bucket h3{margin:.35rem 0;font-size:.98rem;line-height:1.35;font-weight:600;display:-webkit-box;-webkit-box-orient:vertical;-webkit-line-clamp:4;overflow:hidden}
+.bucket h3 a{text-decoration:none}.bucket h3 a:hover,.bucket h3 a:focus{text-decoration:underline}
 .bucket ul{margin:.4rem 0 0;padding-left:1.1rem;font-size:.88rem}
 .bucket .sig{font-size:.8rem}
 .thumb{height:9rem;overflow:hidden;border-radius:8px;background:var(--card);border:1px solid var(--line);margin:.4rem 0;display:flex;align-items:flex-start;justify-content:flex-start}
@@ -88,7 +89,7 @@ function duration(s) {
   if (s < 172800) return (s / 3600).toFixed(1) + ' h';
   return (s / 86400).toFixed(1) + ' d';
 }
-function bytes(n) { return n >= 2 ** 30 ? (n / 2 ** 30).toFixed(2) + ' GiB' : (n / 2 ** 20).toFixed(0) + ' MiB'; }
+function mebibytes(n) { return n >= 10240 ? short(n / 1024) + ' GiB' : short(Math.round(n)) + ' MiB'; }
 function ceiling(n) {
   if (n <= 0) return 1;
   const power = 10 ** Math.floor(Math.log10(n));
@@ -98,7 +99,7 @@ function ceiling(n) {
 
 // A curve per series over time. The frame is fixed, so that a reader of the DOM can compute values from places:
 // y = bottom - value / top * height.
-const FRAME = {left: 46, right: 8, top: 8, bottom: 22, width: 440, height: 190};
+const FRAME = {left: 54, right: 8, top: 8, bottom: 22, width: 440, height: 190};
 function curve(id, title, series, format = short) {
   series = series.filter(one => one.values.some(v => v > 0));
   if (series.length === 0) return;
@@ -196,7 +197,7 @@ function head() {
     kpi('cases per second, mean', short(last.seconds > 0 ? last.cases / last.seconds : 0));
     kpi('judged', (last.cases > 0 ? (last.agreed + last.findings) / last.cases * 100 : 0).toFixed(1) + ' %');
     if (last.corpus_cases > 0) kpi('corpus', short(last.corpus_cases));
-    kpi('memory of workers', bytes(last.rss_bytes));
+    kpi('memory of workers', mebibytes(last.rss_bytes / 2 ** 20));
   }
   kpi('findings, distinct', whole(data.findings.length));
   kpi('buckets', whole(new Set(data.findings.map(f => f.bucket)).size));
@@ -210,7 +211,7 @@ function pictures() {
     curve('curve-coverage', 'Coverage', Object.entries(s.coverage).map(([name, values]) => ({name, values})));
     curve('curve-corpus', 'Corpus', [{name: 'cases kept', values: s.corpus_cases}]);
     curve('curve-findings', 'Findings', [{name: 'distinct', values: s.distinct}]);
-    curve('curve-memory', 'Memory of all workers', [{name: 'resident', values: s.rss_bytes}], bytes);
+    curve('curve-memory', 'Memory of all workers', [{name: 'resident', values: s.rss_bytes.map(n => n / 2 ** 20)}], mebibytes);
   }
   const last = data.last;
   if (last) {
