@@ -85,13 +85,14 @@ struct Stability {
 };
 
 struct Narrowed {
-  std::string bug_class;  // classify.h: "stack-map-coverage", "ir-invariant", "result", ...
-  std::string signature;  // of the finding that was narrowed
-  std::string id;         // short stable bucket id (signature.h)
-  std::string reference;  // spec of the reference
-  std::string original;   // spec of the other side as found
-  std::string weakest;    // spec of the simplest one that still shows it
-  std::string fault;      // planted fault, empty: none
+  std::string bug_class;           // classify.h: "stack-map-coverage", "ir-invariant", "result", ...
+  std::string signature;           // of the finding that was narrowed
+  std::string id;                  // short stable bucket id (signature.h)
+  std::vector<std::string> words;  // what the id is the hash of
+  std::string reference;           // spec of the reference
+  std::string original;            // spec of the other side as found
+  std::string weakest;             // spec of the simplest one that still shows it
+  std::string fault;               // planted fault, empty: none
   Stability stability;
   std::vector<std::string> features;       // that it cannot do without; names of engine/wasm/features.def
   std::vector<Setting> vector;             // settings under which it shows and vanishes
@@ -99,6 +100,7 @@ struct Narrowed {
   std::string guilty_pass;                 // empty: none needed
   std::vector<std::string> needed_passes;  // all that must run for it to show, guilty one included
   std::optional<GuiltyRewrite> rewrite;
+  std::string map_pattern;  // what stack maps leave out, by kind; empty: nothing
   std::optional<GuiltyCollection> collection;
   std::string armed, plain;  // outcome of the weakest executor with and without run-time checks
   std::string invariant;     // that an armed run or a judge names: "I2"; empty: none

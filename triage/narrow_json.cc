@@ -80,6 +80,7 @@ void members(T& of, Visit&& visit)
   visit("class", of.bug_class);
   visit("signature", of.signature);
   visit("id", of.id);
+  visit("words", of.words);
   visit("reference", of.reference);
   visit("original", of.original);
   visit("weakest", of.weakest);
@@ -91,6 +92,7 @@ void members(T& of, Visit&& visit)
   visit("guilty_pass", of.guilty_pass);
   visit("needed_passes", of.needed_passes);
   visit("rewrite", of.rewrite);
+  visit("map_pattern", of.map_pattern);
   visit("collection", of.collection);
   visit("armed", of.armed);
   visit("plain", of.plain);

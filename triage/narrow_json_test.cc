@@ -1,3 +1,4 @@
+// The diagnosis of a finding travels through JSON and refuses what is none.
 #include <gtest/gtest.h>
 
 #include "triage/narrow.h"

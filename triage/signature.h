@@ -1,0 +1,41 @@
+// What two findings share if they are the same bug: a short list of words about cause and symptom, and its hash.
+//
+// The symptom alone (which token differed first) is coarse and fickle: one bug shows as a trap in one case and as a wrong
+// field in the next, and two bugs as the same trap. So the words speak of the cause as far as narrowing found it, and of
+// the symptom only where nothing better is known. The first rule that applies decides:
+//
+//   judged at compile time   the invariant, and what the judge of the IR said, without types and numbers
+//   maps                     the pattern by which stack maps leave things out (fuzz/executors/map_audit.h)
+//   rewrite                  pass and kind of the guilty rewrite
+//   collection               needs a collection: which collectors, the invariant named, what was read first
+//   event                    the family of the first differing operation, and the layer: shared or back end
+//   symptom                  class and the finding's own signature
+//
+// No addresses, indices, offsets or names; types only by kind. Ids are stable between runs, machines and versions that do
+// not change the words.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "fuzz/oracle/judge.h"
+#include "triage/narrow.h"
+
+namespace parallax::triage {
+
+struct Signature {
+  std::vector<std::string> words;
+  std::string id;  // "stack-map-coverage-1a2b3c4d5e6f"
+};
+
+Signature make_signature(fuzz::FindingClass kind, const Narrowed& narrowed);
+
+// Operations that a bug rarely tells apart: "packed get", "cast", "call", ...; the operation's own name for the others.
+// Indices behind the name are dropped.
+std::string family_of(std::string_view operation);
+
+// The form that crash deduplicators read: an assertion line and a stack of three frames made of the words.
+std::string to_crash_text(const Signature& signature);
+
+}  // namespace parallax::triage
