@@ -71,7 +71,10 @@ Outcome call_host(StoreState* state, const HostCode& code, wasm::TypeId type_id,
   wasm_val_vec_t given, results;
   wasm_val_vec_new_uninitialized(&given, args.size());
   wasm_val_vec_new_uninitialized(&results, type.results.size());
+  // Arguments end with the call, not with a scope: the callback may close one.
+  const auto scopes = std::exchange(store->scopes, {});
   for (size_t i = 0; i < args.size(); ++i) given.data[i] = value_out(store, args[i], type.params[i], kSite);
+  store->scopes = scopes;
   for (size_t i = 0; i < results.size; ++i) results.data[i].kind = kind_of(*store->types, type.results[i]);
   const wasm_val_vec_t own_results = results;  // the callback may not replace the array
 

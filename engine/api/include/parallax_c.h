@@ -83,7 +83,8 @@ WASM_API_EXTERN void parallax_store_collect(wasm_store_t*);
 // Judges the store's own state: false and an INVARIANT error when something is wrong.
 WASM_API_EXTERN bool parallax_store_verify(wasm_store_t*);
 
-// A scope: reference handles that its store makes while it is the innermost open one are deleted with it.
+// A scope: reference handles that its store makes while it is the innermost open one are deleted with it. Arguments of
+// host functions are not among them: they end with their call.
 typedef struct parallax_scope_t parallax_scope_t;
 WASM_API_EXTERN parallax_scope_t* parallax_scope_new(wasm_store_t*);
 WASM_API_EXTERN void parallax_scope_delete(parallax_scope_t*);
