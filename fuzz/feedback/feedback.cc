@@ -47,14 +47,14 @@ uint64_t mix(uint64_t a, uint64_t b) {
 // 0, 1, 2, 3-4, 5-8, ... : how often, roughly.
 uint64_t roughly(uint64_t count) { return count < 3 ? count : 1 + static_cast<uint64_t>(std::bit_width(count - 1)); }
 
-// What matters about a type: kind, nullness, and of concrete types what they are made of.
+// What matters about a type: kind, nullness, of concrete types what they are made of and whether they have a supertype.
+// Finer shapes make every case new and say nothing.
 uint64_t shape(const wasm::TypeStore& types, wasm::ValType type) {
   if (!type.is_ref() || type == wasm::kBottomRef) return static_cast<uint64_t>(type.kind());
   uint64_t out = 16 + (type.nullable() ? 1 : 0) + 2 * static_cast<uint64_t>(type.heap().kind());
   if (type.heap().is_concrete()) {
     const wasm::TypeId id = type.heap().type_id();
-    const wasm::SubType& def = types.get(id);
-    out = mix(out, static_cast<uint64_t>(def.kind) * 8 + std::min<uint32_t>(types.depth(id), 3) * 2 + def.is_final);
+    out = mix(out, static_cast<uint64_t>(types.get(id).kind) * 2 + (types.depth(id) > 0));
   }
   return out;
 }
@@ -69,7 +69,7 @@ struct ShapeSink {
   Result<> on_instr(const wasm::Instr& instr, const wasm::InstrTypes& seen, const wasm::WalkView&) {
     if (!seen.reachable || instr.op == wasm::Opcode::End) return {};
     uint64_t hash = static_cast<uint64_t>(instr.op);
-    const size_t most = std::min<size_t>(seen.popped.size(), 3);
+    const size_t most = std::min<size_t>(seen.popped.size(), 2);
     for (size_t i = seen.popped.size() - most; i < seen.popped.size(); ++i) {
       hash = mix(hash, shape(types, seen.popped[i]));
     }
