@@ -8,6 +8,7 @@
 #if PARALLAX_HAVE_BINARYEN
 
 #include <cstdlib>
+#include <memory>
 
 #include "parsing.h"
 #include "pass.h"
@@ -61,12 +62,15 @@ Result<Case> make_binaryen(std::span<const uint8_t> bytes) {
   // Bits of the input choose the swarm: how heavy on accesses and casts, whether accesses may be out of bounds, and whether
   // it begins with a program of ours.
   ::wasm::parallaxGCWeight = bytes[0] % 4 == 0 ? 1 : 8;
-  ::wasm::Module module;
   const bool begun = bytes[2] % 4 != 0;
-  module.features = features(begun || bytes[1] % 16 == 0);
-  if (begun && !begin_with_program(module, bytes.subspan(3))) {
-    return fail(ErrorCode::kLimit, 0, "Binaryen cannot read the program to begin with");
-  }
+  const auto fresh = [&] {
+    auto made = std::make_unique<::wasm::Module>();
+    made->features = features(begun || bytes[1] % 16 == 0);
+    return made;
+  };
+  auto owner = fresh();
+  if (begun && !begin_with_program(*owner, bytes.subspan(3))) owner = fresh();
+  ::wasm::Module& module = *owner;
   {
     ::wasm::TranslateToFuzzReader reader(module, std::vector<char>(bytes.begin(), bytes.end()));
     reader.setAllowMemory(bytes[0] % 8 < 6);

@@ -25,7 +25,7 @@ bool is_any_hierarchy(HeapKind kind) {
 }  // namespace
 
 GcTypes::GcTypes(ChoiceStream& choices, wasm::ModuleBuilder& module) : choices_(choices) {
-  if (choices.chance(1, 250) && choices.chance(1, 100)) draw_many(module);
+  if (choices.chance(1, 250) && choices.chance(1, 10)) draw_many(module);
   const uint32_t groups = 2 + choices.below(3);
   for (uint32_t group = 0; group < groups; ++group) {
     const auto begin = static_cast<uint32_t>(types_.size());
