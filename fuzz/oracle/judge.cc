@@ -5,6 +5,7 @@
 
 #include "engine/base/faults.h"
 #include "engine/base/text.h"
+#include "fuzz/oracle/external_vote.h"
 #include "fuzz/oracle/observe.h"
 
 namespace parallax::fuzz {
@@ -62,7 +63,8 @@ Observation& buffer(size_t index) {
 
 class Judgement {
  public:
-  Judgement(const LoadedCase& loaded, const JudgeOptions& options) : loaded_(loaded), options_(options) {}
+  Judgement(const Case& subject, const LoadedCase& loaded, const JudgeOptions& options)
+      : loaded_(loaded), options_(options), external_(subject, options.executors.front()) {}
 
   Verdict all() {
     Verdict verdict;
@@ -89,6 +91,10 @@ class Judgement {
     const ExecutorSpec& spec = options_.executors[i];
     Observation& seen = buffer(i);
     options_.progress.at(Stage::kExecute, static_cast<uint32_t>(i));
+    if (spec.kind == ExecutorKind::kExternal) {
+      seen.clear();
+      return external_.ask(spec);
+    }
     const MakeStore other = [&] { return make_executor(spec, loaded_.types); };
     {
       auto store = other();
@@ -115,7 +121,10 @@ class Judgement {
   Verdict finish(Verdict verdict, size_t guilty) {
     verdict.finding.executors.push_back(to_string(options_.executors[0]));
     if (guilty != 0) verdict.finding.executors.push_back(to_string(options_.executors[guilty]));
-    if (options_.with_log) {
+    const ExecutorSpec& last = options_.executors[guilty];
+    if (options_.with_log && last.kind == ExecutorKind::kExternal) {
+      verdict.finding.log = external_.log(last);
+    } else if (options_.with_log) {
       for (const size_t i : {size_t{0}, guilty}) {
         verdict.finding.log +=
             text::format("== {} ==\n{}", to_string(options_.executors[i]), print_observation(loaded_, buffer(i)));
@@ -127,6 +136,7 @@ class Judgement {
 
   const LoadedCase& loaded_;
   const JudgeOptions& options_;
+  ExternalVote external_;
 };
 
 }  // namespace
@@ -154,7 +164,7 @@ Verdict judge(const Case& subject, const JudgeOptions& options) {
                  "the front end accepts a module that was made to break one rule of validation");
   }
   if (options.watcher != nullptr) options.watcher->loaded(*loaded);
-  return Judgement(*loaded, options).all();
+  return Judgement(subject, *loaded, options).all();
 }
 
 Result<std::vector<ExecutorSpec>> executors_of(const Case& subject, uint64_t seed) {
