@@ -24,6 +24,7 @@ Heap::Heap(const HeapOptions& options, const LayoutTable& layouts, HeapClient& c
   region_ = Region::acquire(RegionUse::kHeap, options_.heap_bytes);
   base_ = region_.base();
   *window_.next = *window_.limit = kPage;
+  publish_begin(kPage);
   options_.zeal.protect |= options_.zeal.pages;
   collector_ = make_collector(options_.collector, *this);
 }
@@ -39,11 +40,10 @@ void Heap::set_violation(std::string text) {
   if (violation_.empty()) violation_ = std::move(text);
 }
 
-// Makes zeroed memory up to `zeroed_until` available to inline allocation, unless zeal or origins must see every one.
+// Makes zeroed memory up to `zeroed_until` available to inline allocation, unless zeal must see every allocation.
 void Heap::publish_window(uint64_t zeroed_until) {
   open_limit_ = zeroed_until;
-  const bool is_open = options_.zeal.mode == ZealMode::kNone && origin_source_ == nullptr;
-  *window_.limit = is_open ? zeroed_until : *window_.next;
+  *window_.limit = options_.zeal.mode == ZealMode::kNone && !options_.zeal.pages ? zeroed_until : *window_.next;
 }
 
 bool Heap::zeal_fires(bool at_allocation) {
@@ -95,7 +95,8 @@ void Heap::fill_room(uint64_t at, uint64_t bytes) {
       ObjectHeader{.meta = ObjectHeader::make_meta(kFreeLayout), .length = static_cast<uint32_t>(rest / kObjectAlign)};
 }
 
-// --- Origins: {collections so far:16, site:48} at the object's offset.
+// --- Origins: {collections so far + 1:16, site:48} at the object's offset. Compiled code that allocates inline notes its
+// site alone.
 
 void Heap::keep_origins(const OriginSource* source) {
   if (!ok() || !origins_.empty()) return;
@@ -105,7 +106,7 @@ void Heap::keep_origins(const OriginSource* source) {
 
 void Heap::note_origin(Ref ref) {
   const uint64_t site = origin_source_->current_site() & ((uint64_t{1} << 48) - 1);
-  const uint64_t word = stats_.collections << 48 | (site == 0 ? 1 : site);
+  const uint64_t word = (stats_.collections + 1) << 48 | (site == 0 ? 1 : site);
   std::memcpy(origins_.base() + ref.bits, &word, sizeof(word));
 }
 
@@ -132,7 +133,8 @@ std::string Heap::describe(Ref ref) const {
   const Place place = origin_source_->place_of(word & ((uint64_t{1} << 48) - 1));
   text += inside ? "; it was allocated" : "; the object that stood there was allocated";
   text += place.known() ? text::format(" by function {} at {:#x}", place.func, place.offset) : " by the runtime";
-  return text + text::format(", {} collections in (now {})", word >> 48, stats_.collections);
+  if (word >> 48 == 0) return text + text::format(" (now {} collections in)", stats_.collections);
+  return text + text::format(", {} collections in (now {})", (word >> 48) - 1, stats_.collections);
 }
 
 Ref Heap::nearest_start(uint64_t offset) const {

@@ -37,6 +37,7 @@ inline constexpr uint32_t kUnlistedSlot = 0xd5d5d5d5u;
 struct BumpWindow {
   uint64_t* next = nullptr;
   uint64_t* limit = nullptr;
+  uint64_t* begin = nullptr;  // of live space; not asked for when null
 };
 
 // The owner of a heap.
@@ -147,6 +148,9 @@ class Heap {
   uint64_t room_for(uint64_t bytes) const { return options_.zeal.pages ? page_up(bytes) : bytes; }
   void fill_room(uint64_t at, uint64_t bytes);
   void note_origin(Ref ref);
+  void publish_begin(uint64_t begin) {
+    if (window_.begin != nullptr) *window_.begin = begin;
+  }
   void collect_now();
   void visit_all_roots(RootVisitor& visitor);
   void publish_window(uint64_t zeroed_until);

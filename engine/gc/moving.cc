@@ -36,6 +36,7 @@ Moving::Moving(Heap& heap) : Collector(heap) {
 void Moving::place(uint64_t begin) {
   const uint64_t end = heap_.bytes();
   begin_ = opened_ = begin;
+  heap_.publish_begin(begin);
   hard_ = page_down(std::min(end, std::max((end + begin) / 2, 2 * begin - kFirst)));
   soft_ = hard_;
   *heap_.window_.next = begin;

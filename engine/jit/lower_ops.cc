@@ -406,8 +406,8 @@ void Lowering::cast(const Inst& inst) {
 }
 
 void Lowering::check_ref(VReg ref, ir::Type type) {
-  const VReg args[] = {ref, constant(type.bits()), constant(offset_)};
-  builtin(Builtin::CheckRef, args, VReg());
+  out_->use(ref);
+  append({.op = MOp::CheckRef, .aux = type.bits()});
 }
 
 // Armed code: what was just produced from memory, a frame slot or a callee is what its type says.

@@ -112,17 +112,20 @@ void safepoint_poll(VmContext* ctx) {
   store_of(ctx).heap_is_sound();
 }
 
+// Compiled code has found that something is wrong; says what.
 void check_ref(VmContext* ctx, Ref ref, uint32_t type_bits, uint32_t offset) {
   Store& store = store_of(ctx);
   const ValType type = std::bit_cast<ValType>(type_bits);
-  count(ctx, ArmedCheck::kRefName);
   if (!store.heap().is_object_start(ref)) {
     store.exit_invariant(text::format("I1: {:#x} at {:#x} is not the name of an object (expected {})\n  it is {}",
                                       ref.bits, offset, store.types().print(type), store.heap().describe(ref)));
     return;
   }
-  count(ctx, ArmedCheck::kRefType);
-  if (store.ref_matches(ref, type)) return;
+  if (store.ref_matches(ref, type)) {
+    store.exit_invariant(text::format("I1: {:#x} at {:#x} was refused by compiled code and matches {}\n  it is {}",
+                                      ref.bits, offset, store.types().print(type), store.heap().describe(ref)));
+    return;
+  }
   if (ref.bits == gc::kUnlistedSlot) {
     store.exit_invariant(
         text::format("I2: what is used at {:#x} comes from a home slot that no stack map lists "

@@ -57,7 +57,8 @@ Store::Store(std::shared_ptr<wasm::TypeStore> types, const EngineOptions& option
       handles_("extern", number_),
       instance_ids_("instance", number_),
       roots_("root", number_),
-      heap_(heap_options(options), layout_table_, *this, {&context_.alloc_next, &context_.alloc_limit}) {
+      heap_(heap_options(options), layout_table_, *this,
+            {&context_.alloc_next, &context_.alloc_limit, &context_.jit_words[kSpaceBeginWord]}) {
   context_.heap_base = heap_.base();
   context_.store = this;
   context_.armed = options.armed ? 1 : 0;
@@ -97,6 +98,8 @@ std::vector<ArmedCount> Store::armed_counts() const {
   };
   for (size_t i = 0; i < counts.size(); ++i) counts[i].evaluated = context_.armed_counts[i];
   const auto set = [&](ArmedCheck check, uint64_t value) { counts[static_cast<size_t>(check)].evaluated = value; };
+  // Compiled code counts a name's check and its type's as one, unless the first fails.
+  set(ArmedCheck::kRefType, context_.armed_counts[static_cast<size_t>(ArmedCheck::kRefName)]);
   set(ArmedCheck::kFreshMemory, heap_.stats().poison_checked);
   set(ArmedCheck::kRootName, heap_.stats().names_admitted);
   uint64_t lookups = 0;
@@ -112,6 +115,7 @@ std::vector<ArmedCount> Store::armed_counts() const {
 
 void Store::keep_origins() {
   heap_.keep_origins(this);
+  context_.jit_words[kOriginWord] = reinterpret_cast<uint64_t>(heap_.origin_base());
   funcs_.keep_origins(this);
   host_objects_.keep_origins(this);
   tags_.keep_origins(this);

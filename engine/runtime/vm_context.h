@@ -140,6 +140,11 @@ struct StoreContext {
   Slot arg_area[kArgSlots];
 };
 
+// Words of StoreContext::jit_words that runtime and compiled code share: where sites of allocations are noted (address plus
+// Ref, 0 when they are not), and where live space begins (it ends at alloc_next).
+inline constexpr size_t kOriginWord = 1;
+inline constexpr size_t kSpaceBeginWord = 2;
+
 // Per instance; and one root context per store, with empty arrays, for host functions.
 struct VmContext {
   StoreContext* store = nullptr;

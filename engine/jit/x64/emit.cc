@@ -225,6 +225,7 @@ void Emitter::instruction(uint32_t index) {
     case MOp::Vector: vector(inst); return;
     case MOp::TypeTest: type_test(inst); return;
     case MOp::TypeCheck: type_check(inst); return;
+    case MOp::CheckRef: check_ref(inst); return;
     case MOp::FuncDeref: func_deref(inst); return;
     case MOp::TakeException:
       a_.mov(gp32(reg(inst, 0)), store_field32(offsetof(StoreContext, pending_exception)));
@@ -386,6 +387,7 @@ void Emitter::cold_parts() {
       }
       case ColdKind::kTruncate: cold_truncate(c); break;
       case ColdKind::kBadFunc: cold_bad_func(c); break;
+      case ColdKind::kBadRef: cold_bad_ref(c); break;
       case ColdKind::kEdge: edge_inline(c.inst, ~0u - 1); break;
     }
   }

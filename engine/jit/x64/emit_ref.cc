@@ -130,16 +130,72 @@ void Emitter::cold_bad_func(const Cold& cold) {
   const MInst& inst = f().inst(cold.inst);
   a_.mov(x86::rsi, gp64(reg(inst, 1)));
   a_.mov(x86::edx, imm(inst.aux));
-  a_.call(imm(input_.stubs->builtins[static_cast<size_t>(runtime::Builtin::FuncDeref)]));
+  ask_runtime(runtime::Builtin::FuncDeref, inst);
+}
+
+// Arguments are in place. The builtin ends the run. Should it ever see nothing wrong, the two disagree.
+void Emitter::ask_runtime(runtime::Builtin builtin, const MInst& inst) {
+  a_.call(imm(input_.stubs->builtins[static_cast<size_t>(builtin)]));
   CallSite site;
   site.pc = a_.here();
   site.homes = f().home_slots;
   site.func = input_.entry->func_index;
   site.offset = inst.offset;
   pending_sites_.push_back({site, {}, 0, 0});
-  // The builtin ends the run. Should it ever see nothing wrong, the two disagree.
   a_.mov(x86::eax, imm(inst.offset));
   a_.jmp(exit_label(wasm::OutcomeKind::kInvariant));
+}
+
+// --- Armed code ----------------------------------------------------------------------------------------------------
+
+// Decides completely, so that nothing needs to be saved around a call: null and i31 as the type admits them, an object in
+// live space, where an allocation was noted, of the type. Everything else is the runtime's to explain.
+void Emitter::check_ref(const MInst& inst) {
+  const PReg ref = reg(inst, 0);
+  const HeapKind kind = bits_kind(inst.aux);
+  const Label good = a_.newLabel();
+  const Label bad = cold(ColdKind::kBadRef);
+  const bool admits_i31 =
+      kind == HeapKind::kAny || kind == HeapKind::kEq || kind == HeapKind::kI31 || kind == HeapKind::kExtern;
+  const bool admits_objects =
+      kind != HeapKind::kI31 && kind != HeapKind::kNone && kind != HeapKind::kNoExtern && kind != HeapKind::kNoExn;
+  a_.inc(x86::qword_ptr(gp64(kStoreReg),
+                        static_cast<int32_t>(offsetof(StoreContext, armed_counts) +
+                                             sizeof(uint64_t) * static_cast<size_t>(runtime::ArmedCheck::kRefName))));
+  a_.test(gp32(ref), gp32(ref));
+  a_.jz(bits_nullable(inst.aux) ? good : bad);
+  a_.test(gp32(ref), 1);
+  a_.jnz(admits_i31 ? good : bad);
+  if (!admits_objects) {
+    a_.jmp(bad);
+    a_.bind(good);
+    return;
+  }
+  a_.test(gp32(ref), gc::kObjectAlign - 1);
+  a_.jnz(bad);
+  a_.cmp(gp64(ref), store_field(offsetof(StoreContext, alloc_next)));
+  a_.jae(bad);
+  a_.cmp(gp64(ref), store_field(offsetof(StoreContext, jit_words) + sizeof(uint64_t) * runtime::kSpaceBeginWord));
+  a_.jb(bad);
+  if (const uint64_t origins = input_.entry->ctx->store->jit_words[runtime::kOriginWord]; origins != 0) {
+    a_.mov(x86::r11, imm(origins));
+    a_.cmp(x86::qword_ptr(x86::r11, gp64(ref)), 0);
+    a_.je(bad);
+  }
+  if (kind == HeapKind::kConcrete) {
+    match_concrete(ref, wasm::TypeId(inst.aux >> 8), good, bad);
+  } else {
+    match_kind(ref, kind, good, bad);
+  }
+  a_.bind(good);
+}
+
+void Emitter::cold_bad_ref(const Cold& cold) {
+  const MInst& inst = f().inst(cold.inst);
+  a_.mov(x86::esi, gp32(reg(inst, 0)));
+  a_.mov(x86::edx, imm(inst.aux));
+  a_.mov(x86::ecx, imm(inst.offset));
+  ask_runtime(runtime::Builtin::CheckRef, inst);
 }
 
 }  // namespace parallax::jit::x64

@@ -43,7 +43,8 @@ namespace {
 
 class SharedStubs {
  public:
-  SharedStubs(Asm& a, CallSites& sites, UnwindFunction unwind) : a_(a), sites_(sites), unwind_(unwind) {}
+  SharedStubs(Asm& a, CallSites& sites, UnwindFunction unwind, uint64_t origins)
+      : a_(a), sites_(sites), unwind_(unwind), origins_(origins) {}
 
   void write() {
     leave_ = a_.newLabel();
@@ -182,12 +183,18 @@ class SharedStubs {
     a_.shl(x86::esi, gc::kLayoutShift);
     a_.mov(x86::dword_ptr(gp64(kHeapReg), x86::rax, 0, gc::kMetaOffset), x86::esi);
     a_.mov(x86::dword_ptr(gp64(kHeapReg), x86::rax, 0, gc::kLengthOffset), 0);
+    if (origins_ != 0) {
+      a_.mov(x86::rdi, imm(origins_));
+      a_.mov(x86::rsi, x86::ptr(x86::rsp));
+      a_.mov(x86::qword_ptr(x86::rdi, x86::rax), x86::rsi);
+    }
     a_.ret();
   }
 
   Asm& a_;
   CallSites& sites_;
   UnwindFunction unwind_;
+  uint64_t origins_;
   Label leave_, leave_threw_, throw_, exit_, compile_, alloc_struct_;
   Label builtins_[runtime::kBuiltinCount];
   std::vector<uint32_t> places_;
@@ -196,10 +203,10 @@ class SharedStubs {
 }  // namespace
 
 Result<> make_shared_stubs(Asm& a, CodeSpace& space, CallSites& sites, UnwindFunction unwind, StubTable& out,
-                           const void*& leave_threw) {
+                           const void*& leave_threw, uint64_t origins) {
   a.start(space);
   const uint32_t base_offset = a.here();
-  SharedStubs stubs(a, sites, unwind);
+  SharedStubs stubs(a, sites, unwind, origins);
   stubs.write();
   stubs.note_places();
   const uint8_t* base = TRY(a.finish());

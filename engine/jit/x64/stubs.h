@@ -27,9 +27,9 @@ using UnwindFunction = UnwindTarget (*)(runtime::StoreContext* store, const void
 using EntryTrampoline = uint32_t (*)(const void* code, runtime::FuncEntry* entry, runtime::Slot* slots,
                                      runtime::StoreContext* store);
 
-// The shared stubs; records their call sites. `leave_threw` is where the unwinder sends what nobody catches.
+// The shared stubs; records their call sites. `origins`: where inline allocation notes its sites, or 0 (kOriginWord). `leave_threw` is where the unwinder sends what nobody catches.
 Result<> make_shared_stubs(Asm& a, CodeSpace& space, CallSites& sites, UnwindFunction unwind, StubTable& out,
-                           const void*& leave_threw);
+                           const void*& leave_threw, uint64_t origins);
 
 // One letter a value, as values travel: i (i32), r (reference), l, g, f, d, v.
 void append_letters(const wasm::TypeStore& types, std::span<const wasm::ValType> values, std::string& out);
