@@ -130,7 +130,7 @@ TEST(HostileBodies, AreRefusedBeforeTheyCostMuch) {
   std::string results, values, branches, drops;
   for (int i = 0; i < 1000; ++i) results += " i32", values += " i32.const 0", drops += " drop";
   // Every branch moves a thousand values by one place.
-  for (int i = 0; i < 6000; ++i) branches += " local.get 0 br_if 0";
+  for (int i = 0; i < 9000; ++i) branches += " local.get 0 br_if 0";
   const auto m = f.instantiate("(module (func (export \"f\") (param i32) (block (result" + results + ") i32.const 0" +
                                values + branches + " br 0)" + drops + ") (func (export \"g\")))");
   const Outcome outcome = f.call(m, "f", {Value::i32(0)});

@@ -29,11 +29,23 @@ inline bool is_abstract_instance(Word word, wasm::HeapKind kind) {
   return false;
 }
 
+// The type of an object decides alone: exceptions cannot come here, and host objects have no type.
 inline bool is_concrete_instance(Word word, const CastTarget& target, const TypeInfos& infos) {
   if (is_i31(word)) return false;
-  const Cell* cell = cell_of(word);
-  if (cell->kind != CellKind::kStruct && cell->kind != CellKind::kArray && cell->kind != CellKind::kFunc) return false;
-  return cell->type == target.id.raw || infos.known(cell->type).is_subtype_of(target.id, target.depth);
+  const uint32_t type = cell_of(word)->type;
+  if (type == target.id.raw) return true;
+  return type != kNoType && infos.known(type).is_subtype_of(target.id, target.depth);
+}
+
+// The same for one place in the code, which mostly sees the types that it saw before.
+inline bool is_concrete_instance(Word word, CastSite& site, const TypeInfos& infos) {
+  if (is_i31(word)) return false;
+  const uint32_t type = cell_of(word)->type;
+  if (type == site.last_yes) return true;
+  if (type == site.last_no) return false;
+  const bool is_instance = is_concrete_instance(word, site.target, infos);
+  (is_instance ? site.last_yes : site.last_no) = type;
+  return is_instance;
 }
 
 }  // namespace parallax::interp

@@ -19,8 +19,11 @@ using Word = uint64_t;
 
 enum class CellKind : uint8_t { kFree, kStruct, kArray, kHost, kExn, kFunc };
 
+// The type of what has none: equal to no canonical type.
+inline constexpr uint32_t kNoType = UINT32_MAX;
+
 struct Cell {
-  uint32_t type = 0;  // TypeId of kStruct, kArray, kFunc, and of the tag of kExn
+  uint32_t type = kNoType;  // TypeId of kStruct, kArray, kFunc, and of the tag of kExn
   uint16_t generation = 0;
   CellKind kind = CellKind::kFree;
   uint8_t mark = 0;

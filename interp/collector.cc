@@ -33,9 +33,7 @@ class Collector {
   }
   void mark_cell(Cell* cell) {
     if (cell->kind == CellKind::kFunc) return mark_func(Func::of(word_of(cell)));
-    if (cell->mark != 0) return;
-    cell->mark = 1;
-    cells_.push_back(cell);
+    if (store_.heap_.mark(cell)) cells_.push_back(cell);
   }
   void mark_func(Func* func) {
     if (func->entity.mark != 0) return;
@@ -224,7 +222,7 @@ void Store::collect() {
   ++stats_.collections;
   stats_.live_bytes_after_last = heap_.bytes_in_use();
   const uint64_t fixed = options_.collect_after_bytes;
-  collect_threshold_ = fixed != 0 ? fixed : std::max<uint64_t>(uint64_t{16} << 20, heap_.bytes_in_use());
+  set_threshold(fixed != 0 ? fixed : std::max<uint64_t>(kFirstThreshold, heap_.bytes_in_use()));
   if (options_.armed) {
     const Result<> verdict = verify();
     CHECK(verdict.has_value(), "{}", verdict.error().message);

@@ -51,7 +51,7 @@ class Pool {
 
  private:
   static constexpr uint64_t kAtOnce = 16;
-  static constexpr size_t kKeepPages = 128;
+  static constexpr size_t kKeepPages = 512;  // 32 MiB
 
   bool map_more() {
     auto* chunk = static_cast<char*>(map_aligned(kAtOnce * kBlockBytes, kBlockBytes));
@@ -90,7 +90,10 @@ bool Heap::install(Block* block) {
   block->number = free_numbers_.back();
   free_numbers_.pop_back();
   block->base_generation = blocks_[block->number].next_generation;
+  block->last_generation = block->base_generation;
   block->fresh = 0;
+  block->live = 0;
+  block->marked = 0;
   block->free_list = nullptr;
   blocks_[block->number].block = block;
   in_use_ += block->total_bytes;
@@ -99,9 +102,7 @@ bool Heap::install(Block* block) {
 
 void Heap::uninstall(Block* block) {
   Slot& slot = blocks_[block->number];
-  for (uint32_t i = 0; i < block->fresh; ++i) {
-    slot.next_generation = std::max<uint16_t>(slot.next_generation, block->at(i)->generation + 1);
-  }
+  slot.next_generation = std::max<uint16_t>(slot.next_generation, block->last_generation + 1);
   slot.block = nullptr;
   if (slot.next_generation < kLastGeneration) free_numbers_.push_back(block->number);
   in_use_ -= block->total_bytes;
@@ -156,8 +157,9 @@ Cell* Heap::allocate_large(CellKind kind, uint32_t type, uint64_t bytes, Fill fi
     return nullptr;
   }
   block->fresh = 1;
+  block->live = 1;
   Cell* cell = block->at(0);
-  *cell = {.type = type, .generation = block->base_generation, .kind = kind, .mark = 0};
+  *cell = {.type = type, .generation = block->base_generation, .kind = kind, .mark = unmarked_};
   since_sweep_ += bytes;
   ++live_cells_;
   if (!mapped && fill == Fill::kZero) std::memset(static_cast<void*>(cell + 1), 0, bytes - sizeof(Cell));
@@ -167,27 +169,20 @@ Cell* Heap::allocate_large(CellKind kind, uint32_t type, uint64_t bytes, Fill fi
 void Heap::free_cell(Block* block, Cell* cell) {
   cell->kind = CellKind::kFree;
   --live_cells_;
+  --block->live;
   ++cell->generation;
-  if (block->cell_bytes == 0) return;
+  block->last_generation = std::max(block->last_generation, cell->generation);
   if (armed_) std::memset(static_cast<void*>(cell + 1), kPoison, block->cell_bytes - sizeof(Cell));
   if (cell->generation >= kLastGeneration) return;  // its names are used up
   static_cast<FreeCell*>(cell)->next = block->free_list;
   block->free_list = cell;
 }
 
-bool Heap::sweep_block(Block* block) {
-  bool survivors = false;
+void Heap::sweep_block(Block* block) {
   for (uint32_t i = block->fresh; i-- > 0;) {
     Cell* cell = block->at(i);
-    if (cell->kind == CellKind::kFree) continue;
-    if (cell->mark != 0) {
-      cell->mark = 0;
-      survivors = true;
-    } else {
-      free_cell(block, cell);
-    }
+    if (cell->kind != CellKind::kFree && cell->mark == unmarked_) free_cell(block, cell);
   }
-  return survivors;
 }
 
 void Heap::sweep() {
@@ -198,12 +193,20 @@ void Heap::sweep() {
   for (uint32_t number = static_cast<uint32_t>(blocks_.size()); number-- > 0;) {
     Block* block = blocks_[number].block;
     if (block == nullptr) continue;
-    if (!sweep_block(block)) {
+    if (block->marked == 0) {
+      live_cells_ -= block->live;
+      if (armed_)
+        std::memset(reinterpret_cast<char*>(block) + kHeaderBytes, kPoison, block->total_bytes - kHeaderBytes);
       uninstall(block);
-    } else if (block->cell_bytes != 0 && (block->free_list != nullptr || block->fresh < block->capacity)) {
+      continue;
+    }
+    if (block->marked != block->live) sweep_block(block);
+    block->marked = 0;
+    if (block->cell_bytes != 0 && (block->free_list != nullptr || block->fresh < block->capacity)) {
       with_space_[block->size_class].push_back(block);
     }
   }
+  unmarked_ ^= 1;
   since_sweep_ = 0;
 }
 

@@ -20,6 +20,19 @@
 
 namespace parallax::interp {
 
+// Most objects and frames have a few slots only, for which a call of memset costs more than it does.
+inline void zero_slots(uint64_t* slots, uint64_t count) {
+  constexpr uint64_t kFew = 8;
+  if (count > kFew) {
+    __builtin_memset(slots, 0, count * sizeof(uint64_t));
+    return;
+  }
+  for (uint64_t i = 0; i < count; ++i) {
+    slots[i] = 0;
+    asm volatile("");  // or the compiler would make it that call again
+  }
+}
+
 class Heap {
  public:
   // `armed`: freed cells are filled with a pattern.
@@ -38,7 +51,14 @@ class Heap {
   uint64_t bytes_in_use() const { return in_use_; }
   uint64_t live_cells() const { return live_cells_; }
 
-  // Frees every cell whose mark is 0 and clears the other marks.
+  // Marks a cell for the sweep that follows. False when it was marked before.
+  bool mark(Cell* cell) {
+    if (cell->mark != unmarked_) return false;
+    cell->mark = unmarked_ ^ 1;
+    ++block_of(cell)->marked;
+    return true;
+  }
+  // Frees every cell that was not marked. Looks into those blocks only in which some cells died and others did not.
   void sweep();
 
   uint64_t name_of(const Cell* cell) const;
@@ -74,7 +94,10 @@ class Heap {
     uint32_t cell_bytes;  // 0 for a large block's only cell
     uint32_t capacity;    // cells
     uint32_t fresh;       // cells below this one have been given out at least once
+    uint32_t live;        // cells given out and not freed
+    uint32_t marked;      // of them, since the last sweep
     uint16_t base_generation;
+    uint16_t last_generation;  // the largest that any cell here has
     uint8_t size_class;
     bool mapped;
     uint64_t total_bytes;
@@ -118,7 +141,7 @@ class Heap {
   void uninstall(Block* block);
   static void release(Block* block);
   void free_cell(Block* block, Cell* cell);
-  bool sweep_block(Block* block);  // whether anything in it survived
+  void sweep_block(Block* block);
 
   uint16_t tag_;
   bool armed_;
@@ -126,6 +149,7 @@ class Heap {
   uint64_t in_use_ = 0;
   uint64_t since_sweep_ = 0;
   uint64_t live_cells_ = 0;
+  uint8_t unmarked_ = 0;  // the mark of a cell that was not marked since the last sweep; sweeping exchanges 0 and 1
   std::vector<Slot> blocks_;
   std::vector<uint32_t> free_numbers_;
   Block* current_[kSizeClasses] = {};             // block that serves the size class now
@@ -152,10 +176,11 @@ inline Cell* Heap::allocate(CellKind kind, uint32_t type, uint64_t payload_words
   }
   cell->type = type;
   cell->kind = kind;
-  cell->mark = 0;
+  cell->mark = unmarked_;
+  ++block->live;
   since_sweep_ += bytes;
   ++live_cells_;
-  if (fill == Fill::kZero) __builtin_memset(static_cast<void*>(cell + 1), 0, payload_words * 8);
+  if (fill == Fill::kZero) zero_slots(reinterpret_cast<uint64_t*>(cell + 1), payload_words);
   return cell;
 }
 

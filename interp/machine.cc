@@ -331,7 +331,7 @@ Outcome Store::run(Func& func, std::span<const uint64_t> args) {
 
 // --- Allocation ----------------------------------------------------------------------------------------------------
 
-Cell* Store::allocate(CellKind kind, uint32_t type, uint64_t words, uint64_t charge, Heap::Fill fill) {
+Cell* Store::allocate_slowly(CellKind kind, uint32_t type, uint64_t words, uint64_t charge, Heap::Fill fill) {
   if (charge > budget_.allocated_bytes - allocated_) {
     machine_.exit.kind = OutcomeKind::kHeapExhausted;
     return nullptr;
@@ -364,10 +364,6 @@ bool Store::zeal_can_pay() {
   return true;
 }
 
-StructCell* Store::new_struct(const TypeInfo& type, Heap::Fill fill) {
-  return static_cast<StructCell*>(allocate(CellKind::kStruct, type.id.raw, type.object_slots(), type.charge, fill));
-}
-
 ArrayCell* Store::new_array(const TypeInfo& type, uint64_t length, Heap::Fill fill) {
   const uint64_t bytes = length * type.element().bytes;
   if (bytes > wasm::kMaxArrayBytes) {
@@ -384,13 +380,13 @@ ArrayCell* Store::new_array(const TypeInfo& type, uint64_t length, Heap::Fill fi
 
 ExnCell* Store::new_exn(Tag& tag) {
   auto* exn = static_cast<ExnCell*>(
-      allocate(CellKind::kExn, tag.type->id.raw, 1 + tag.type->object_slots(), tag.type->charge, Heap::Fill::kNone));
+      allocate(CellKind::kExn, tag.type->id.raw, uint64_t{1} + tag.type->slots, tag.type->charge, Heap::Fill::kNone));
   if (exn != nullptr) exn->tag = &tag;
   return exn;
 }
 
 HostCell* Store::new_host(uint64_t value) {
-  auto* host = static_cast<HostCell*>(allocate(CellKind::kHost, 0, 1, 0, Heap::Fill::kNone));
+  auto* host = static_cast<HostCell*>(allocate(CellKind::kHost, kNoType, 1, 0, Heap::Fill::kNone));
   if (host != nullptr) host->value = value;
   return host;
 }

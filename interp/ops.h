@@ -32,7 +32,7 @@ struct OpHandlers {
 };
 const OpHandlers& numeric_handlers(wasm::Opcode op);
 
-// Casts and tests to one heap kind; the concrete ones take a CastTarget from imm, all others nullness from c.
+// Casts and tests to one heap kind; the concrete ones take a CastSite from imm, all others nullness from c.
 struct CastHandlers {
   Handler test = nullptr;
   Handler cast = nullptr;
@@ -45,12 +45,14 @@ extern const BranchHandlers kBranchNull;  // reference b; "when" is null
 
 // Loads: a = memory[b + offset], stores: memory[b + offset] = a; offset in c and d, imm is the Memory.
 // Lane forms take a second Ins: its a is the vector operand, its b the lane.
-Handler memory_handler(wasm::Opcode op);
+// `cannot_wrap`: address and offset have 32 bits each, so that their sum needs no check of its own.
+Handler memory_handler(wasm::Opcode op, bool cannot_wrap);
 
 // clang-format off
 #define INTERP_OP_LIST(X)                                                                                              \
-  /* Moves: a = b; a = imm; slots a .. a+b-1 = 0. *2 move two slots; const2's imm points to them. */                   \
-  X(copy) X(copy2) X(const) X(const2) X(zero_range) X(select) X(select2)                                               \
+  /* Moves: a = b; a = imm; slots a .. a+b-1 = 0. *2 move two slots; const2's imm points to them.                      \
+     copy_copy: a = b, then c = d. */                                                                                  \
+  X(copy) X(copy_copy) X(copy2) X(const) X(const2) X(zero_range) X(select) X(select2)                                               \
   /* Control: distance d; condition b. br_table: index b, c labels before the default, imm points to distances. */     \
   X(jump) X(jump_loop) X(br_table) X(fuel) X(unreachable)                                                              \
   /* Results: b; c slots from b. */                                                                                    \
@@ -68,8 +70,8 @@ Handler memory_handler(wasm::Opcode op);
   X(ref_is_null) X(ref_eq) X(ref_as_non_null) X(ref_i31) X(i31_get_s) X(i31_get_u)                                     \
   /* ref.cast (ref i31) and i31.get of its result in one. */                                                           \
   X(i31_cast_get_s) X(i31_cast_get_u)                                                                                  \
-  /* Structs: new: a, args at b, imm is the TypeInfo. get: a = b.c; set: a.c = b. */                                   \
-  X(struct_new) X(struct_new_any) X(struct_new_default) X(struct_get) X(struct_get8_s) X(struct_get16_s)               \
+  /* Structs: new: a, args at b, imm is the TypeInfo; newN: N args in slots b, c, d. get: a = b.c; set: a.c = b. */    \
+  X(struct_new1) X(struct_new2) X(struct_new3) X(struct_new) X(struct_new_any) X(struct_new_default) X(struct_get) X(struct_get8_s) X(struct_get16_s)               \
   X(struct_get_v128) X(struct_set) X(struct_set8) X(struct_set16) X(struct_set_v128)                                   \
   /* Arrays: get: a = b[c]; set: a[b] = c. new: a, args at b, imm is the TypeInfo. Bulk: args at a. */                 \
   X(array_new) X(array_new_default) X(array_new_fixed) X(array_new_data) X(array_new_elem) X(array_get)                \
@@ -87,6 +89,13 @@ INTERP_OP_LIST(DECLARE)
 struct CastTarget {
   wasm::TypeId id;
   uint32_t depth = 0;
+};
+
+// One instruction that asks: the target, and what it answered last. A host object's kNoType is a lasting no.
+struct CastSite {
+  CastTarget target;
+  uint32_t last_yes = target.id.raw;
+  uint32_t last_no = UINT32_MAX;
 };
 
 }  // namespace parallax::interp

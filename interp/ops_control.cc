@@ -9,6 +9,11 @@ INTERP_HANDLER(op_copy) {
   fp[ip->a] = fp[ip->b];
   INTERP_NEXT();
 }
+INTERP_HANDLER(op_copy_copy) {
+  fp[ip->a] = fp[ip->b];
+  fp[ip->c] = fp[static_cast<uint32_t>(ip->d)];
+  INTERP_NEXT();
+}
 INTERP_HANDLER(op_copy2) {
   const uint64_t low = fp[ip->b], high = fp[ip->b + 1];
   fp[ip->a] = low;
@@ -24,7 +29,7 @@ INTERP_HANDLER(op_const2) {
   INTERP_NEXT();
 }
 INTERP_HANDLER(op_zero_range) {
-  std::memset(fp + ip->a, 0, uint64_t{ip->b} * sizeof(uint64_t));
+  zero_slots(fp + ip->a, ip->b);
   INTERP_NEXT();
 }
 INTERP_HANDLER(op_select) {

@@ -55,7 +55,7 @@ inline bool succeeds(const Ins* ip, const uint64_t* fp, Machine* m) {
   const Word word = fp[ip->b];
   if (word == kNullWord) return ip->c != 0;
   if constexpr (kind == wasm::HeapKind::kConcrete) {
-    return is_concrete_instance(word, *ip->pointer<const CastTarget>(), m->store->infos());
+    return is_concrete_instance(word, *ip->pointer<CastSite>(), m->store->infos());
   } else {
     return is_abstract_instance(word, kind);
   }
@@ -253,6 +253,35 @@ INTERP_HANDLER(op_struct_new) {
   const uint64_t* from = fp + ip->b;
   for (size_t i = 0, n = type.fields.size(); i < n; ++i) object->slots[i] = from[i];
   fp[ip->a] = word_of(object);
+  INTERP_NEXT();
+}
+namespace {
+template <uint32_t count>
+inline bool make_struct(const Ins* ip, uint64_t* fp, Machine* m) {
+  m->top->ip = ip;
+  StructCell* object = m->store->new_struct(*ip->pointer<const TypeInfo>(), Heap::Fill::kNone);
+  if (object == nullptr) [[unlikely]]
+    return false;
+  object->slots[0] = fp[ip->b];
+  if constexpr (count > 1) object->slots[1] = fp[ip->c];
+  if constexpr (count > 2) object->slots[2] = fp[static_cast<uint32_t>(ip->d)];
+  fp[ip->a] = word_of(object);
+  return true;
+}
+}  // namespace
+INTERP_HANDLER(op_struct_new1) {
+  if (!make_struct<1>(ip, fp, m)) [[unlikely]]
+    INTERP_EXIT();
+  INTERP_NEXT();
+}
+INTERP_HANDLER(op_struct_new2) {
+  if (!make_struct<2>(ip, fp, m)) [[unlikely]]
+    INTERP_EXIT();
+  INTERP_NEXT();
+}
+INTERP_HANDLER(op_struct_new3) {
+  if (!make_struct<3>(ip, fp, m)) [[unlikely]]
+    INTERP_EXIT();
   INTERP_NEXT();
 }
 // With packed or v128 fields.

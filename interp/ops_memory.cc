@@ -17,9 +17,15 @@ using wasm::V128;
 
 inline uint64_t offset_of(const Ins* ip) { return uint64_t{static_cast<uint32_t>(ip->d)} << 32 | ip->c; }
 
-// The byte that an access of `bytes` bytes starts at; null when it is out of bounds.
+// The byte that an access of `bytes` bytes starts at; null when it is out of bounds. `cannot_wrap`: a 32-bit memory, and
+// an offset below 2^32.
+template <bool cannot_wrap = false>
 inline uint8_t* locate(const Ins* ip, const uint64_t* fp, uint64_t bytes) {
   const auto* memory = ip->pointer<const Memory>();
+  if constexpr (cannot_wrap) {
+    const uint64_t start = fp[ip->b] + ip->c;
+    return start + bytes <= memory->bytes ? memory->base + start : nullptr;
+  }
   uint64_t start, end;
   if (__builtin_add_overflow(fp[ip->b], offset_of(ip), &start) || __builtin_add_overflow(start, bytes, &end) ||
       end > memory->bytes) [[unlikely]] {
@@ -38,17 +44,17 @@ inline T peek(const uint8_t* at) {
 }
 
 // A memory type Mem widened to the register type Reg (both integers).
-template <class Mem, class Reg>
+template <class Mem, class Reg, bool cannot_wrap>
 INTERP_HANDLER(load) {
-  const uint8_t* at = locate(ip, fp, sizeof(Mem));
+  const uint8_t* at = locate<cannot_wrap>(ip, fp, sizeof(Mem));
   if (at == nullptr) [[unlikely]]
     INTERP_TRAP(kMemoryOutOfBounds);
   write(fp + ip->a, static_cast<Reg>(peek<Mem>(at)));
   INTERP_NEXT();
 }
-template <class Mem>
+template <class Mem, bool cannot_wrap>
 INTERP_HANDLER(store) {
-  uint8_t* at = locate(ip, fp, sizeof(Mem));
+  uint8_t* at = locate<cannot_wrap>(ip, fp, sizeof(Mem));
   if (at == nullptr) [[unlikely]]
     INTERP_TRAP(kMemoryOutOfBounds);
   const auto value = static_cast<Mem>(fp[ip->a]);
@@ -114,32 +120,33 @@ INTERP_HANDLER(v128_store_lane) {
   INTERP_JUMP(ip + 2);
 }
 
+template <bool cannot_wrap>
 constexpr auto kHandlers = [] {
   std::array<Handler, wasm::kOpcodeCount> handlers{};
 #define ROW(op, ...) handlers[static_cast<size_t>(Opcode::op)] = __VA_ARGS__;
-  ROW(I32Load, load<uint32_t, uint32_t>)
-  ROW(I64Load, load<uint64_t, uint64_t>)
-  ROW(F32Load, load<uint32_t, uint32_t>)
-  ROW(F64Load, load<uint64_t, uint64_t>)
-  ROW(I32Load8S, load<int8_t, int32_t>)
-  ROW(I32Load8U, load<uint8_t, uint32_t>)
-  ROW(I32Load16S, load<int16_t, int32_t>)
-  ROW(I32Load16U, load<uint16_t, uint32_t>)
-  ROW(I64Load8S, load<int8_t, int64_t>)
-  ROW(I64Load8U, load<uint8_t, uint64_t>)
-  ROW(I64Load16S, load<int16_t, int64_t>)
-  ROW(I64Load16U, load<uint16_t, uint64_t>)
-  ROW(I64Load32S, load<int32_t, int64_t>)
-  ROW(I64Load32U, load<uint32_t, uint64_t>)
-  ROW(I32Store, store<uint32_t>)
-  ROW(I64Store, store<uint64_t>)
-  ROW(F32Store, store<uint32_t>)
-  ROW(F64Store, store<uint64_t>)
-  ROW(I32Store8, store<uint8_t>)
-  ROW(I32Store16, store<uint16_t>)
-  ROW(I64Store8, store<uint8_t>)
-  ROW(I64Store16, store<uint16_t>)
-  ROW(I64Store32, store<uint32_t>)
+  ROW(I32Load, load<uint32_t, uint32_t, cannot_wrap>)
+  ROW(I64Load, load<uint64_t, uint64_t, cannot_wrap>)
+  ROW(F32Load, load<uint32_t, uint32_t, cannot_wrap>)
+  ROW(F64Load, load<uint64_t, uint64_t, cannot_wrap>)
+  ROW(I32Load8S, load<int8_t, int32_t, cannot_wrap>)
+  ROW(I32Load8U, load<uint8_t, uint32_t, cannot_wrap>)
+  ROW(I32Load16S, load<int16_t, int32_t, cannot_wrap>)
+  ROW(I32Load16U, load<uint16_t, uint32_t, cannot_wrap>)
+  ROW(I64Load8S, load<int8_t, int64_t, cannot_wrap>)
+  ROW(I64Load8U, load<uint8_t, uint64_t, cannot_wrap>)
+  ROW(I64Load16S, load<int16_t, int64_t, cannot_wrap>)
+  ROW(I64Load16U, load<uint16_t, uint64_t, cannot_wrap>)
+  ROW(I64Load32S, load<int32_t, int64_t, cannot_wrap>)
+  ROW(I64Load32U, load<uint32_t, uint64_t, cannot_wrap>)
+  ROW(I32Store, store<uint32_t, cannot_wrap>)
+  ROW(I64Store, store<uint64_t, cannot_wrap>)
+  ROW(F32Store, store<uint32_t, cannot_wrap>)
+  ROW(F64Store, store<uint64_t, cannot_wrap>)
+  ROW(I32Store8, store<uint8_t, cannot_wrap>)
+  ROW(I32Store16, store<uint16_t, cannot_wrap>)
+  ROW(I64Store8, store<uint8_t, cannot_wrap>)
+  ROW(I64Store16, store<uint16_t, cannot_wrap>)
+  ROW(I64Store32, store<uint32_t, cannot_wrap>)
   ROW(V128Load, v128_load)
   ROW(V128Store, v128_store)
   ROW(V128Load8x8S, v128_load_extend<Opcode::I16x8ExtendLowI8x16S>)
@@ -168,7 +175,9 @@ constexpr auto kHandlers = [] {
 
 }  // namespace
 
-Handler memory_handler(Opcode op) { return kHandlers[static_cast<size_t>(op)]; }
+Handler memory_handler(Opcode op, bool cannot_wrap) {
+  return (cannot_wrap ? kHandlers<true> : kHandlers<false>)[static_cast<size_t>(op)];
+}
 
 INTERP_HANDLER(op_memory_size) {
   fp[ip->a] = ip->pointer<const Memory>()->pages();

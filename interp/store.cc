@@ -66,7 +66,7 @@ Store::Store(std::shared_ptr<wasm::TypeStore> types, InterpOptions options)
   machine_.top = frames_.data();
   machine_.stack_end = stack_.get() + stack_slots_;
   machine_.store = this;
-  collect_threshold_ = options_.collect_after_bytes != 0 ? options_.collect_after_bytes : uint64_t{16} << 20;
+  set_threshold(options_.collect_after_bytes != 0 ? options_.collect_after_bytes : kFirstThreshold);
   set_budget(options_.budget);
 }
 

@@ -77,7 +77,9 @@ class Store final : public wasm::Embedding {
 
   // Objects. Null when the budget or memory ended; machine().exit then says which. [may collect]
   // Payloads of new_struct and new_array are undefined unless `fill` is kZero: the caller writes every slot at once.
-  StructCell* new_struct(const TypeInfo& type, Heap::Fill fill);
+  StructCell* new_struct(const TypeInfo& type, Heap::Fill fill) {
+    return static_cast<StructCell*>(allocate(CellKind::kStruct, type.id.raw, type.slots, type.charge, fill));
+  }
   // Exit kTrapped when the elements exceed kMaxArrayBytes.
   ArrayCell* new_array(const TypeInfo& type, uint64_t length, Heap::Fill fill);
   ExnCell* new_exn(Tag& tag);
@@ -148,7 +150,23 @@ class Store final : public wasm::Embedding {
   uint64_t* free_stack() const;
   void refresh_limits();
   bool native_stack_low() const;
-  Cell* allocate(CellKind kind, uint32_t type, uint64_t words, uint64_t charge, Heap::Fill fill);
+  // Everything that can make an allocation more than taking a cell: budget, collections, observers, exhaustion.
+  Cell* allocate_slowly(CellKind kind, uint32_t type, uint64_t words, uint64_t charge, Heap::Fill fill);
+  Cell* allocate(CellKind kind, uint32_t type, uint64_t words, uint64_t charge, Heap::Fill fill) {
+    if (charge <= budget_.allocated_bytes - allocated_ && heap_.allocated_since_sweep() < fast_until_) [[likely]] {
+      if (Cell* cell = heap_.allocate(kind, type, words, fill)) [[likely]] {
+        allocated_ += charge;
+        ++allocations_;
+        return cell;
+      }
+    }
+    return allocate_slowly(kind, type, words, charge, fill);
+  }
+  void set_threshold(uint64_t bytes) {
+    collect_threshold_ = bytes;
+    const bool is_watched = options_.on_roots || options_.collect_every != 0;
+    fast_until_ = is_watched ? 0 : bytes;
+  }
   bool zeal_can_pay();
   void report_roots();
 
@@ -184,7 +202,9 @@ class Store final : public wasm::Embedding {
   wasm::StoreStats stats_;
   uint64_t allocated_ = 0;  // charged to the budget
   uint64_t allocations_ = 0;
+  static constexpr uint64_t kFirstThreshold = uint64_t{16} << 20;
   uint64_t collect_threshold_ = 0;
+  uint64_t fast_until_ = 0;  // so many bytes since the last collection need no second look (set_threshold)
   uint64_t zeal_credit_ = uint64_t{64} << 20;
   std::unordered_map<const Cell*, uint64_t> serials_;  // with on_roots: what each object's number is
   uint64_t serial_ = 0;

@@ -113,6 +113,11 @@ void Translator::bulk(Handler handler, size_t operands, uint64_t imm, uint32_t b
 bool Translator::numeric(const Instr& instr, const InstrTypes& types) {
   const OpHandlers& handlers = numeric_handlers(instr.op);
   if (handlers.plain == nullptr) return false;
+  // The negation of what was just asked is as good for a branch.
+  const Entry& top = stack_.back();
+  const bool negates = instr.op == Opcode::I32Eqz && top.where == Where::kHome && is_asked(top);
+  const Condition asked = negates ? asked_ : Condition();
+  const uint32_t asked_length = negates ? asked_length_ : 0;
   const size_t operands = types.popped.size();
   const ValType result = types.pushed[0];
   bool used_imm = false;
@@ -131,21 +136,24 @@ bool Translator::numeric(const Instr& instr, const InstrTypes& types) {
     }
     simple(handlers.plain, operands, result, imm);
   }
-  if (handlers.branch.when != nullptr) {
-    compare_ = &handlers;
-    compare_imm_ = used_imm;
+  if (negates) {
+    mark_asked(asked.negated(), asked_length + 1);
+  } else if (handlers.branch.when != nullptr) {
+    mark_asked(used_imm ? handlers.branch_imm : handlers.branch);
   }
   return true;
 }
 
 bool Translator::memory_access(const Instr& instr, const InstrTypes& types) {
-  const Handler handler = memory_handler(instr.op);
-  if (handler == nullptr) return false;
+  if (memory_handler(instr.op, false) == nullptr) return false;
+  const Memory* memory = instance_.memories[instr.mem.memory.index()];
+  const bool cannot_wrap = !memory->type.limits.is_64 && instr.mem.offset <= UINT32_MAX;
+  const Handler handler = memory_handler(instr.op, cannot_wrap);
   const bool lane = wasm::info(instr.op).immediates == wasm::ImmKind::MemArgLane;
   Ins ins{.handler = handler,
           .c = static_cast<uint32_t>(instr.mem.offset),
           .d = static_cast<int32_t>(static_cast<uint32_t>(instr.mem.offset >> 32)),
-          .imm = address(instance_.memories[instr.mem.memory.index()])};
+          .imm = address(memory)};
   const bool is_store = types.pushed.empty();
   const uint32_t value = is_store || lane ? pop_slot() : 0;
   ins.b = pop_slot();
@@ -159,14 +167,14 @@ bool Translator::memory_access(const Instr& instr, const InstrTypes& types) {
   return true;
 }
 
-// What cast handlers take from imm: a CastTarget, for concrete types.
-uint64_t Translator::cast_target(ValType type) {
+// What cast handlers take from imm: a CastSite, for concrete types.
+uint64_t Translator::cast_site(ValType type) {
   if (!type.heap().is_concrete()) return 0;
-  auto words = std::make_unique<uint64_t[]>((sizeof(CastTarget) + 7) / 8);
+  auto words = std::make_unique<uint64_t[]>((sizeof(CastSite) + 7) / 8);
   const wasm::TypeId id = type.heap().type_id();
-  const auto* target = new (words.get()) CastTarget{.id = id, .depth = store_.infos().store().depth(id)};
+  const auto* site = new (words.get()) CastSite{.target = {.id = id, .depth = store_.infos().store().depth(id)}};
   code_->constants.push_back(std::move(words));
-  return address(target);
+  return address(site);
 }
 
 // --- The table ---------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ void Translator::bind(std::vector<Fixup>& fixups) {
     }
   }
   fixups.clear();
-  last_def_ = false;
+  fence();
 }
 
 void Translator::aim(Control& target, Fixup fixup) {
@@ -61,16 +61,11 @@ void Translator::emit_moves(const Control& target, size_t n) {
 
 Condition Translator::pop_condition() {
   const Entry entry = pop();
-  if (entry.where == Where::kHome && last_def_ && compare_ != nullptr && code_->ins.back().a == entry.home) {
-    const Ins compare = code_->ins.back();
-    const Condition fused{.handlers = compare_imm_ ? compare_->branch_imm : compare_->branch,
-                          .b = compare.b,
-                          .c = compare.c,
-                          .imm = compare.imm};
-    code_->ins.pop_back();
-    code_->offsets.pop_back();
-    last_def_ = false;
-    return fused;
+  if (entry.where == Where::kHome && is_asked(entry)) {
+    code_->ins.resize(code_->ins.size() - asked_length_);
+    code_->offsets.resize(code_->ins.size());
+    fence();
+    return asked_;
   }
   return {.handlers = kBranchIf, .b = slot_of(entry)};
 }
@@ -127,7 +122,7 @@ void Translator::close(Control& closed, bool falls_through) {
   if (falls_through) emit_moves(closed, closed.results.size());
   if (closed.else_branch != ~0u) bind_branch(closed.else_branch);
   if (closed.kind != LabelKind::kLoop) bind(closed.fixups);
-  last_def_ = false;
+  fence();
   reset_stack(closed.base_entries, closed.results);
 }
 
@@ -140,7 +135,7 @@ void Translator::begin_legacy_catch(const Instr& instr, bool falls_through) {
   }
   if (label.kind == LabelKind::kTry) label.range->end = here();
   label.kind = LabelKind::kCatch;
-  last_def_ = false;
+  fence();
   shrink(label.base_entries);
   label.exn_slot = push_home(wasm::kExnRef);
   CatchTarget target{
@@ -204,6 +199,7 @@ void Translator::open_label(LabelKind kind, const Instr& instr, const WalkView& 
   } else if (kind == LabelKind::kTryTable || kind == LabelKind::kTry) {
     // With legacy exceptions the place of a label must tell it from the labels around it (delegate).
     if (store_.options().features.has(wasm::Feature::kLegacyExceptions)) emit({.handler = op_jump, .d = 1});
+    fence();
     opened.begin = here();
     opened.range = std::make_unique<TryRange>();
     opened.range->begin = here();
@@ -324,7 +320,7 @@ void Translator::rule_br_on_cast(const Instr& instr, const InstrTypes&, const Wa
   Condition condition{.handlers = cast_handlers(instr.target.heap().kind()).branch,
                       .b = stack_.back().home,
                       .c = instr.target.nullable(),
-                      .imm = cast_target(instr.target)};
+                      .imm = cast_site(instr.target)};
   if (instr.op == Opcode::BrOnCastFail) condition = condition.negated();
   conditional_branch(control(instr.a), condition);
   stack_.back().type = view.stack().back();

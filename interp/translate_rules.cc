@@ -27,7 +27,7 @@ void Translator::rule_local_set(const Instr& instr, const InstrTypes&, const Wal
   }
   if (!aliased && value.where == Where::kHome && last_def_ && code_->ins.back().a == value.home) {
     code_->ins.back().a = slot;
-    last_def_ = false;
+    fence();
     return;
   }
   flush_aliases_of(slot);
@@ -131,8 +131,13 @@ void Translator::rule_ref_func(const Instr& instr, const InstrTypes& types, cons
 }
 void Translator::rule_ref_is_null(const Instr&, const InstrTypes&, const WalkView&) {
   simple(op_ref_is_null, 1, wasm::kI32);
+  mark_asked(kBranchNull);
 }
-void Translator::rule_ref_eq(const Instr&, const InstrTypes&, const WalkView&) { simple(op_ref_eq, 2, wasm::kI32); }
+// References are the same if their words are.
+void Translator::rule_ref_eq(const Instr&, const InstrTypes&, const WalkView&) {
+  simple(op_ref_eq, 2, wasm::kI32);
+  mark_asked(numeric_handlers(Opcode::I64Eq).branch);
+}
 void Translator::rule_ref_as_non_null(const Instr&, const InstrTypes& types, const WalkView&) {
   simple(op_ref_as_non_null, 1, types.pushed[0]);
 }
@@ -161,10 +166,12 @@ void Translator::rule_i31_get_u(const Instr&, const InstrTypes&, const WalkView&
 
 void Translator::cast(Handler handler, const Instr& instr, ValType result) {
   const uint32_t ref = pop_slot();
-  define({.handler = handler, .b = ref, .c = instr.type.nullable(), .imm = cast_target(instr.type)}, result);
+  define({.handler = handler, .b = ref, .c = instr.type.nullable(), .imm = cast_site(instr.type)}, result);
 }
 void Translator::rule_ref_test(const Instr& instr, const InstrTypes&, const WalkView&) {
-  cast(cast_handlers(instr.type.heap().kind()).test, instr, wasm::kI32);
+  const CastHandlers& handlers = cast_handlers(instr.type.heap().kind());
+  cast(handlers.test, instr, wasm::kI32);
+  mark_asked(handlers.branch);
 }
 void Translator::rule_ref_cast(const Instr& instr, const InstrTypes& types, const WalkView&) {
   cast(cast_handlers(instr.type.heap().kind()).cast, instr, types.pushed[0]);
@@ -189,7 +196,26 @@ void Translator::allocate(Handler handler, size_t operands, const TypeInfo& type
 
 void Translator::rule_struct_new(const Instr& instr, const InstrTypes&, const WalkView&) {
   const TypeInfo& type = type_info(instr.a);
-  allocate(type.all_words ? op_struct_new : op_struct_new_any, type.length(), type, {});
+  static constexpr Handler kFew[] = {nullptr, op_struct_new1, op_struct_new2, op_struct_new3};
+  const bool are_watched = store_.options().on_safepoint || store_.options().on_roots;  // they want operands in a row
+  if (!type.all_words || type.length() == 0 || type.length() >= std::size(kFew) || are_watched) {
+    return allocate(type.all_words ? op_struct_new : op_struct_new_any, type.length(), type, {});
+  }
+  // Locals are read where they are: as roots they are seen there.
+  uint32_t slots[3] = {};
+  for (uint32_t i = 0; i < type.length(); ++i) {
+    Entry& entry = stack_[stack_.size() - type.length() + i];
+    if (entry.where == Where::kConst) bring_home(entry);
+    slots[i] = entry.where == Where::kLocal ? entry.local : entry.home;
+  }
+  safepoint(stack_.size());
+  pop_many(type.length());
+  define({.handler = kFew[type.length()],
+          .b = slots[0],
+          .c = slots[1],
+          .d = static_cast<int32_t>(slots[2]),
+          .imm = address(&type)},
+         ValType::ref(wasm::HeapType::concrete(type.id), false));
 }
 void Translator::rule_struct_new_default(const Instr& instr, const InstrTypes&, const WalkView&) {
   allocate(op_struct_new_default, 0, type_info(instr.a), {});

@@ -2,9 +2,9 @@
 //
 // The operand stack is virtual: an entry is at home (its fixed frame slot), an alias of a local, or a constant, and is
 // brought home only where control flow joins, where a call or bulk operation wants its arguments in a row, or where the
-// local it names is about to change. Comparisons fuse with the branch that follows, results of simple instructions are
-// written straight into the local that the next instruction sets. Both look at the last emitted instruction only, and
-// only when no branch can land behind it (last_def_).
+// local it names is about to change. Comparisons, tests and their negations fuse with the branch that follows, results of
+// simple instructions are written straight into the local that the next instruction sets, copies go in pairs. All of it
+// looks at the last emitted instructions only, and only when no branch can land behind them (fence).
 //
 // At every label all entries below and the label's own values are at home, so that branches only move values when
 // the heights differ.
@@ -107,15 +107,46 @@ class Translator {
   uint32_t emit(Ins ins) {
     code_->ins.push_back(ins);
     code_->offsets.push_back(offset_);
-    last_def_ = false;
-    compare_ = nullptr;
+    fence();
     return here() - 1;
+  }
+  // Code may be reached from elsewhere here, or the last instruction is to be left alone.
+  void fence() {
+    last_def_ = false;
+    last_copy_ = false;
+    asked_length_ = 0;
   }
   // The instruction just emitted writes slot `a` and nothing else: the next one may redirect or remove it.
   void mark_def() { last_def_ = true; }
   void emit_constant(uint32_t slot, uint64_t bits) { emit({.handler = op_const, .a = slot, .imm = bits}); }
   void emit_copy(uint32_t to, uint32_t from, uint32_t width) {
-    if (to != from) emit({.handler = width == 2 ? op_copy2 : op_copy, .a = to, .b = from});
+    if (to == from) return;
+    if (width == 2) {
+      emit({.handler = op_copy2, .a = to, .b = from});
+    } else if (last_copy_) {
+      Ins& last = code_->ins.back();
+      last.handler = op_copy_copy;
+      last.c = to;
+      last.d = static_cast<int32_t>(from);
+      fence();
+    } else {
+      emit({.handler = op_copy, .a = to, .b = from});
+      last_copy_ = true;
+    }
+  }
+  // The instructions just emitted, `length` of them, answer a question that a branch can ask by itself.
+  void mark_asked(const Condition& condition, uint32_t length = 1) {
+    asked_ = condition;
+    asked_length_ = length;
+  }
+  // As the last one, whose operands are its b and c.
+  void mark_asked(const BranchHandlers& handlers) {
+    const Ins& last = code_->ins.back();
+    mark_asked({.handlers = handlers, .b = last.b, .c = last.c, .imm = last.imm});
+  }
+  // Whether the value at home is the answer of that question.
+  bool is_asked(const Entry& entry) const {
+    return asked_length_ != 0 && last_def_ && code_->ins.back().a == entry.home;
   }
   template <class T>
   static uint64_t address(const T* pointer) {
@@ -186,7 +217,7 @@ class Translator {
   void bind(std::vector<Fixup>& fixups);
   void bind_branch(uint32_t ins) {
     code_->ins[ins].d = static_cast<int32_t>(here() - ins);
-    last_def_ = false;
+    fence();
   }
   void aim(Control& target, Fixup fixup);
   bool needs_moves(const Control& target) const;
@@ -234,7 +265,7 @@ class Translator {
   const TypeInfo& type_info(uint32_t type_index) { return store_.infos().get(module_.type_ids[type_index]); }
   const TypeInfo& tag_info(uint32_t tag) { return *instance_.tags[tag]->type; }
   uint32_t local_slot(uint32_t local) const { return local_slots_[local]; }
-  uint64_t cast_target(ValType type);
+  uint64_t cast_site(ValType type);
   void cast(Handler handler, const Instr& instr, ValType result);
   void i31_get(Handler plain, Handler with_cast);
 
@@ -271,8 +302,9 @@ class Translator {
   uint32_t high_water_ = 0;
   wasm::WasmOffset offset_ = 0;
   bool last_def_ = false;
-  const OpHandlers* compare_ = nullptr;  // the last instruction is a comparison of this row
-  bool compare_imm_ = false;
+  bool last_copy_ = false;     // the last instruction is op_copy
+  uint32_t asked_length_ = 0;  // so many instructions at the end compute asked_; 0: it says nothing
+  Condition asked_;
 };
 
 }  // namespace parallax::interp

@@ -32,6 +32,7 @@ std::unique_ptr<TypeInfo> compute(const wasm::TypeStore& store, wasm::TypeId id)
     if (field.kind == FieldKind::kV128) info->has_v128 = true;
     info->charge += field.bytes;
   }
+  info->slots = info->has_v128 ? 2 * info->length() : info->length();
   info->param_slots = slot_count(info->sub->params);
   info->result_slots = slot_count(info->sub->results);
   return info;

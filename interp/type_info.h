@@ -27,14 +27,13 @@ struct TypeInfo {
   std::vector<uint32_t> ref_fields;  // indices of fields that are references
   bool all_words = true;             // no packed and no v128 field
   bool has_v128 = false;
+  uint32_t slots = 0;   // of an object of this struct type, or of an exception's payload
   uint64_t charge = 0;  // kObjectCharge + sum of storage_size: structs, and exceptions with these parameters
   std::vector<wasm::TypeId> ancestors;
   uint32_t param_slots = 0;  // functions: frame slots of parameters and results
   uint32_t result_slots = 0;
 
   uint32_t length() const { return static_cast<uint32_t>(fields.size()); }
-  // Slots of an object of this struct type, or of an exception's payload.
-  uint64_t object_slots() const { return has_v128 ? uint64_t{2} * fields.size() : fields.size(); }
   const FieldInfo& element() const { return fields[0]; }
   bool is_subtype_of(wasm::TypeId other, uint32_t depth) const {
     return depth < ancestors.size() && ancestors[depth] == other;
