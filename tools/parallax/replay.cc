@@ -1,13 +1,11 @@
 #include "tools/parallax/replay.h"
 
-#include <unistd.h>
-
-#include <atomic>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
 #include "tools/parallax/commands.h"
 #include "triage/child.h"
+#include "triage/scratch.h"
 
 namespace parallax::cli {
 
@@ -75,11 +73,9 @@ std::optional<Replayed> replay_armed(const std::vector<uint8_t>& envelope, const
     armed.push_back(to_string(*spec));
   }
   if (!changed) return {};
-  static std::atomic<uint32_t> serial = 0;
-  const std::string path = text::format("/tmp/parallax-armed-{}-{}", ::getpid(), serial++);
-  if (!write_file(path, {reinterpret_cast<const char*>(envelope.data()), envelope.size()})) return {};
-  auto seen = replay_case(path, fault, armed, 10);
-  ::unlink(path.c_str());
+  const triage::ScratchFile scratch(envelope);
+  if (!scratch.ok()) return {};
+  auto seen = replay_case(scratch.path(), fault, armed, 10);
   const bool earlier = seen && seen->finding &&
                        (seen->kind == fuzz::FindingClass::kInvariant || seen->kind == fuzz::FindingClass::kAssertion);
   return earlier ? std::optional(std::move(*seen)) : std::nullopt;
