@@ -50,7 +50,6 @@ Result<std::vector<fuzz::ExecutorSpec>> specs_for(const fuzz::Case& subject, con
 
 // In whatever process this is.
 Verdict judge_here(const fuzz::Case& subject, const RerunSettings& settings, const fuzz::Progress& progress) {
-  if (subject.modules.empty()) return inconclusive("a case without modules");
   auto specs = specs_for(subject, settings);
   if (!specs) return inconclusive(text::format("executors: {}", specs.error().message));
   return fuzz::judge(subject, {.executors = std::move(*specs), .progress = progress, .with_log = settings.with_log});
@@ -309,6 +308,7 @@ Verdict Rerunner::ask(const fuzz::Case& subject) {
 
 Verdict Rerunner::run(const fuzz::Case& subject) {
   ++runs_;
+  if (subject.modules.empty()) return inconclusive("a case without modules");
   if (settings_.isolation == Isolation::kChild) return ask(subject);
   const FaultState before = g_fault;
   if (!settings_.fault.empty()) choose_fault(settings_.fault);

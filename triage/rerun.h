@@ -50,8 +50,7 @@ class Rerunner {
   Rerunner(const Rerunner&) = delete;
   Rerunner& operator=(const Rerunner&) = delete;
 
-  // The verdict. Inconclusive with reason "environment: ..." when no process can be made. Requires: check() is happy and
-  // the case has a module.
+  // The verdict. Inconclusive with reason "environment: ..." when no process can be made. Requires: check() is happy.
   fuzz::Verdict run(const fuzz::Case& subject);
   // The same in a process that has run nothing else (kInProcess: as run()).
   fuzz::Verdict run_fresh(const fuzz::Case& subject);

@@ -27,7 +27,7 @@ TEST(Rerun, AgreementIsAnswered) {
     Rerunner rerun({.isolation = isolation});
     const fuzz::Verdict verdict = rerun.run(loop_case());
     EXPECT_EQ(verdict.kind, VerdictKind::kAgreed) << verdict.reason;
-    EXPECT_EQ(verdict.calls, 1u);
+    EXPECT_GT(verdict.calls, 0u);
     EXPECT_EQ(rerun.deaths(), 0u);
   }
 }

@@ -4,6 +4,8 @@
 // --findings each reduced finding stays in a folder of its own, which is what scripts/compare-wasm-reduce compares.
 #include <CLI/CLI.hpp>
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -41,8 +43,21 @@ struct Row {
   triage::reduce::Size before, after;
   uint64_t runs = 0, candidates = 0, invalid = 0;
   double search_seconds = 0, seconds = 0;
+  double cpu_seconds = 0;  // of this process and its children: what one core of its own would take
   std::string text;
 };
+
+// Processor time of this process and of the children that have ended.
+double cpu_used() {
+  double sum = 0;
+  for (const int who : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage usage{};
+    ::getrusage(who, &usage);
+    for (const timeval& t : {usage.ru_utime, usage.ru_stime})
+      sum += static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) * 1e-6;
+  }
+  return sum;
+}
 
 double since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
@@ -105,14 +120,20 @@ Row bench(const BenchArgs& args, fuzz::GeneratorKind kind, const std::string& fa
   if (!subject) return row;
   row.found = true;
   row.signature = verdict.finding.signature;
-  triage::reduce::FindingTest test(settings, verdict);
-  const auto reduced = triage::reduce::reduce(*subject, test, {.seconds = args.limit});
+  (void)rerun.run_fresh({});  // ends the child of the search, so that its time is not counted below
+  const double cpu_before = cpu_used();
+  Result<triage::reduce::Reduced> reduced = fail(ErrorCode::kUsage, 0, "");
+  {
+    triage::reduce::FindingTest test(settings, verdict);
+    reduced = triage::reduce::reduce(*subject, test, {.seconds = args.limit});
+  }
+  row.cpu_seconds = cpu_used() - cpu_before;
   if (!reduced) {
     row.ended = reduced.error().message;
     return row;
   }
   row.reduced = true;
-  row.kept = test.confirm(reduced->subject);
+  row.kept = triage::same_finding(rerun.run_fresh(reduced->subject), verdict);
   row.ended = reduced->ended;
   row.minimal = reduced->certificate.holds;
   row.before = reduced->before;
@@ -136,10 +157,11 @@ void print_row(const Row& row, bool show) {
     std::printf("%-8s not reduced: %s\n", row.fault.c_str(), row.ended.c_str());
   } else {
     const auto n = [](uint64_t v) { return static_cast<unsigned long long>(v); };
-    std::printf("%-8s %6llu -> %4llu B %7llu -> %4llu executed %5llu runs %6llu candidates %5.2f s %s%s %s\n",
-                row.fault.c_str(), n(row.before.bytes), n(row.after.bytes), n(row.before.executed),
-                n(row.after.executed), n(row.runs), n(row.candidates), row.seconds, row.ended.c_str(),
-                row.kept ? "" : " LOST", row.signature.c_str());
+    std::printf(
+        "%-8s %6llu -> %4llu B %7llu -> %4llu executed %5llu runs %6llu candidates %5.2f s (cpu %5.2f s) %s%s %s\n",
+        row.fault.c_str(), n(row.before.bytes), n(row.after.bytes), n(row.before.executed), n(row.after.executed),
+        n(row.runs), n(row.candidates), row.seconds, row.cpu_seconds, row.ended.c_str(), row.kept ? "" : " LOST",
+        row.signature.c_str());
     if (show) std::fputs(row.text.c_str(), stdout);
   }
   std::fflush(stdout);
@@ -172,7 +194,8 @@ nlohmann::json json_of(const Row& row) {
           {"runs", row.runs},
           {"candidates", row.candidates},
           {"invalid", row.invalid},
-          {"seconds", row.seconds}};
+          {"seconds", row.seconds},
+          {"cpu_seconds", row.cpu_seconds}};
 }
 
 int run(const BenchArgs& args) {
@@ -202,7 +225,9 @@ int run(const BenchArgs& args) {
       {"median_bytes", quantile(rows, 0.5, [](const Row& r) { return r.after.bytes; })},
       {"median_executed", quantile(rows, 0.5, [](const Row& r) { return r.after.executed; })},
       {"median_seconds", quantile(rows, 0.5, [](const Row& r) { return r.seconds; })},
-      {"p90_seconds", quantile(rows, 0.9, [](const Row& r) { return r.seconds; })}};
+      {"p90_seconds", quantile(rows, 0.9, [](const Row& r) { return r.seconds; })},
+      {"median_cpu_seconds", quantile(rows, 0.5, [](const Row& r) { return r.cpu_seconds; })},
+      {"p90_cpu_seconds", quantile(rows, 0.9, [](const Row& r) { return r.cpu_seconds; })}};
   if (args.json) {
     nlohmann::json out = {{"summary", summary}, {"rows", nlohmann::json::array()}};
     for (const Row& row : rows) out["rows"].push_back(json_of(row));

@@ -49,6 +49,26 @@ std::vector<Counter> instrument(edit::Module& m) {
   return counters;
 }
 
+// A start function that traps leaves no instance whose counters could be read: it is called by the plan instead.
+void call_start_functions(State& state) {
+  constexpr const char* kName = "parallax.start";
+  std::vector<fuzz::Step> plan;
+  uint32_t instance = 0;
+  for (const fuzz::Step& step : state.rest.plan) {
+    plan.push_back(step);
+    if (step.kind != fuzz::StepKind::kInstantiate) continue;
+    if (step.module < state.modules.size() && state.modules[step.module].start.has_value())
+      plan.push_back({.kind = fuzz::StepKind::kCall, .instance = instance, .name = kName});
+    ++instance;
+  }
+  state.rest.plan = std::move(plan);
+  for (edit::Module& m : state.modules) {
+    if (!m.start.has_value()) continue;
+    m.exports.push_back({kName, wasm::ExternKind::kFunc, *m.start});
+    m.start.reset();
+  }
+}
+
 }  // namespace
 
 Coverage count_executed(const State& state) {
@@ -57,6 +77,7 @@ Coverage count_executed(const State& state) {
   std::vector<std::vector<Counter>> counters;
   std::vector<size_t> first_export;
   uint64_t total = 0;
+  call_start_functions(counted);
   for (edit::Module& m : counted.modules) {
     first_export.push_back(m.exports.size());
     for (const edit::Func& f : m.funcs) total += f.alive ? f.code->nodes.size() : 0;

@@ -18,8 +18,9 @@ struct Site {
   uint32_t a = 0, b = 0, c = 0;  // the operator's own
 };
 
-// Whether many sites are worth trying at once (halves, quarters, ...), or one after the other only.
-enum class Shape : uint8_t { kChunks, kSingle };
+// Whether many sites are worth trying at once (halves, quarters, ...), or one after the other only. kCareful: at once, but
+// where it does not apply it may leave the copy half changed.
+enum class Shape : uint8_t { kChunks, kCareful, kSingle };
 // What it changes: a plain module has no plan and no settings.
 enum class Subject : uint8_t { kModule, kPlan, kSettings };
 

@@ -83,7 +83,16 @@ bool passes_its_operand(Opcode op) {
 std::vector<NodeId> parts(const edit::Module& m, const Code& code, NodeId id) {
   std::vector<NodeId> out;
   const Node& node = code[id];
-  if (!node.is_value() || node.digs) return out;
+  if (node.digs || node.pushed.size() != 1) return out;
+  if (!node.is_value()) {
+    // Values of others lie below its own: an operand that carries them along may stand for it.
+    for (const NodeId child : node.children) {
+      const Node& part = code[child];
+      const bool fits = part.net == node.net && !part.pushed.empty() && !part.digs;
+      if (fits && edit::matches(m, part.pushed.back(), node.pushed[0])) out.push_back(child);
+    }
+    return out;
+  }
   const auto consider = [&](NodeId inner) {
     const Node& part = code[inner];
     if (out.size() >= kMaxHoisted || !part.is_value() || part.digs) return;
@@ -176,7 +185,8 @@ bool apply_dead_code(State& state, const Site& site) {
 void sites_inlining(const State& state, std::vector<Site>& out) {
   node_sites(state, out, [](const edit::Module& m, const Code& code, NodeId id) {
     const Node& node = code[id];
-    return node.op() == Opcode::Call && !m.funcs[node.instr.a].import.has_value() ? 1u : 0u;
+    const bool calls = node.op() == Opcode::Call || node.op() == Opcode::ReturnCall;
+    return calls && !m.funcs[node.instr.a].import.has_value() ? 1u : 0u;
   });
 }
 bool apply_inlining(State& state, const Site& site) {
@@ -425,6 +435,58 @@ void sites_literals(const State& state, std::vector<Site>& out) {
 bool apply_literals(State& state, const Site& site) {
   const At here = at(state, site);
   return here && simpler_literal((*here.code)[here.id].instr, site.c);
+}
+
+// --- windows ------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// Which operand of how many says where in the segment to begin.
+struct Window {
+  Opcode op;
+  size_t operand, arity;
+};
+constexpr Window kWindows[] = {
+    {Opcode::ArrayNewData, 0, 2},  {Opcode::ArrayNewElem, 0, 2}, {Opcode::ArrayInitData, 2, 4},
+    {Opcode::ArrayInitElem, 2, 4}, {Opcode::MemoryInit, 1, 3},   {Opcode::TableInit, 1, 3},
+};
+
+}  // namespace
+
+void sites_windows(const State& state, std::vector<Site>& out) {
+  each_module(state, [&](uint32_t module, const edit::Module& m) {
+    each_code(m, [&](uint32_t which, const Code& code) {
+      preorder(code, code.body, [&](NodeId id) {
+        for (uint32_t row = 0; row < std::size(kWindows); ++row) {
+          if (kWindows[row].op == code[id].op()) out.push_back({module, which, id.raw, row});
+        }
+      });
+    });
+  });
+}
+// What stands before the beginning goes from the segment, and the beginning becomes 0.
+bool apply_windows(State& state, const Site& site) {
+  const At here = at(state, site);
+  if (!here || (*here.code)[here.id].op() != kWindows[site.c].op) return false;
+  const auto child = edit::child_of_operand(*here.code, here.id, kWindows[site.c].operand, kWindows[site.c].arity);
+  if (!child) return false;
+  Node& begin = (*here.code)[(*here.code)[here.id].children[*child]];
+  if (begin.op() != Opcode::I32Const || begin.instr.bits == 0) return false;
+  const uint64_t count = begin.instr.bits & 0xffffffffu;
+  begin.instr.bits = 0;
+  const auto cut = [&](auto& items) {
+    // array.*_data counts in bytes; so do memories.
+    if (count > items.size()) return false;
+    items.erase(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(count));
+    return true;
+  };
+  const wasm::Instr& instr = (*here.code)[here.id].instr;
+  const bool data_first = instr.op == Opcode::MemoryInit;
+  const uint32_t segment = data_first ? instr.a : instr.b;
+  const bool is_data = data_first || info(instr.op).immediates == ImmKind::TypeData;
+  if (is_data) return cut(here.m->datas[segment].bytes);
+  edit::Elem& elem = here.m->elems[segment];
+  return elem.uses_exprs ? cut(elem.exprs) : cut(elem.funcs);
 }
 
 // --- block types --------------------------------------------------------------------------------------------------------

@@ -45,8 +45,22 @@ bool apply_locals(State& state, const Site& site) {
   return m != nullptr && site.a < m->funcs.size() && edit::remove_local(*m, site.a, site.b);
 }
 
+namespace {
+
+// Imports too: the host answers whatever type it is asked for.
+template <class Visit>
+void each_func(const State& state, Visit&& visit) {
+  each_module(state, [&](uint32_t module, const edit::Module& m) {
+    for (uint32_t f = 0; f < m.funcs.size(); ++f) {
+      if (m.funcs[f].alive) visit(module, m, f);
+    }
+  });
+}
+
+}  // namespace
+
 void sites_params(const State& state, std::vector<Site>& out) {
-  each_defined_func(state, [&](uint32_t module, const edit::Module& m, uint32_t f) {
+  each_func(state, [&](uint32_t module, const edit::Module& m, uint32_t f) {
     for (size_t p = m.type_of(m.funcs[f]).params.size(); p-- > 0;) out.push_back({module, f, static_cast<uint32_t>(p)});
   });
 }
@@ -63,14 +77,44 @@ bool apply_params(State& state, const Site& site) {
   return true;
 }
 
+// b: the result; c: 0 alone, else with parameter c - 1 of an import (the host's echo gives its arguments back).
 void sites_results(const State& state, std::vector<Site>& out) {
-  each_defined_func(state, [&](uint32_t module, const edit::Module& m, uint32_t f) {
-    if (!m.type_of(m.funcs[f]).results.empty()) out.push_back({module, f});
+  each_func(state, [&](uint32_t module, const edit::Module& m, uint32_t f) {
+    const wasm::SubType& type = m.type_of(m.funcs[f]);
+    for (size_t r = type.results.size(); r-- > 0;) {
+      out.push_back({module, f, static_cast<uint32_t>(r), 0});
+      const size_t params = m.funcs[f].import.has_value() ? type.params.size() : 0;
+      for (size_t p = 0; p < params; ++p)
+        out.push_back({module, f, static_cast<uint32_t>(r), static_cast<uint32_t>(p + 1)});
+    }
   });
 }
 bool apply_results(State& state, const Site& site) {
   edit::Module* m = module_at(state, site);
-  return m != nullptr && site.a < m->funcs.size() && edit::remove_last_result(*m, site.a);
+  if (m == nullptr || site.a >= m->funcs.size() || !edit::remove_result(*m, site.a, site.b)) return false;
+  return site.c == 0 || edit::remove_param(*m, site.a, site.c - 1);
+}
+
+// --- types --------------------------------------------------------------------------------------------------------------
+
+// Mostly tidying takes them all at once; where the finding hangs on unused types it is one by one.
+void sites_types(const State& state, std::vector<Site>& out) {
+  each_module(state, [&](uint32_t module, const edit::Module& m) {
+    edit::Module without = m;
+    edit::remove_unused(without, edit::Imports::kKeep);
+    for (size_t t = m.types.size(); t-- > 0;) {
+      if (m.types[t].alive && !without.types[t].alive) out.push_back({module, static_cast<uint32_t>(t)});
+    }
+  });
+}
+bool apply_types(State& state, const Site& site) {
+  edit::Module* m = module_at(state, site);
+  if (m == nullptr || site.a >= m->types.size() || !m->types[site.a].alive) return false;
+  for (const edit::Func& func : m->funcs) {
+    if (func.alive && func.type == site.a) return false;
+  }
+  m->types[site.a].alive = false;
+  return true;
 }
 
 // --- fields -------------------------------------------------------------------------------------------------------------

@@ -223,7 +223,11 @@ class Reducer {
         any = row.apply(copy, sites[i]);
         continue;
       }
-      // In a chunk one that fails must not spoil the others.
+      if (row.shape != Shape::kCareful) {
+        any = row.apply(copy, sites[i]) || any;
+        continue;
+      }
+      // One that fails must not spoil the others.
       State before = copy;
       if (row.apply(copy, sites[i])) any = true;
       else copy = std::move(before);
@@ -270,7 +274,7 @@ class Reducer {
       const size_t sites = sites_of(row).size();
       if (sites == 0) continue;
       ++with_sites;
-      if (row.shape == Shape::kChunks && (out_.rounds == 1 || sites > 24)) {
+      if (row.shape != Shape::kSingle && (out_.rounds == 1 || sites > 24)) {
         for (size_t size = sites; size > 1; size = (size + 1) / 2) {
           chunks(row, size, count);
           if (over()) break;

@@ -185,13 +185,8 @@ class Marker {
   }
   void code(const Code& code) {
     for_each_node(code, [&](NodeId id, NodeId) {
-      Node copy;
-      const Node& node = code[id];
-      copy.instr = node.instr;
-      copy.types = node.types;
-      copy.catches = node.catches;
-      for (const Clause& clause : node.bodies) copy.bodies.push_back({clause.head, clause.tag, {}});
-      visit_refs(copy, [&](Space space, uint32_t& number) { mark(space, number); });
+      // visit_refs writes back what this visitor leaves as it is.
+      visit_refs(const_cast<Node&>(code[id]), [&](Space space, uint32_t& number) { mark(space, number); });
     });
   }
 
@@ -325,7 +320,7 @@ std::optional<std::vector<Use>> calls_of(Module& m, uint32_t func) {
 }  // namespace
 
 bool remove_param(Module& m, uint32_t func, uint32_t param) {
-  if (!m.funcs[func].alive || m.funcs[func].import.has_value()) return false;
+  if (!m.funcs[func].alive) return false;
   SubType def = own_type(m, func);
   if (param >= def.params.size()) return false;
   const size_t arity = def.params.size();
@@ -337,46 +332,105 @@ bool remove_param(Module& m, uint32_t func, uint32_t param) {
     Node& node = call.code->mut()[call.node];
     if (param < node.popped.size()) node.popped.erase(node.popped.begin() + param);
   }
-  if (!forget_local(m, func, param, type)) return false;
+  if (!m.funcs[func].import.has_value() && !forget_local(m, func, param, type)) return false;
   def.params.erase(def.params.begin() + param);
   m.funcs[func].type = m.add_func_type(def.params, def.results);
   return true;
 }
 
-bool remove_last_result(Module& m, uint32_t func) {
-  if (!m.funcs[func].alive || m.funcs[func].import.has_value()) return false;
-  SubType def = own_type(m, func);
-  if (def.results.empty()) return false;
-  const ValType type = def.results.back();
-  const auto calls = calls_of(m, func);
-  for (const Use& call : *calls) {
-    Code& code = call.code->mut();
-    if (code[call.node].op() == Opcode::ReturnCall) return false;
-    code[call.node].pushed.pop_back();
-    --code[call.node].net;
-    const auto made = make_default(m, code, type);
-    const auto place = find_place(code, call.node);
-    if (!made || !place) return false;
-    place->list->insert(place->list->begin() + static_cast<std::ptrdiff_t>(place->index) + 1, *made);
+namespace {
+
+// Code that takes the value under `types.size()` others off the stack and, with `instead`, puts another in its place: the
+// others wait in fresh locals of `func`.
+bool take_below(Module& m, uint32_t func, std::span<const ValType> above, std::optional<ValType> instead, bool drops,
+                Code& code, Seq& out) {
+  const auto local_op = [&](Opcode op, uint32_t local) {
+    const NodeId id = make_op(code, op, {}, {});
+    code[id].instr.a = local;
+    code[id].digs = true;
+    return id;
+  };
+  const auto first = static_cast<uint32_t>(m.locals_of(m.funcs[func]).size());
+  for (const ValType type : above) m.funcs[func].locals.push_back(type.is_ref() ? type.as_nullable() : type);
+  for (size_t i = above.size(); i-- > 0;) out.push_back(local_op(Opcode::LocalSet, first + static_cast<uint32_t>(i)));
+  if (drops) out.push_back(local_op(Opcode::Drop, 0));
+  if (instead.has_value()) {
+    const auto made = make_default(m, code, *instead);
+    if (!made) return false;
+    out.push_back(*made);
   }
+  for (size_t i = 0; i < above.size(); ++i) {
+    out.push_back(local_op(Opcode::LocalGet, first + static_cast<uint32_t>(i)));
+    if (above[i].is_ref() && !above[i].nullable()) out.push_back(local_op(Opcode::RefAsNonNull, 0));
+  }
+  return true;
+}
+
+// The value under `above` others goes from the end of a list, directly where one node makes it.
+bool drop_at_end(Module& m, uint32_t func, std::span<const ValType> above, Code& code, Seq list, Seq& out) {
+  size_t left = above.size() + 1;
+  for (size_t i = list.size(); i-- > 0 && code[list[i]].net <= 1;) {
+    if (code[list[i]].net == 0 || --left > 0) continue;
+    if (is_pure(code, list[i])) list.erase(list.begin() + static_cast<std::ptrdiff_t>(i));
+    else list[i] = make_drop(code, list[i]);
+    out = std::move(list);
+    return true;
+  }
+  out = std::move(list);
+  return take_below(m, func, above, {}, true, code, out);
+}
+
+// Every way out of a body loses the value under `above` others; false for ways that cannot be rewritten.
+bool drop_result_inside(Module& m, uint32_t func, std::span<const ValType> above) {
   Code& code = m.funcs[func].code.mut();
-  // Branches to the function's label and returns carry the value, too: it is on top there.
   std::vector<NodeId> leaving;
   bool simple = true;
   for_each_node(code, [&](NodeId id, NodeId) {
     const Opcode op = code[id].op();
-    const bool to_func =
-        std::find(code[id].targets.begin(), code[id].targets.end(), kFuncLabel) != code[id].targets.end();
+    const auto& targets = code[id].targets;
+    const bool to_func = std::find(targets.begin(), targets.end(), kFuncLabel) != targets.end();
     if (op == Opcode::Return || (op == Opcode::Br && to_func)) leaving.push_back(id);
     else if (to_func || op == Opcode::ReturnCall || op == Opcode::ReturnCallIndirect || op == Opcode::ReturnCallRef)
       simple = false;
   });
   if (!simple) return false;
-  for (const NodeId id : leaving) code[id].children.push_back(make_op(code, Opcode::Drop, {}, {}));
-  // The last value of the body: its maker is dropped in place where that is one node.
   const bool ends = !code.body.empty() && never_falls_through(code[code.body.back()].op());
-  if (!ends) code.body.push_back(make_op(code, Opcode::Drop, {}, {}));
-  def.results.pop_back();
+  for (const NodeId id : leaving) {
+    Seq children;
+    if (!drop_at_end(m, func, above, code, code[id].children, children)) return false;
+    code[id].children = std::move(children);
+  }
+  Seq body;
+  if (ends) return true;
+  if (!drop_at_end(m, func, above, code, code.body, body)) return false;
+  code.body = std::move(body);
+  return true;
+}
+
+}  // namespace
+
+bool remove_result(Module& m, uint32_t func, uint32_t result) {
+  if (!m.funcs[func].alive) return false;
+  SubType def = own_type(m, func);
+  if (result >= def.results.size()) return false;
+  const ValType type = def.results[result];
+  const std::vector<ValType> above(def.results.begin() + result + 1, def.results.end());
+  const auto calls = calls_of(m, func);
+  for (const Use& call : *calls) {
+    Code& code = call.code->mut();
+    if (code[call.node].op() == Opcode::ReturnCall) return false;
+    code[call.node].pushed.erase(code[call.node].pushed.begin() + result);
+    --code[call.node].net;
+    Seq with = {call.node};
+    const NodeId node = call.node;
+    if (!take_below(m, call.func, above, type, false, code, with)) return false;
+    const auto place = find_place(code, node);
+    if (!place) return false;
+    with.erase(with.begin());
+    place->list->insert(place->list->begin() + static_cast<std::ptrdiff_t>(place->index) + 1, with.begin(), with.end());
+  }
+  if (!m.funcs[func].import.has_value() && !drop_result_inside(m, func, above)) return false;
+  def.results.erase(def.results.begin() + result);
   m.funcs[func].type = m.add_func_type(def.params, def.results);
   return true;
 }
@@ -465,7 +519,8 @@ NodeId copy_into(Code& to, const Code& from, NodeId id, uint32_t shift,
 
 bool inline_call(Module& m, uint32_t func, NodeId call) {
   Code& code = m.funcs[func].code.mut();
-  if (code[call].op() != Opcode::Call || code[call].digs) return false;
+  const bool tail = code[call].op() == Opcode::ReturnCall;
+  if ((code[call].op() != Opcode::Call && !tail) || code[call].digs) return false;
   const uint32_t callee = code[call].instr.a;
   const Func& target = m.funcs[callee];
   if (callee == func || !target.alive || target.import.has_value()) return false;
@@ -477,7 +532,7 @@ bool inline_call(Module& m, uint32_t func, NodeId call) {
              op == Opcode::ReturnCallRef ||
              std::find(node.targets.begin(), node.targets.end(), kFuncLabel) != node.targets.end();
   });
-  if (leaves || code[call].net != code[call].pushed.size()) return false;
+  if ((leaves && !tail) || code[call].net != code[call].pushed.size()) return false;
   const std::vector<ValType> locals = m.locals_of(target);
   const auto shift = static_cast<uint32_t>(m.locals_of(m.funcs[func]).size());
   const size_t arity = m.type_of(target).params.size();
@@ -493,6 +548,7 @@ bool inline_call(Module& m, uint32_t func, NodeId call) {
   std::vector<std::pair<NodeId, NodeId>> renamed;
   const Cow<Code> body = target.code;
   for (const NodeId id : body->body) with.push_back(copy_into(code, *body, id, shift, renamed));
+  if (tail) with.push_back(make_op(code, Opcode::Return, {}, {}));
   return replace(code, call, with);
 }
 

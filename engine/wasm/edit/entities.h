@@ -32,10 +32,11 @@ bool remove_unused(Module& m, Imports imports);
 // --- Functions ------------------------------------------------------------------------------------------------------------
 
 // A private type for the function, then the parameter goes from it, its body (gets become defaults) and all direct calls.
-// Not valid where ref.func's type mattered, or for exports whose caller gives the argument.
+// Not valid where ref.func's type mattered. Imports are asked for with the smaller type.
 bool remove_param(Module& m, uint32_t func, uint32_t param);
-// The same for a result: what the body gives there is dropped, calls give a default instead. Only the last result can go.
-bool remove_last_result(Module& m, uint32_t func);
+// The same for a result: what the body gives there is dropped, calls give a default instead. Results above it pass
+// through fresh locals.
+bool remove_result(Module& m, uint32_t func, uint32_t result);
 // A declared local: gets become defaults, sets drops, tees their operand. `local` counts parameters first.
 bool remove_local(Module& m, uint32_t func, uint32_t local);
 // Locals that no instruction names.
@@ -43,7 +44,8 @@ bool remove_unused_locals(Module& m, uint32_t func);
 // An imported function becomes a defined one that gives defaults (or traps where there are none).
 bool define_imported_func(Module& m, uint32_t func);
 bool define_imported_global(Module& m, uint32_t global);
-// The call's code takes its place: operands go to fresh locals. Only for callees that never return early or tail call.
+// The callee's code takes the place of a call or tail call: operands go to fresh locals. A callee that returns early or
+// tail calls is taken at tail calls only.
 bool inline_call(Module& m, uint32_t func, NodeId call);
 
 // --- Types ----------------------------------------------------------------------------------------------------------------

@@ -120,14 +120,11 @@ std::vector<Use> uses_of(Module& m, Space space, uint32_t id, uint32_t field) {
   std::vector<Use> uses;
   const auto scan = [&](Cow<Code>& code, uint32_t func) {
     for_each_node(*code, [&](NodeId at, NodeId) {
-      Node copy;  // visit_refs may write
+      // visit_refs writes back what this visitor leaves as it is.
       const Node& node = (*code)[at];
-      copy.instr = node.instr;
-      copy.types = node.types;
-      copy.catches = node.catches;
-      for (const Clause& clause : node.bodies) copy.bodies.push_back({clause.head, clause.tag, {}});
       bool names = false;
-      visit_refs(copy, [&](Space s, uint32_t& number) { names = names || (s == space && number == id); });
+      visit_refs(const_cast<Node&>(node),
+                 [&](Space s, uint32_t& number) { names = names || (s == space && number == id); });
       if (names && field != ~0u) {
         names = info(node.op()).immediates == ImmKind::TypeField && node.instr.a == id && node.instr.b == field;
       }
@@ -326,15 +323,31 @@ bool replace_by_descendant(const Module& m, Code& code, NodeId id, NodeId descen
 }
 
 bool neutralise(const Module& m, Code& code, NodeId id) {
-  if (code[id].digs || code[id].net != code[id].pushed.size()) return false;
+  if (code[id].digs) return false;
   Seq with;
   const std::vector<NodeId> children = code[id].children;
-  for (const NodeId child : children) {
-    if (is_pure(code, child)) continue;
-    if (code[child].net > 1) return false;
-    with.push_back(code[child].net == 0 ? child : make_drop(code, child));
-  }
   const std::vector<ValType> pushed = code[id].pushed;
+  size_t values = 0;
+  bool single = true;
+  for (const NodeId child : children) {
+    values += code[child].net;
+    single = single && code[child].net <= 1;
+  }
+  if (single && values == code[id].popped.size()) {
+    for (const NodeId child : children) {
+      if (is_pure(code, child)) continue;
+      with.push_back(code[child].net == 0 ? child : make_drop(code, child));
+    }
+  } else {
+    // Somebody made several values at once: its own are dropped one by one, what lies below them stays.
+    if (values < code[id].popped.size()) return false;
+    with = children;
+    for (size_t i = 0; i < code[id].popped.size(); ++i) {
+      const NodeId drop = make_op(code, Opcode::Drop, {}, {});
+      code[drop].digs = true;
+      with.push_back(drop);
+    }
+  }
   for (const ValType type : pushed) {
     const auto made = make_default(m, code, type);
     if (!made) return false;
@@ -382,16 +395,18 @@ NodeId label_around(Code& code, NodeId id) {
   }
 }
 
-// What an if's condition leaves behind when the if goes; false when it has more operands than that.
+// What stays of the operands when the construct goes: parameters of its block, and what an if's condition does besides.
 bool operands_without(Code& code, NodeId id, Seq& out) {
-  const Node& node = code[id];
-  const size_t wanted = node.op() == Opcode::If ? 1 : 0;
-  if (node.digs || node.popped.size() != wanted) return false;
-  const std::vector<NodeId> children = node.children;
-  for (const NodeId child : children) {
-    if (code[child].net > 1) return false;
-    if (code[child].net == 1 && is_pure(code, child)) continue;
-    out.push_back(code[child].net == 0 ? child : make_drop(code, child));
+  out = code[id].children;
+  if (code[id].op() != Opcode::If) return true;
+  size_t at = out.size();
+  while (at > 0 && code[out[at - 1]].net == 0) --at;
+  if (at == 0 || code[out[at - 1]].net != 1) return false;
+  const NodeId condition = out[at - 1];
+  if (is_pure(code, condition)) {
+    out.erase(out.begin() + static_cast<std::ptrdiff_t>(at) - 1);
+  } else {
+    out[at - 1] = make_drop(code, condition);
   }
   return true;
 }
@@ -416,9 +431,10 @@ bool become_block(Code& code, NodeId id, size_t arm) {
   const Opcode head = code[id].bodies[arm].head;
   if (code[id].op() == Opcode::Block || head == Opcode::Catch || head == Opcode::CatchAll) return false;
   Seq before;
-  if (code[id].op() == Opcode::If && !operands_without(code, id, before)) return false;
+  if (!operands_without(code, id, before)) return false;
   Node& node = code[id];
-  if (node.op() == Opcode::If) node.children.clear(), node.popped.clear();
+  node.children = std::move(before);
+  if (node.op() == Opcode::If && !node.popped.empty()) node.popped.pop_back();
   node.instr.op = Opcode::Block;
   node.catches.clear();
   node.targets.clear();
@@ -427,8 +443,7 @@ bool become_block(Code& code, NodeId id, size_t arm) {
   kept.head = Opcode::Nop;
   node.bodies.clear();
   node.bodies.push_back(std::move(kept));
-  before.push_back(id);
-  return before.size() == 1 || replace(code, id, before);
+  return true;
 }
 
 namespace {
@@ -458,8 +473,14 @@ bool strip(Code& code, Seq& list, bool& changed) {
       code[id].bodies[b].seq = std::move(body);
     }
     if (diverges) {
-      changed = changed || i + 1 < list.size();
+      const size_t before = list.size();
       list.resize(i + 1);
+      // Values that nobody takes any more. (Those that dig may take them.)
+      const bool plain = std::none_of(list.begin(), list.end(), [&](NodeId each) { return code[each].digs; });
+      if (plain) {
+        std::erase_if(list, [&](NodeId each) { return code[each].net > 0 && each != id && is_pure(code, each); });
+      }
+      changed = changed || list.size() != before;
       return true;
     }
   }
