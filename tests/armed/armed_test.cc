@@ -7,6 +7,7 @@
 #include "engine/wasm/text/parse.h"
 #include "fuzz/executors/probe.h"
 #include "fuzz/generators/generators.h"
+#include "fuzz/oracle/judge.h"
 #include "fuzz/oracle/observe.h"
 
 namespace parallax::fuzz {
@@ -88,6 +89,40 @@ TEST(ArmedChecks, EachIsEvaluatedOverTheCorpusAndFindsNothing) {
     EXPECT_GT(evaluated, 0u) << check << " was never evaluated";
     RecordProperty(check, std::to_string(evaluated));
   }
+}
+
+// Without the budget of forced collections this is quadratic, and a watchdog calls it a hang.
+TEST(Zeal, AChainOf300000LiveObjectsEndsAndAgrees) {
+  Case subject;
+  auto bytes = wasm::text::parse_module(R"((module
+    (type $link (struct (field (ref null $link)) (field i32)))
+    (global $head (mut (ref null $link)) (ref.null $link))
+    (func (export "grow") (local $i i32)
+      (loop $l
+        (global.set $head (struct.new $link (global.get $head) (local.get $i)))
+        (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 300000)))))
+    (func (export "sum") (result i32) (local $x (ref null $link)) (local $n i32)
+      (local.set $x (global.get $head))
+      (block $done (loop $l
+        (br_if $done (ref.is_null (local.get $x)))
+        (local.set $n (i32.add (local.get $n) (struct.get $link 1 (local.get $x))))
+        (local.set $x (struct.get $link 0 (local.get $x)))
+        (br $l)))
+      (local.get $n))))");
+  ASSERT_TRUE(bytes) << bytes.error().to_string();
+  subject.modules.push_back(std::move(*bytes));
+  subject.configuration.fuel = 1'000'000;
+  subject.configuration.allocated_bytes = uint64_t{64} << 20;
+  JudgeOptions options;
+  for (const char* executor : {"interp", "interp:zeal=every", "jit:O2:moving:zeal=every:armed",
+                               "jit:O1:nonmoving:zeal=every", "jit:O2:moving:zeal=alloc"}) {
+    const auto spec = parse_spec(executor);
+    ASSERT_TRUE(spec);
+    options.executors.push_back(*spec);
+  }
+  const Verdict verdict = judge(subject, options);
+  EXPECT_EQ(verdict.kind, VerdictKind::kAgreed) << verdict.reason << verdict.finding.difference;
+  EXPECT_EQ(verdict.exhausted, 0u);
 }
 
 }  // namespace
