@@ -132,6 +132,7 @@ void GcBody::statement(int depth) {
                                       &GcBody::memory_bulk,
                                       &GcBody::host_echo,
                                       &GcBody::type_identity,
+                                      &GcBody::dropped_segments,
                                       &GcBody::early_exit};
   const uint32_t pick = choices_.below(static_cast<uint32_t>(std::size(kIdioms)) + 3);
   if (depth <= 0) return disturb();

@@ -50,7 +50,7 @@ void GcBody::exhaust() {
 }
 
 void GcBody::exhaust_something() {
-  switch (choices_.below(3)) {
+  switch (choices_.below(params_.empty() ? 4 : 3)) {
     case 0:
       code_.block(Opcode::Loop, BlockType{});
       if (choices_.chance(1, 2)) disturb();
@@ -61,6 +61,11 @@ void GcBody::exhaust_something() {
       for (const ValType param : params_) minimal(param);
       code_.op(Opcode::Call, self_.number);
       for (size_t i = program_.types[self_.signature].results.size(); i > 0; --i) op(Opcode::Drop);
+      return;
+    case 3:  // in circles through the host, which must pass on how it ends
+      code_.op(Opcode::RefFunc, self_.number);
+      code_.i32_const(0);
+      code_.op(Opcode::Call, program_.call_ref_host);
       return;
     default:
       code_.block(Opcode::Loop, BlockType{});

@@ -41,7 +41,7 @@ class Assembly {
     // Programs are short; those that run for ever should notice soon, since some executors collect at every safepoint.
     subject.configuration.fuel = 2'000;
     subject.configuration.allocated_bytes = 1 << 20;
-    subject.claims_valid = !invalid_;
+    subject.claims_valid = !invalid_ && !mislinks_;
     subject.claims_invalid = invalid_;
     return subject;
   }
@@ -78,13 +78,25 @@ class Assembly {
 
   void add_second(Case& subject) {
     Assembly second(choices_, *this);
+    // Now and then what is imported is not what is there, by mutability or nullness: linking must be refused.
+    second.mislinked_ = choices_.chance(1, 6);
     second.build();
+    mislinks_ = second.mislinked_;
     subject.modules.push_back(second.module_.encode());
     uint32_t instance = 0;
     for (const Step& step : subject.plan) instance += step.kind == StepKind::kInstantiate;
     const uint32_t from = instance - 1;
     subject.plan.push_back({.kind = StepKind::kInstantiate, .module = 1, .links = {from}});
     const bool drop_first = choices_.chance(1, 3);
+    // A handle of the first instance made after those of the second.
+    for (const auto& global : program_.globals) {
+      if (!global.is_mutable || !global.type.is_defaultable()) continue;
+      subject.plan.push_back({.kind = StepKind::kSetGlobal,
+                              .instance = from,
+                              .name = text::format("g{}", global.number),
+                              .args = {Argument{}}});
+      break;
+    }
     for (const auto& function : second.program_.functions) {
       if (function.leaf) continue;
       subject.plan.push_back({.kind = StepKind::kCall,
@@ -113,7 +125,15 @@ class Assembly {
       import_as(signature);
       if (types[signature].has_super && choices_.chance(1, 2)) import_as(types[signature].super);
     }
-    for (const auto& global : primary_->globals) {
+    const uint32_t wrong = mislinked_ ? choices_.below(static_cast<uint32_t>(primary_->globals.size())) : ~0u;
+    for (size_t i = 0; i < primary_->globals.size(); ++i) {
+      auto global = primary_->globals[i];
+      if (i == wrong && global.type.is_ref() && choices_.chance(1, 2)) {
+        global.type = global.type.nullable() ? global.type.as_non_null() : global.type.as_nullable();
+        global.is_mutable = true;
+      } else if (i == wrong) {
+        global.is_mutable = !global.is_mutable;
+      }
       ValType type = types.shifted(global.type);
       // What cannot be changed may be seen through a supertype.
       if (!global.is_mutable && type.is_ref() && choices_.chance(1, 2))
@@ -393,6 +413,8 @@ class Assembly {
   const GcProgram* primary_ = nullptr;
   uint32_t size_ = 100;  // budget of one body
   bool invalid_ = false;
+  bool mislinks_ = false;   // the second module is mislinked
+  bool mislinked_ = false;  // one import is declared with another type than what it will be given
 };
 
 }  // namespace
