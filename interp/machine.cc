@@ -356,7 +356,7 @@ Cell* Store::allocate_slowly(CellKind kind, uint32_t type, uint64_t words, uint6
 // Collections that `collect_every` asks for must not turn a large live heap into a hang: they may mark so many bytes in
 // all, then every allocation earns some more. Counted, never timed, so that every run collects at the same allocations.
 bool Store::zeal_can_pay() {
-  constexpr uint64_t kBytesPerCell = 32;
+  constexpr uint64_t kBytesPerCell = 128;  // small cells cost more than their bytes
   zeal_credit_ += 1024;
   const uint64_t price = heap_.live_cells() * kBytesPerCell;
   if (price > zeal_credit_) return false;

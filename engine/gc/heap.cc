@@ -14,6 +14,8 @@ namespace {
 constexpr uint64_t kSmallestHeap = 64 * 1024;
 // Of retired space, this much is looked at around every collection; all of it when the embedder asks.
 constexpr uint64_t kRecentRetired = 64 * 1024;
+// What tracing one surviving byte costs of the budget in options.h: small objects cost far more than their bytes.
+constexpr uint64_t kZealPrice = 4;
 constexpr uint64_t kLargestHeap = (uint64_t{1} << 32) - 64 * 1024;
 
 }  // namespace
@@ -63,7 +65,7 @@ bool Heap::zeal_fires(bool at_allocation) {
 bool Heap::zeal_can_pay() const {
   if (zeal_traced_ < kZealAllowance) [[likely]]
     return true;
-  return (stats_.safepoints - last_zeal_point_) * kZealBytesPerPoint >= stats_.live_bytes_after_last;
+  return (stats_.safepoints - last_zeal_point_) * kZealBytesPerPoint >= stats_.live_bytes_after_last * kZealPrice;
 }
 
 Ref Heap::allocate(LayoutId layout, uint32_t length, uint64_t bytes) {
@@ -168,7 +170,7 @@ void Heap::collect() { collect_now(); }
 
 void Heap::collect_for_zeal() {
   collect_now();
-  zeal_traced_ += stats_.live_bytes_after_last;
+  zeal_traced_ += stats_.live_bytes_after_last * kZealPrice;
   last_zeal_point_ = stats_.safepoints;
 }
 
