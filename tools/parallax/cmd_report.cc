@@ -24,7 +24,7 @@ struct ReportArgs {
   std::vector<std::string> formats;
   std::string output;
   std::string observe, stages;  // hidden: the other end
-  bool few_votes = false, json = false;
+  bool few_votes = false, json = false, as_javascript = false;
 };
 
 struct File {
@@ -121,7 +121,7 @@ Result<std::vector<std::string>> write_report(const ReportArgs& args, const std:
 int report(const ReportArgs& args) {
   if (!args.observe.empty()) {
     if (!args.output.empty() && std::freopen(args.output.c_str(), "w", stdout) == nullptr) return kEnvironment;
-    return observe_for_report(args.gather.path, args.observe, args.gather.fault, args.stages);
+    return observe_for_report(args.gather.path, args.observe, args.gather.fault, args.stages, args.as_javascript);
   }
   const auto formats = formats_of(args);
   if (!formats) return complain("", formats.error());
@@ -136,6 +136,7 @@ int report(const ReportArgs& args) {
   GatherOptions options = args.gather;
   options.all_votes = !args.few_votes;
   const auto gathered = gather_report(options);
+  if (!gathered && report_interrupted()) return complain("interrupted; nothing was written"), kEnvironment;
   if (!gathered) return complain("", gathered.error());
   if (!gathered->report) {
     complain(text::format("{}: no report, the reproducer does not work in a fresh process: {}", args.gather.path,
@@ -182,6 +183,7 @@ void add_report(CLI::App& command, int& exit_code) {
   command.add_flag("--json", args->json, "answer as JSON: what was written");
   command.add_option("--observe", args->observe)->group("");
   command.add_option("--stages", args->stages)->group("");
+  command.add_flag("--as-javascript", args->as_javascript)->group("");
   command.footer(
       "Exit codes: 0 written, 1 the reproducer does not work (no report), 2 unreadable input, 3 no place for it.");
   command.callback([args, &exit_code] { exit_code = report(*args); });

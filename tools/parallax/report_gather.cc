@@ -13,11 +13,14 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "bench/suite/peers.h"
 #include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/wasm/text/print.h"
 #include "fuzz/executors/executors.h"
 #include "fuzz/executors/probe.h"
+#include "fuzz/external/engines.h"
+#include "fuzz/external/vote.h"
 #include "fuzz/oracle/observe.h"
 #include "tools/parallax/commands.h"
 #include "tools/parallax/dump.h"
@@ -68,11 +71,12 @@ std::string read_text(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-// "the JIT (O2, moving collector, collects at every safepoint)".
+// "O2, moving collector, collects at every safepoint".
 std::string flags_of(const std::string& executor) {
   const auto spec = fuzz::parse_spec(executor);
   if (!spec) return executor.substr(std::min(executor.size(), executor.find(':') + 1));
   std::vector<std::string> words;
+  if (spec->kind == fuzz::ExecutorKind::kExternal) return std::string(fuzz::external_engines()[spec->external].summary);
   if (spec->kind == fuzz::ExecutorKind::kJit) {
     words.push_back(text::format("O{}", static_cast<unsigned>(spec->opt_level)));
     static constexpr const char* kCollectors[] = {"moving collector", "non-moving collector", "never collects"};
@@ -94,7 +98,9 @@ std::string name_of(const std::string& executor) {
   const std::string engine = executor.substr(0, executor.find(':'));
   if (engine == "interp") return "the interpreter";
   if (engine != "jit") return executor;
-  return text::format("the JIT ({})", flags_of(executor));
+  const auto spec = fuzz::parse_spec(executor);
+  if (!spec) return text::format("the JIT ({})", executor);
+  return text::format("the JIT at O{}", static_cast<unsigned>(spec->opt_level));
 }
 
 // "what happened again is not what was found" is said by words for people.
@@ -151,13 +157,14 @@ class Gatherer {
   }
 
   static std::unexpected<Error> named(const std::string& path, const Error& error) {
-    return fail(error.code, error.offset, text::format("{}: {}", path, error.message));
+    return fail(ErrorCode::kUsage, 0, text::format("{}: {}", path, error.message));
   }
 
   Result<> open_finding() {
     folder_ = fs::path(options_.path).lexically_normal().string();
     while (folder_.size() > 1 && folder_.ends_with('/')) folder_.pop_back();
     auto record = triage::read_finding(folder_);
+    if (!record && record.error().code == ErrorCode::kIo) return std::unexpected(record.error());
     if (!record) return named(folder_, record.error());
     report_.record = std::move(*record);
     if (!options_.executors.empty()) report_.record.executors = options_.executors;
@@ -206,6 +213,9 @@ class Gatherer {
     const auto seen = replay();
     TRY(check_interrupted());
     if (!seen) return std::unexpected(seen.error());
+    if (!seen->finding && seen->reason.starts_with("rejected")) {
+      return fail(ErrorCode::kUsage, 0, text::format("{}: not a valid module ({})", options_.path, seen->reason));
+    }
     if (!seen->finding) {
       instead = describe(*seen);
       return false;
@@ -291,6 +301,9 @@ class Gatherer {
 
   Result<std::optional<Observed>> observe(const std::string& executor, const std::string& stages) {
     std::vector<std::string> command = {triage::own_program(), "report", "--observe", executor, file_};
+    // An external engine runs the case as JavaScript can run it; so the reference beside it does, too.
+    const auto other = fuzz::parse_spec(report_.record.executors.back());
+    if (other && other->kind == fuzz::ExecutorKind::kExternal) command.emplace_back("--as-javascript");
     if (!report_.record.fault.empty()) command.insert(command.end(), {"--fault", report_.record.fault});
     if (!stages.empty()) command.insert(command.end(), {"--stages", stages});
     const std::string out = scratch_.file("observed.json");
@@ -316,17 +329,40 @@ class Gatherer {
   }
 
   // --- Votes ---------------------------------------------------------------------------------------------------------
-  Result<> ask_votes() {
-    std::vector<std::string> voters = report_.record.executors;
-    if (options_.all_votes) {
-      for (const fuzz::ExecutorSpec& spec : fuzz::standard_executors()) voters.push_back(fuzz::to_string(spec));
+  // Engines of others that are on this machine, each with all its tiers.
+  const std::vector<bench::Peer>& peers() {
+    if (!peers_) peers_ = bench::find_peers(bench::peer_folders({}));
+    return *peers_;
+  }
+
+  std::string version_of(const std::string& executor) {
+    const auto spec = fuzz::parse_spec(executor);
+    if (!spec || spec->kind != fuzz::ExecutorKind::kExternal) return text::format("parallax {}", kVersion);
+    for (const bench::Peer& peer : peers()) {
+      if (executor == peer.row->name) return peer.version;
     }
+    return "not found";
+  }
+
+  std::vector<std::string> all_voters() {
+    std::vector<std::string> voters = report_.record.executors;
+    if (!options_.all_votes) return voters;
+    for (const fuzz::ExecutorSpec& spec : fuzz::standard_executors()) voters.push_back(fuzz::to_string(spec));
+    for (const bench::Peer& peer : peers()) {
+      const std::string name(peer.row->name);
+      if (name.find(':') == std::string::npos && fuzz::find_external(name)) voters.push_back(name);
+    }
+    return voters;
+  }
+
+  Result<> ask_votes() {
+    const std::vector<std::string> voters = all_voters();
     std::set<std::string> asked;
     std::vector<std::pair<std::string, std::string>> groups;  // signature, first executor; index + 1 is the group
     const std::string& reference = report_.record.executors.front();
     for (const std::string& voter : voters) {
       if (!asked.insert(voter).second) continue;
-      triage::Vote vote{.executor = voter, .version = text::format("parallax {}", kVersion), .flags = flags_of(voter)};
+      triage::Vote vote{.executor = voter, .version = version_of(voter), .flags = flags_of(voter)};
       if (voter == reference) {
         vote.outcome = report_.left && !report_.left->fault.empty() ? report_.left->fault : "the reference";
         report_.votes.push_back(std::move(vote));
@@ -716,8 +752,8 @@ class Gatherer {
     const bool has_values = report_.left && report_.right && !report_.actual_value.empty();
     if (has_values && report_.right->fault.empty() && report_.right->died.empty()) {
       report_.verdict = text::format("{} has {} where {} has {}{}; {} of {} votes agree with the reference", other,
-                                     report_.actual_value, name_of(executors.front()), plain(report_.expected_value),
-                                     where, for_it, votes);
+                                     plain(report_.actual_value), name_of(executors.front()),
+                                     plain(report_.expected_value), where, for_it, votes);
     } else if (report_.right && !report_.right->died.empty()) {
       report_.verdict = text::format("{} does not survive the case: {}", other, report_.right->died);
     } else if (report_.right && !report_.right->fault.empty()) {
@@ -735,11 +771,52 @@ class Gatherer {
   std::string folder_;  // of the finding; empty: a bare case
   std::string file_;    // the case
   std::string stages_, component_, script_said_;
+  std::optional<std::vector<bench::Peer>> peers_;
   fuzz::Case case_;
   std::vector<fuzz::Step> plan_;
   Replayed seen_;
   Report report_;
 };
+
+void print_observed(const fuzz::LoadedCase& loaded, const fuzz::Observation& seen, const std::string& executor,
+                    std::string died) {
+  Observed out{.executor = executor, .tokens = seen.tokens, .died = std::move(died)};
+  if (seen.inconclusive) out.tokens.resize(std::min(out.tokens.size(), seen.conclusive_tokens));
+  out.inconclusive = seen.inconclusive ? seen.inconclusive_reason : "";
+  out.fault = seen.fault_text;
+  const std::string lines = fuzz::print_observation(loaded, seen, out.tokens.size());
+  for (size_t at = 0; at < lines.size() && out.lines.size() < out.tokens.size();) {
+    const size_t end = std::min(lines.find('\n', at), lines.size());
+    const size_t begin = std::min(end, lines.find_first_not_of(' ', at));
+    out.lines.push_back(lines.substr(begin, end - begin));
+    at = end + 1;
+  }
+  out.lines.resize(out.tokens.size());
+  std::fputs(triage::to_json(out).c_str(), stdout);
+}
+
+int observe_as_javascript(const fuzz::Case& subject, const fuzz::ExecutorSpec& spec) {
+  const auto js = fuzz::make_js_case(subject);
+  if (!js) return complain("", js.error());
+  const auto loaded = fuzz::load_case(js->subject);
+  if (!loaded) return complain("", loaded.error());
+  fuzz::Observation seen;
+  std::string died;
+  if (spec.kind == fuzz::ExecutorKind::kExternal) {
+    const auto end = fuzz::observe_external(*js, spec.external, seen);
+    if (!end) return complain("", end.error());
+    if (end->kind == fuzz::ExternalEnd::Kind::kHung) died = "does not answer";
+    if (end->kind == fuzz::ExternalEnd::Kind::kCrashed) died = fuzz::one_line(end->what);
+  } else {
+    const fuzz::MakeStore make = [&] { return fuzz::make_executor(spec, loaded->types); };
+    auto store = make();
+    if (!store) return complain("", store.error());
+    fuzz::observe(*loaded, **store, make, seen);
+  }
+  fuzz::project(seen);
+  print_observed(*loaded, seen, to_string(spec), std::move(died));
+  return kDone;
+}
 
 }  // namespace
 
@@ -754,7 +831,7 @@ Result<Gathered> gather_report(const GatherOptions& options) {
 }
 
 int observe_for_report(const std::string& file, const std::string& executor, const std::string& fault,
-                       const std::string& stages) {
+                       const std::string& stages, bool as_javascript) {
   const auto bytes = read_module(file);
   if (!bytes) return complain(file, bytes.error());
   auto subject = fuzz::read_envelope(*bytes);
@@ -763,6 +840,7 @@ int observe_for_report(const std::string& file, const std::string& executor, con
   if (!spec) return complain("", spec.error());
   if (!fault.empty() && !choose_fault(fault)) return complain("", {ErrorCode::kUsage, 0, "no such fault: " + fault});
   restart_fault_sites();
+  if (as_javascript) return observe_as_javascript(*subject, *spec);
   const auto loaded = fuzz::load_case(*subject);
   if (!loaded) return complain(file, loaded.error());
 
@@ -778,20 +856,7 @@ int observe_for_report(const std::string& file, const std::string& executor, con
   fuzz::Observation seen;
   fuzz::observe(*loaded, **store, other, seen);
 
-  Observed out{.executor = executor};
-  out.tokens = seen.tokens;
-  if (seen.inconclusive) out.tokens.resize(std::min(out.tokens.size(), seen.conclusive_tokens));
-  out.inconclusive = seen.inconclusive ? seen.inconclusive_reason : "";
-  out.fault = seen.fault_text;
-  const std::string lines = fuzz::print_observation(*loaded, seen, out.tokens.size());
-  for (size_t at = 0; at < lines.size() && out.lines.size() < out.tokens.size();) {
-    const size_t end = std::min(lines.find('\n', at), lines.size());
-    out.lines.push_back(
-        lines.substr(lines.find_first_not_of(' ', at), end - std::min(end, lines.find_first_not_of(' ', at))));
-    at = end + 1;
-  }
-  out.lines.resize(out.tokens.size());
-  std::fputs(triage::to_json(out).c_str(), stdout);
+  print_observed(*loaded, seen, executor, "");
   return kDone;
 }
 

@@ -32,9 +32,10 @@ struct Gathered {
 Result<Gathered> gather_report(const GatherOptions& options);
 
 // The other end: runs one executor on a case and prints what it was seen to do as JSON (triage/report/observed.h).
-// `stages`: folder for what compilation leaves (dump.h); empty: none. Returns the exit code.
+// `stages`: folder for what compilation leaves (dump.h); empty: none. `as_javascript`: the case as an external engine sees
+// it (fuzz/external/js_case.h). Returns the exit code.
 int observe_for_report(const std::string& file, const std::string& executor, const std::string& fault,
-                       const std::string& stages);
+                       const std::string& stages, bool as_javascript);
 
 // Whether Ctrl-C was pressed since the start of gather_report().
 bool report_interrupted();

@@ -91,7 +91,8 @@ function duration(s) {
 }
 function mebibytes(n) { return n >= 10240 ? short(n / 1024) + ' GiB' : short(Math.round(n)) + ' MiB'; }
 function ceiling(n) {
-  if (n <= 0) return 1;
+  if (n <= 4) return n <= 0 ? 1 : 4;
+  if (n <= 8) return 8;
   const power = 10 ** Math.floor(Math.log10(n));
   for (const step of [1, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10]) if (n <= step * power * 1.0000001) return step * power;
   return 10 * power;
@@ -197,7 +198,8 @@ function head() {
     kpi('cases per second, mean', short(last.seconds > 0 ? last.cases / last.seconds : 0));
     kpi('judged', (last.cases > 0 ? (last.agreed + last.findings) / last.cases * 100 : 0).toFixed(1) + ' %');
     if (last.corpus_cases > 0) kpi('corpus', short(last.corpus_cases));
-    kpi('memory of workers', mebibytes(last.rss_bytes / 2 ** 20));
+    const memory = data.samples.rss_bytes.filter(n => n > 0).at(-1);  // the last sample may have no workers any more
+    if (memory) kpi('memory of workers', mebibytes(memory / 2 ** 20));
   }
   kpi('findings, distinct', whole(data.findings.length));
   kpi('buckets', whole(new Set(data.findings.map(f => f.bucket)).size));

@@ -37,7 +37,8 @@ std::string to_json(const Observed& seen) {
                {"tokens", tokens},
                {"lines", seen.lines},
                {"inconclusive", seen.inconclusive},
-               {"fault", seen.fault}})
+               {"fault", seen.fault},
+               {"died", seen.died}})
              .dump(-1, ' ', false, json::error_handler_t::replace) +
          "\n";
 }
@@ -50,7 +51,8 @@ Result<Observed> observed_from_json(std::string_view text) {
   }
   Observed seen{.executor = string_at(from, "executor"),
                 .inconclusive = string_at(from, "inconclusive"),
-                .fault = string_at(from, "fault")};
+                .fault = string_at(from, "fault"),
+                .died = string_at(from, "died")};
   for (const json& row : *tokens) {
     const bool well_formed = row.is_array() && row.size() == 3 && row[0].is_number_unsigned() &&
                              row[1].is_number_unsigned() && row[2].is_number_unsigned();

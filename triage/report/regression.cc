@@ -1,6 +1,9 @@
 #include "triage/report/regression.h"
 
+#include <algorithm>
+#include <array>
 #include <bit>
+#include <cstring>
 #include <limits>
 #include <map>
 #include <optional>
@@ -38,11 +41,13 @@ enum class LitKind : uint8_t {
   kFunc,
   kStruct,
   kArray,
-  kExn
+  kExn,
+  kKept  // argument only: a reference that an earlier call returned
 };
 struct Lit {
   LitKind kind;
-  uint64_t low = 0, high = 0;
+  uint64_t low = 0,
+           high = 0;  // objects: low is the TypeId; null arguments: high is the HeapKind; kKept: low is its number
 };
 
 enum class End : uint8_t { kReturned, kTrapped, kThrew };
@@ -57,11 +62,22 @@ struct Check {
   End end = End::kReturned;
   std::string trap;
   std::vector<Lit> results;
+  uint32_t type = 0;  // kCall: TypeIndex in the instance's module
+  uint32_t module_of_instance = 0;
+  std::optional<std::pair<uint32_t, size_t>> keeps;  // number of what it keeps, and which result
+};
+
+// A reference that a later call takes as argument.
+struct Kept {
+  Lit value;
+  wasm::HeapType top;  // of its hierarchy
+  bool used = false;
 };
 
 struct Script {
   std::vector<wasm::Module> modules;  // by module of the case, TypeNaming::kModule
   std::vector<Check> checks;
+  std::vector<std::optional<Kept>> kept;
   std::string why_not;  // it cannot be said at all
 };
 
@@ -131,6 +147,8 @@ class ScriptMaker {
       case StepKind::kProbeCall:
       case StepKind::kProbeForeign: return give_up("the plan probes handles, which only an embedder has");
       case StepKind::kRelease:
+        if (step.kept < held_.size()) held_[step.kept] = false;
+        return;
       case StepKind::kDropInstance:
       case StepKind::kCollect: return;  // not to be seen from a script
     }
@@ -183,7 +201,7 @@ class ScriptMaker {
       case Tok::kSeen:
       case Tok::kShallow: {
         const auto kind = lit_of_ref(static_cast<RefKind>(t.aux));
-        if (kind) out.push_back({*kind});
+        if (kind) out.push_back({*kind, t.tok == Tok::kShallow ? t.value : 0});
         if (!kind) give_up("a reference of a kind that scripts have no word for");
         return kind.has_value();
       }
@@ -241,16 +259,53 @@ class ScriptMaker {
   }
 
   void call(const fuzz::Step& step, size_t number) {
+    const size_t kept = script_.kept.size();
+    if (step.keep) {
+      script_.kept.emplace_back();
+      held_.push_back(true);
+    }
     const wasm::Export* item = export_of(step.instance, step.name);
     if (item == nullptr || item->kind != ExternKind::kFunc || !find_outcome(number)) return;
     Check check{.what = Check::What::kCall, .instance = step.instance, .name = step.name};
-    const wasm::Module& module = script_.modules[modules_of_[step.instance]];
+    check.module_of_instance = modules_of_[step.instance];
+    const wasm::Module& module = script_.modules[check.module_of_instance];
     current_ = step.instance;
-    const auto& params = module.types[module.funcs[item->index].type].params;
-    for (size_t i = 0; i < params.size(); ++i) {
-      if (!argument(i < step.args.size() ? step.args[i] : fuzz::Argument{}, params[i], check.args)) return;
+    check.type = module.funcs[item->index].type;
+    // The same types twice: as written, and canonical.
+    const wasm::Module& canonical = *loaded_->modules[check.module_of_instance];
+    const wasm::SubType& type = canonical.types[canonical.funcs[item->index].type];
+    for (size_t i = 0; i < type.params.size(); ++i) {
+      const fuzz::Argument arg = i < step.args.size() ? step.args[i] : fuzz::Argument{};
+      if (!argument(arg, module.types[check.type].params[i], type.params[i], check.args)) return;
     }
-    if (read_end(check)) script_.checks.push_back(std::move(check));
+    if (!read_end(check)) return;
+    keep_result(step, kept, type, check);
+    script_.checks.push_back(std::move(check));
+  }
+
+  void keep_result(const fuzz::Step& step, size_t number, const wasm::SubType& type, Check& check) {
+    for (size_t i = 0; i < check.results.size() && i < type.results.size(); ++i) {
+      if (!type.results[i].is_ref()) continue;
+      Lit& result = check.results[i];
+      const wasm::HeapType top = loaded_->types->top(type.results[i].heap());
+      if (result.kind == LitKind::kExtern && top == wasm::HeapKind::kAny) result.kind = LitKind::kHostAny;
+      if (!step.keep || check.keeps || result.kind == LitKind::kNull) continue;
+      check.keeps = {static_cast<uint32_t>(number), i};
+      script_.kept[number] = Kept{.value = result, .top = top};
+    }
+  }
+
+  // The most precise type that is known of a value.
+  static std::optional<ValType> dynamic_type(const Kept& kept) {
+    switch (kept.value.kind) {
+      case LitKind::kI31: return ValType::ref(wasm::HeapKind::kI31, false);
+      case LitKind::kStruct:
+      case LitKind::kArray: return ValType::ref(wasm::HeapType::concrete(static_cast<uint32_t>(kept.value.low)), false);
+      case LitKind::kExtern:
+      case LitKind::kHostAny:
+      case LitKind::kExn: return ValType::ref(kept.top, false);
+      default: return {};  // which type a function has the observation does not say
+    }
   }
 
   // An abstract heap type of the same hierarchy.
@@ -262,24 +317,50 @@ class ScriptMaker {
     return is_func ? wasm::HeapKind::kNoFunc : wasm::HeapKind::kNone;
   }
 
-  bool argument(const fuzz::Argument& arg, ValType type, std::vector<Lit>& out) {
+  static std::optional<Lit> number_argument(const fuzz::Argument& arg, ValType type) {
     const uint64_t low = arg.kind == ArgKind::kNumber ? arg.low : 0, high = arg.kind == ArgKind::kNumber ? arg.high : 0;
     switch (type.kind()) {
-      case ValKind::kI32: out.push_back({LitKind::kI32, low & 0xffffffffu}); return true;
-      case ValKind::kI64: out.push_back({LitKind::kI64, low}); return true;
-      case ValKind::kF32: out.push_back({LitKind::kF32, low & 0xffffffffu}); return true;
-      case ValKind::kF64: out.push_back({LitKind::kF64, low}); return true;
-      case ValKind::kV128: out.push_back({LitKind::kV128, low, high}); return true;
-      default: break;
+      case ValKind::kI32: return Lit{LitKind::kI32, low & 0xffffffffu};
+      case ValKind::kI64: return Lit{LitKind::kI64, low};
+      case ValKind::kF32: return Lit{LitKind::kF32, low & 0xffffffffu};
+      case ValKind::kF64: return Lit{LitKind::kF64, low};
+      case ValKind::kV128: return Lit{LitKind::kV128, low, high};
+      default: return {};
     }
-    const bool is_extern = type.heap() == wasm::HeapKind::kExtern;
-    if (arg.kind == ArgKind::kHost && (is_extern || type.heap() == wasm::HeapKind::kAny)) {
-      out.push_back({is_extern ? LitKind::kExtern : LitKind::kHostAny, arg.low});
+  }
+
+  // As the embedder chooses: what does not match the parameter's type becomes null.
+  bool argument(const fuzz::Argument& arg, ValType type, ValType canonical, std::vector<Lit>& out) {
+    if (const auto number = number_argument(arg, type)) {
+      out.push_back(*number);
       return true;
     }
-    if (arg.kind == ArgKind::kI31 || arg.kind == ArgKind::kKept) {
-      give_up("an argument is a reference that a script cannot make");
-      return false;
+    const wasm::TypeStore& types = *loaded_->types;
+    if (arg.kind == ArgKind::kHost && type.heap() == wasm::HeapKind::kExtern) {
+      out.push_back({LitKind::kExtern, arg.low});
+      return true;
+    }
+    if (arg.kind == ArgKind::kHost && type.heap() == wasm::HeapKind::kAny) {
+      out.push_back({LitKind::kHostAny, arg.low});
+      return true;
+    }
+    if (arg.kind == ArgKind::kI31 && types.matches(ValType::ref(wasm::HeapKind::kI31, false), canonical)) {
+      out.push_back({LitKind::kI31, arg.low & 0x7fffffffu});
+      return true;
+    }
+    if (arg.kind == ArgKind::kKept && arg.low < script_.kept.size() && script_.kept[arg.low] && held_[arg.low]) {
+      Kept& kept = *script_.kept[arg.low];
+      const auto dynamic = dynamic_type(kept);
+      const bool is_top = canonical.heap() == kept.top;
+      if (!dynamic && !is_top && types.hierarchy(canonical.heap()) == wasm::Hierarchy::kFunc) {
+        give_up("an argument is a function that was returned before");
+        return false;
+      }
+      if (is_top || (dynamic && types.matches(*dynamic, canonical))) {
+        kept.used = true;
+        out.push_back({LitKind::kKept, arg.low});
+        return true;
+      }
     }
     if (!type.nullable()) {
       give_up("a parameter that is not nullable has no argument");
@@ -310,6 +391,7 @@ class ScriptMaker {
   size_t at_ = 0;
   uint32_t instances_ = 0, current_ = 0;
   std::vector<uint32_t> modules_of_;  // by instance
+  std::vector<bool> held_;            // by number: kept and not released
 };
 
 // --- Specification scripts -------------------------------------------------------------------------------------------
@@ -340,6 +422,7 @@ std::string wast_lit(const Lit& lit) {
     case LitKind::kStruct: return "(ref.struct)";
     case LitKind::kArray: return "(ref.array)";
     case LitKind::kExn: return "(ref.exn)";
+    case LitKind::kKept: break;
   }
   return "";
 }
@@ -469,16 +552,123 @@ Result<std::string> wast_instance(const fuzz::Case& subject, const Script& scrip
   return fail(ErrorCode::kUnsupported, 0, "an instantiation ends with an exception or exhaustion");
 }
 
+// References that a script cannot write stand in modules of our own: one that holds what calls have kept, and one for each
+// call that takes such an argument or keeps its result.
+bool needs_driver(const Script& script, const Check& check) {
+  if (check.what != Check::What::kCall) return false;
+  if (check.keeps && check.end == End::kReturned && script.kept[check.keeps->first]->used) return true;
+  return std::ranges::any_of(check.args,
+                             [](const Lit& arg) { return arg.kind == LitKind::kKept || arg.kind == LitKind::kI31; });
+}
+
+std::string kept_name(uint64_t number) { return text::format("kept{}", number); }
+
+Result<std::string> holder_module(const Script& script) {
+  wasm::ModuleBuilder out;
+  bool any = false;
+  for (size_t i = 0; i < script.kept.size(); ++i) {
+    if (!script.kept[i] || !script.kept[i]->used) continue;
+    any = true;
+    const wasm::HeapType top = script.kept[i]->top;
+    const wasm::GlobalIndex global =
+        out.add_global({ValType::ref(top, true), true}, wasm::CodeWriter().ref_null(top).end().take());
+    out.add_export(kept_name(i), ExternKind::kGlobal, global.raw);
+  }
+  if (!any) return std::string();
+  return named_module(TRY(wasm::text::print_binary(out.encode())), "holder") +
+         "\n(register \"parallax:kept\" $holder)\n";
+}
+
+bool passes_through(const Lit& arg) { return arg.kind == LitKind::kExtern || arg.kind == LitKind::kHostAny; }
+
+// The argument as instructions; false when no module can make it. `passed` counts parameters of the driver.
+bool write_argument(wasm::CodeWriter& code, const Lit& arg, ValType type, uint32_t& passed) {
+  switch (arg.kind) {
+    case LitKind::kI32: code.i32_const(static_cast<int32_t>(arg.low)); return true;
+    case LitKind::kI64: code.i64_const(static_cast<int64_t>(arg.low)); return true;
+    case LitKind::kF32: code.f32_const(static_cast<uint32_t>(arg.low)); return true;
+    case LitKind::kF64: code.f64_const(arg.low); return true;
+    case LitKind::kV128: {
+      std::array<uint8_t, 16> bytes;
+      std::memcpy(bytes.data(), &arg.low, 8);
+      std::memcpy(bytes.data() + 8, &arg.high, 8);
+      code.v128_const(bytes);
+      return true;
+    }
+    case LitKind::kNull: code.ref_null(type.heap()); return true;
+    case LitKind::kI31: code.i32_const(static_cast<int32_t>(arg.low)).op(wasm::Opcode::RefI31); return true;
+    case LitKind::kExtern:
+    case LitKind::kHostAny: code.local_get(passed++); return true;
+    default: return false;
+  }
+}
+
+// A module that exports "run": calls the function with all arguments that can be made inside, keeps what is kept.
+Result<std::string> driver_module(const Script& script, const Check& check, size_t number) {
+  const wasm::Module& module = script.modules[check.module_of_instance];
+  const wasm::SubType& type = module.types[check.type];
+  wasm::ModuleBuilder out;
+  for (const wasm::RecGroup& group : module.rec_groups) {
+    out.add_rec_group({module.types.begin() + group.first, module.types.begin() + group.first + group.count});
+  }
+  std::vector<ValType> params;
+  for (size_t i = 0; i < check.args.size(); ++i) {
+    if (passes_through(check.args[i])) params.push_back(type.params[i]);
+  }
+  const wasm::TypeIndex own = out.add_func_type(params, type.results);
+  const wasm::FuncIndex callee =
+      out.import_func(text::format("parallax:i{}", check.instance), check.name, wasm::TypeIndex(check.type));
+  std::map<uint64_t, wasm::GlobalIndex> globals;
+  const auto global = [&](uint64_t kept) {
+    const auto known = globals.find(kept);
+    if (known != globals.end()) return known->second.raw;
+    const wasm::GlobalType as{ValType::ref(script.kept[kept]->top, true), true};
+    return globals.emplace(kept, out.import_global("parallax:kept", kept_name(kept), as)).first->second.raw;
+  };
+  wasm::CodeWriter code;
+  uint32_t passed = 0;
+  for (size_t i = 0; i < check.args.size(); ++i) {
+    const Lit& arg = check.args[i];
+    if (arg.kind != LitKind::kKept) {
+      if (write_argument(code, arg, type.params[i], passed)) continue;
+      return fail(ErrorCode::kUnsupported, 0, "an argument that no module can make");
+    }
+    code.op(wasm::Opcode::GlobalGet, global(arg.low));
+    if (type.params[i] != ValType::ref(script.kept[arg.low]->top, true)) code.ref_cast(type.params[i]);
+  }
+  code.call(callee);
+  std::vector<ValType> locals;
+  if (check.keeps && check.end == End::kReturned && script.kept[check.keeps->first]->used) {
+    locals = type.results;
+    const auto first = static_cast<uint32_t>(params.size());
+    for (size_t i = locals.size(); i-- > 0;) code.local_set(first + static_cast<uint32_t>(i));
+    code.local_get(first + static_cast<uint32_t>(check.keeps->second));
+    code.op(wasm::Opcode::GlobalSet, global(check.keeps->first));
+    for (size_t i = 0; i < locals.size(); ++i) code.local_get(first + static_cast<uint32_t>(i));
+  }
+  const wasm::FuncIndex run = out.add_func(own, locals, code.end());
+  out.add_export("run", ExternKind::kFunc, run.raw);
+  return text::format("(register \"parallax:i{0}\" $i{0})\n{1}\n", check.instance,
+                      named_module(TRY(wasm::text::print_binary(out.encode())), text::format("call{}", number)));
+}
+
 Result<std::string> to_wast(const fuzz::Case& subject, const Script& script, const std::string& about) {
   std::string out = text::format(";; {}\n", about);
+  out += TRY(holder_module(script));
+  size_t number = 0;
   for (const Check& check : script.checks) {
+    ++number;
     if (check.what == Check::What::kInstantiate) {
       out += TRY(wast_instance(subject, script, check));
       continue;
     }
-    std::string action = text::format("({} $i{} {}", check.what == Check::What::kCall ? "invoke" : "get",
-                                      check.instance, text::quoted(check.name));
+    const bool driven = needs_driver(script, check);
+    if (driven) out += TRY(driver_module(script, check, number));
+    std::string action = driven ? text::format("(invoke $call{} \"run\"", number)
+                                : text::format("({} $i{} {}", check.what == Check::What::kCall ? "invoke" : "get",
+                                               check.instance, text::quoted(check.name));
     for (const Lit& arg : check.args) {
+      if (driven && !passes_through(arg)) continue;
       const auto heap = static_cast<wasm::HeapKind>(arg.high);
       action += " " + (arg.kind == LitKind::kNull ? text::format("(ref.null {})", bottom_of(heap)) : wast_lit(arg));
     }
@@ -513,10 +703,11 @@ function matches(got, want) {
 }
 function returns(where, action, wanted) {
   let got;
-  try { got = action(); } catch (error) { return fail(where, `threw ${error}`); }
-  if (wanted.length === 0) return;
+  try { got = action(); } catch (error) { fail(where, `threw ${error}`); return []; }
+  if (wanted.length === 0) return [];
   const values = wanted.length === 1 ? [got] : [...got];
   wanted.forEach((want, i) => { if (!matches(values[i], want)) fail(where, `result ${i} is ${String(values[i])}`); });
+  return values;
 }
 function fails(where, action, kind) {
   try { action(); } catch (error) { if (!(error instanceof kind)) fail(where, `threw ${error}`); return; }
@@ -541,7 +732,8 @@ std::string js_value(const Lit& lit) {
     case LitKind::kNull: return "null";
     case LitKind::kExtern:
     case LitKind::kHostAny: return text::format("host({})", lit.low);
-    case LitKind::kI31: return text::format("{}", static_cast<int32_t>(lit.low << 1) >> 1);
+    case LitKind::kI31: return text::format("{}", static_cast<int32_t>(static_cast<uint32_t>(lit.low) << 1) >> 1);
+    case LitKind::kKept: return kept_name(lit.low);
     default: return "";
   }
 }
@@ -560,6 +752,7 @@ std::string js_wanted(const Lit& lit) {
     case LitKind::kStruct:
     case LitKind::kArray: return "['object']";
     case LitKind::kV128:
+    case LitKind::kKept:
     case LitKind::kExn: return "";
   }
   return "";
@@ -639,7 +832,11 @@ Result<std::string> to_js(const fuzz::Case& subject, const Script& script, const
                                    ? text::format("() => i{}.exports[{}]({})", check.instance, name, args)
                                    : text::format("() => i{}.exports[{}].value", check.instance, name);
     switch (check.end) {
-      case End::kReturned: out += text::format("returns({}, {}, [{}]);\n", name, action, wanted); break;
+      case End::kReturned:
+        if (check.keeps) out += text::format("const {} = ", kept_name(check.keeps->first));
+        out += text::format("returns({}, {}, [{}])", name, action, wanted);
+        out += check.keeps ? text::format("[{}];\n", check.keeps->second) : ";\n";
+        break;
       case End::kTrapped: out += text::format("fails({}, {}, WebAssembly.RuntimeError);\n", name, action); break;
       case End::kThrew: out += text::format("fails({}, {}, WebAssembly.Exception);\n", name, action); break;
     }
@@ -665,6 +862,9 @@ Result<std::string> to_lit(const fuzz::Case& subject, const Script& script, cons
     }
     if (check.what == Check::What::kGlobal) continue;  // not shown by --fuzz-exec
     for (const Lit& arg : check.args) {
+      if (arg.kind == LitKind::kKept || arg.kind == LitKind::kI31) {
+        return fail(ErrorCode::kUnsupported, 0, "wasm-opt calls with default arguments");
+      }
       if (arg.kind != LitKind::kNull && (arg.low != 0 || arg.high != 0))
         return fail(ErrorCode::kUnsupported, 0, "wasm-opt calls with default arguments");
     }

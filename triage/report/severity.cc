@@ -69,7 +69,8 @@ const std::vector<Policy>& policies() {
 
 const Policy* policy_of(std::string_view executor) {
   const std::string_view engine = executor.substr(0, executor.find(':'));
-  const std::string_view id = engine == "interp" || engine == "jit" ? "parallax" : engine;
+  const bool is_ours = engine == "interp" || engine == "jit" || engine == "ir";
+  const std::string_view id = is_ours ? "parallax" : engine;
   for (const Policy& row : policies()) {
     if (id == row.id) return &row;
   }
