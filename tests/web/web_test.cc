@@ -16,9 +16,13 @@
 #include <gtest/gtest.h>
 
 #include "engine/base/text.h"
+#include "engine/wasm/text/parse.h"
+#include "fuzz/executors/executors.h"
+#include "fuzz/oracle/observe.h"
 #include "triage/child.h"
 #include "triage/dashboard/dashboard.h"
 #include "triage/report/page.h"
+#include "triage/report/regression.h"
 #include "triage/report/report.h"
 
 namespace parallax::triage {
@@ -315,6 +319,41 @@ TEST_F(Page, AReportDrawsBothHeapsAndMarksWhatDiffers) {
   EXPECT_EQ(seen.measured["download"], "data:application/wasm;base64,AGFzbQEAAAA=");
   const Seen phone = open(to_html(report), kOverflow, "500,900");
   EXPECT_EQ(phone.measured["wide"], json::array()) << phone.measured.dump();
+}
+
+// The interpreter's answers, as a test for JavaScript shells, hold in V8.
+TEST_F(Page, RegressionTestsInJavaScriptRunInV8) {
+  const auto bytes = wasm::text::parse_module(R"((module
+    (import "fuzzing-support" "log-i32" (func $log (param i32)))
+    (type $t (struct (field i32)))
+    (global (export "g") (mut i64) (i64.const -9))
+    (func (export "add") (param i32) (result i32) (call $log (i32.const 1)) (i32.add (local.get 0) (i32.const 4)))
+    (func (export "pair") (result f64 (ref null $t)) (f64.const nan) (struct.new $t (i32.const 1)))
+    (func (export "i31") (result anyref) (ref.i31 (i32.const -5)))
+    (func (export "trap") (result i32) (i32.div_s (i32.const 1) (i32.const 0)))
+    (func (export "null") (param (ref null $t)) (result anyref) (local.get 0))))");
+  ASSERT_TRUE(bytes);
+  fuzz::Case subject;
+  subject.modules = {*bytes};
+  const auto loaded = fuzz::load_case(subject);
+  ASSERT_TRUE(loaded);
+  auto store = fuzz::make_executor({}, loaded->types);
+  fuzz::Observation seen;
+  fuzz::observe(*loaded, **store, {}, seen);
+  Observed reference{
+      .executor = "interp", .tokens = seen.tokens, .lines = std::vector<std::string>(seen.tokens.size())};
+  const auto page = [&] {
+    const auto tests = regression_tests(subject, reference, fuzz::FindingClass::kDivergence, "about");
+    EXPECT_NE(tests[1].text, "") << tests[1].remark;
+    return "<!doctype html><body><script>" + tests[1].text + "globalThis.reached = true;</script></body>";
+  };
+  const Seen good = open(page(), "globalThis.reached === true");
+  EXPECT_EQ(good.console, "");
+  EXPECT_EQ(good.measured, true);
+  for (fuzz::Token& token : reference.tokens) {
+    if (token.tok == fuzz::Tok::kI32 && token.value == 4) token.value = 5;
+  }
+  EXPECT_THAT(open(page(), "1").console, HasSubstr("add: result 0 is 4"));
 }
 
 // Pages ask for nothing from elsewhere, whatever the browser would admit.
