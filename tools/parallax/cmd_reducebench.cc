@@ -214,6 +214,7 @@ int run(const BenchArgs& args) {
     for (uint64_t k = 0; k < args.per_fault; ++k) {
       rows.push_back(bench(args, kind, name, index));
       if (!args.json) print_row(rows.back(), args.show);
+      if (!rows.back().found) break;
     }
   }
   if (rows.empty()) return complain("no fault of that name"), kUsage;
