@@ -1,7 +1,7 @@
 // Regression tests out of a case: what the embedder does, with what the reference was seen to answer.
 //
 // Written as a specification script (which Wasmtime takes too), as JavaScript for any shell (V8's mjsunit style, without
-// its helpers) and as a lit test of Binaryen. Not every case can be said in each: kept references as arguments, probes of
+// its helpers) and as a lit test of Binaryen. Not every case can be said in each: globals set from outside, probes of
 // handles, hosts that call back. Then the text is empty and the remark says why; nothing is said that is only nearly right.
 // Whoever calls this runs the script on both sides before claiming that it tells them apart.
 #pragma once
