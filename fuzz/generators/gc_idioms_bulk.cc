@@ -345,7 +345,7 @@ void GcBody::memory_bulk(int depth) {
 
 // Segments after their drop: empty, so that length zero is allowed and one traps.
 void GcBody::dropped_segments(int) {
-  const int32_t excess = choices_.chance(1, 8) ? 1 : 0;
+  const int32_t excess = choices_.chance(1, 3) ? 1 : 0;
   const bool data = choices_.chance(1, 2);
   if (choices_.chance(2, 3)) {
     if (data) code_.op(Opcode::DataDrop, program_.drop_data);

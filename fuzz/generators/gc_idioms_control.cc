@@ -222,6 +222,12 @@ void GcBody::join_null(int depth) {
     code_.ref_null(choices_.chance(1, 2) ? HeapType::concrete(type) : HeapType(HeapKind::kNone));
     code_.end();
     set(object);
+    if (choices_.chance(1, 4)) {  // the join used as it is: traps where it is null
+      const uint32_t field = choices_.below(static_cast<uint32_t>(program_.types[type].fields.size()));
+      get(object);
+      get_field(type, field);
+      fold(field_type(type, field));
+    }
     code_.block(Opcode::Block, BlockType{});
     get(object);
     code_.op(Opcode::BrOnNull, 0);

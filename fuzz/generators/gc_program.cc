@@ -105,7 +105,12 @@ class Assembly {
                               .args = second.arguments(function, 0)});
       if (drop_first) subject.plan.push_back({.kind = StepKind::kDropInstance, .instance = from});
     }
-    if (!drop_first) {
+    if (drop_first) {
+      // What it imported lives on, under handles of its own.
+      subject.plan.push_back({.kind = StepKind::kCall,
+                              .instance = instance,
+                              .name = text::format("imported{}", second.program_.functions.front().number)});
+    } else {
       subject.plan.push_back({.kind = StepKind::kCall, .instance = from, .name = name_of(program_.functions.front())});
     }
   }
