@@ -365,5 +365,267 @@ TEST(Vectors, MostComputationsAreSequences) {
   }
 }
 
+// --- Wherever values go --------------------------------------------------------------------------------------------
+
+constexpr EngineOptions kEverywhere[] = {
+    {.level = OptLevel::kO0, .verify = true, .heap_bytes = 1 << 24},
+    {.level = OptLevel::kO1, .cpu = CpuLevel::kSse4, .armed = true, .heap_bytes = 1 << 24},
+    {.level = OptLevel::kO2,
+     .zeal = {.mode = runtime::ZealMode::kEverySafepoint},
+     .cpu = CpuLevel::kBaseline,
+     .armed = true,
+     .heap_bytes = 1 << 24},
+    {.level = OptLevel::kO2, .verify = true, .chaos_seed = 5, .heap_bytes = 1 << 24},
+    {.level = OptLevel::kO2, .collector = runtime::GcKind::kNonMoving, .chaos_seed = 9, .heap_bytes = 1 << 24},
+};
+
+// One instance; the host function "h" of module "m" turns (i32, v128, f64) into (v128 with exchanged halves, i32).
+class Program {
+ public:
+  Program(const std::string& source, const EngineOptions& options)
+      : types_(std::make_shared<wasm::TypeStore>()), store_(make_engine(types_, options)) {
+    auto bytes = wasm::text::parse_module(source);
+    if (!bytes) {
+      ADD_FAILURE() << bytes.error().to_string();
+      return;
+    }
+    auto module = wasm::load(std::move(*bytes), types_);
+    if (!module) {
+      ADD_FAILURE() << module.error().to_string();
+      return;
+    }
+    std::vector<wasm::Extern> imports;
+    const auto shared = std::make_shared<wasm::Module>(std::move(*module));
+    if (shared->imported_funcs != 0) {
+      imports.push_back(store_->make_func(shared->funcs[0].type_id, [](wasm::Embedding&, std::span<const Value> args) {
+        EXPECT_EQ(args[2].low, std::bit_cast<uint64_t>(2.5));
+        return Outcome::ok({Value::v128(args[1].high, args[1].low), Value::i32(static_cast<uint32_t>(args[0].low))});
+      }));
+    }
+    const Outcome made = store_->instantiate(shared, imports, instance_);
+    EXPECT_TRUE(made.returned()) << to_string(made.kind) << made.error.to_string();
+  }
+  Outcome call(const char* name, const std::vector<Value>& args = {}) {
+    return store_->call(*store_->find_export(instance_, name), args);
+  }
+  // The one result, as halves.
+  void expect(const char* name, const std::vector<Value>& args, uint64_t low, uint64_t high) {
+    const Outcome outcome = call(name, args);
+    ASSERT_TRUE(outcome.returned()) << name << ": " << to_string(outcome.kind) << " " << outcome.error.to_string();
+    EXPECT_EQ(outcome.values.at(0).low, low) << name;
+    EXPECT_EQ(outcome.values.at(0).high, high) << name;
+  }
+
+ private:
+  std::shared_ptr<wasm::TypeStore> types_;
+  std::unique_ptr<wasm::Embedding> store_;
+  wasm::InstanceId instance_ = 0;
+};
+
+const Value kOne = Value::v128(0x1111111122222222, 0x3333333344444444);
+const Value kTwo = Value::v128(0x5555555566666666, 0x7777777788888888);
+
+TEST(Vectors, TravelThroughCallsOfEveryKind) {
+  // Twelve vectors, so that some do not fit registers, among other values; the last comes back first.
+  std::string params, results, backwards, forwards;
+  for (int n = 0; n < 12; ++n) {
+    params += " v128 i64 f32";
+    results += " f32 i64 v128";
+  }
+  for (int n = 35; n >= 0; --n) backwards += "(local.get " + std::to_string(n) + ")";
+  for (int n = 0; n < 36; ++n) forwards += "(local.get " + std::to_string(n) + ")";
+  const std::string source =
+      "(module (type $t (func (param" + params + ") (result" + results +
+      "))) (table funcref (elem $r)) (func $r (type $t) " + backwards +
+      ")"
+      "(func (export \"direct\") (type $t) (call $r " +
+      forwards + "))(func (export \"indirect\") (type $t) (call_indirect (type $t) " + forwards +
+      "(i32.const 0)))(func (export \"reference\") (type $t) (call_ref $t " + forwards +
+      "(ref.func $r)))(func (export \"tail\") (type $t) (return_call $r " + forwards +
+      "))(func (export \"tail_ref\") (type $t) (return_call_ref $t " + forwards +
+      "(ref.func $r)))(func (export \"tail_indirect\") (type $t) (return_call_indirect (type $t) " + forwards +
+      "(i32.const 0))))";
+  std::vector<Value> args;
+  for (uint32_t n = 0; n < 12; ++n) {
+    args.push_back(Value::v128(n, ~uint64_t{n}));
+    args.push_back(Value::i64(100 + n));
+    args.push_back(Value::f32_bits(200 + n));
+  }
+  for (const EngineOptions& options : kEverywhere) {
+    Program program(source, options);
+    for (const char* name : {"direct", "indirect", "reference", "tail", "tail_ref", "tail_indirect"}) {
+      const Outcome outcome = program.call(name, args);
+      ASSERT_TRUE(outcome.returned()) << name << " " << outcome.error.to_string();
+      for (size_t n = 0; n < args.size(); ++n) {
+        const Value& got = outcome.values[args.size() - 1 - n];
+        EXPECT_EQ(got.low, args[n].low) << name << " " << n;
+        EXPECT_EQ(got.high, args[n].high) << name << " " << n;
+      }
+    }
+  }
+}
+
+TEST(Vectors, ReachHostFunctionsAndComeBack) {
+  for (const EngineOptions& options : kEverywhere) {
+    Program program(R"((module
+      (func $h (import "m" "h") (param i32 v128 f64) (result v128 i32))
+      (func (export "f") (param v128) (result v128)
+        (local $kept v128) (local $n i32)
+        (local.set $kept (i8x16.add (local.get 0) (local.get 0)))
+        (call $h (i32.const 7) (local.get 0) (f64.const 2.5))
+        (local.set $n)
+        (v128.xor (local.get $kept))
+        (i32x4.replace_lane 0 (local.get $n)))))",
+                    options);
+    program.expect("f", {kOne}, (0x3333333344444444 ^ 0x2222222244444444) >> 32 << 32 | 7,
+                   0x1111111122222222 ^ 0x6666666688888888);
+  }
+}
+
+TEST(Vectors, LiveInObjectsGlobalsAndExceptions) {
+  for (const EngineOptions& options : kEverywhere) {
+    Program program(R"((module
+      (type $s (struct (field i8) (field $v (mut v128)) (field (mut anyref)) (field $w v128)))
+      (type $a (array (mut v128)))
+      (tag $e (param i32 v128 f32))
+      (global $g (mut v128) (v128.const i64x2 5 6))
+      (global $constant (ref $s) (struct.new $s (i32.const 1) (v128.const i64x2 7 8) (ref.null any) (v128.const i64x2 9 10)))
+      (data $d "0123456789abcdefABCDEFGHIJKLMNOPQ")
+      (memory 1)
+      (func $collect (drop (struct.new_default $s)))
+      (func (export "struct") (param v128 v128) (result v128)
+        (local $s (ref $s))
+        (local.set $s (struct.new $s (i32.const 1) (local.get 0) (ref.i31 (i32.const 3)) (local.get 1)))
+        (call $collect)
+        (struct.set $s $v (local.get $s) (i32x4.sub (struct.get $s $w (local.get $s)) (struct.get $s $v (local.get $s))))
+        (call $collect)
+        (struct.get $s $v (local.get $s)))
+      (func (export "constant") (result v128) (struct.get $s $w (global.get $constant)))
+      (func (export "array") (param v128 i32) (result v128)
+        (local $a (ref $a))
+        (local.set $a (array.new $a (local.get 0) (i32.const 9)))
+        (call $collect)
+        (array.set $a (local.get $a) (local.get 1) (i64x2.splat (i64.const 1)))
+        (array.fill $a (local.get $a) (i32.const 0) (i8x16.splat (i32.const 2)) (i32.const 1))
+        (array.copy $a $a (local.get $a) (i32.const 7) (local.get $a) (i32.const 0) (i32.const 2))
+        (i32x4.add (array.get $a (local.get $a) (i32.const 7))
+          (i32x4.add (array.get $a (local.get $a) (i32.const 8)) (array.get $a (local.get $a) (local.get 1)))))
+      (func (export "fixed") (param v128 v128 i32) (result v128)
+        (array.get $a (array.new_fixed $a 3 (local.get 0) (v128.const i64x2 3 4) (local.get 1)) (local.get 2)))
+      (func (export "data") (param i32) (result v128)
+        (array.get $a (array.new_data $a $d (i32.const 1) (i32.const 2)) (local.get 0)))
+      (func (export "init") (result v128)
+        (local $a (ref $a))
+        (local.set $a (array.new_default $a (i32.const 3)))
+        (array.init_data $a $d (local.get $a) (i32.const 2) (i32.const 16) (i32.const 1))
+        (v128.or (array.get $a (local.get $a) (i32.const 0)) (array.get $a (local.get $a) (i32.const 2))))
+      (func (export "global") (param v128) (result v128)
+        (global.get $g) (global.set $g (local.get 0)) (i64x2.add (global.get $g)))
+      (func $throw (param v128) (throw $e (i32.const 1) (local.get 0) (f32.const 0)))
+      (func (export "catch") (param v128) (result v128)
+        (local $kept v128)
+        (local.set $kept (v128.not (local.get 0)))
+        (block $caught (result i32 v128 f32)
+          (try_table (catch $e $caught) (call $throw (local.get 0)))
+          (unreachable))
+        (drop) (call $collect) (i16x8.add (local.get $kept)) (local.set 0) (drop) (local.get 0))
+      (func (export "escape") (param v128) (call $throw (local.get 0)))))",
+                    options);
+    program.expect("struct", {kOne, kTwo}, 0x4444444444444444, 0x4444444444444444);
+    program.expect("constant", {}, 9, 10);
+    program.expect("array", {kOne, Value::i32(5)}, 0x1313131324242425, 0x3535353546464647);
+    program.expect("fixed", {kOne, kTwo, Value::i32(2)}, kTwo.low, kTwo.high);
+    program.expect("fixed", {kOne, kTwo, Value::i32(1)}, 3, 4);
+    program.expect("data", {Value::i32(0)}, 0x3837363534333231, 0x4166656463626139);
+    program.expect("init", {}, 0x4847464544434241, 0x504f4e4d4c4b4a49);
+    program.expect("global", {kOne}, kOne.low + 5, kOne.high + 6);
+    program.expect("global", {kTwo}, kOne.low + kTwo.low, kOne.high + kTwo.high);
+    program.expect("catch", {kOne}, ~uint64_t{0}, ~uint64_t{0});
+    const Outcome thrown = program.call("escape", {kOne});
+    ASSERT_EQ(thrown.kind, wasm::OutcomeKind::kThrew);
+    EXPECT_EQ(thrown.values.at(1).low, kOne.low);
+    EXPECT_EQ(thrown.values.at(1).high, kOne.high);
+  }
+}
+
+TEST(Vectors, PassBlocksLoopsSelectsAndSpills) {
+  // Twenty live vectors and a call in the loop: more than there are registers.
+  std::string locals, set, sum;
+  for (int n = 0; n < 20; ++n) {
+    const std::string local = "$x" + std::to_string(n);
+    locals += "(local " + local + " v128)";
+    set += "(local.set " + local + " (i32x4.add (local.get 0) (i32x4.splat (i32.const " + std::to_string(n) + "))))";
+    sum += "(local.set 0 (i32x4.add (local.get 0) (local.get " + local + ")))";
+  }
+  for (const EngineOptions& options : kEverywhere) {
+    Program program("(module (func $f) (func (export \"spill\") (param v128 i32) (result v128) " + locals + set +
+                        "(loop $l (call $f) " + sum +
+                        "(br_if $l (local.tee 1 (i32.sub (local.get 1) (i32.const 1))))) (local.get 0))" + R"(
+      (func (export "select") (param v128 v128 i32) (result v128)
+        (select (local.get 0) (local.get 1) (local.get 2)))
+      (func (export "blocks") (param v128 v128 i32) (result v128)
+        (local.get 0) (local.get 1)
+        (if (param v128 v128) (result v128 v128) (local.get 2) (then (local.set 0) (local.get 1)) (else (call $swap)))
+        (loop $l (param v128 v128) (result v128 v128)
+          (call $swap)
+          (br_if $l (local.tee 2 (i32.sub (local.get 2) (i32.const 1)))))
+        (i8x16.sub))
+      (func $swap (param v128 v128) (result v128 v128) (local.get 1) (local.get 0))))",
+                    options);
+    program.expect("spill", {Value::v128(0x0000000100000002, 0), Value::i32(2)}, 0x000001a5000001ce,
+                   0x0000017c0000017c);
+    program.expect("select", {kOne, kTwo, Value::i32(1)}, kOne.low, kOne.high);
+    program.expect("select", {kOne, kTwo, Value::i32(0)}, kTwo.low, kTwo.high);
+    program.expect("blocks", {kOne, kTwo, Value::i32(3)}, 0x4444444444444444, 0x4444444444444444);
+    program.expect("blocks", {kOne, kTwo, Value::i32(2)}, 0xbcbcbcbcbcbcbcbc, 0xbcbcbcbcbcbcbcbc);
+  }
+}
+
+TEST(Vectors, MemoryAccessesAreExactlyBounded) {
+  struct Row {
+    const char* text;
+    uint32_t bytes;
+    bool store = false;
+    bool lane = false;
+  };
+  constexpr Row kRows[] = {
+      {"v128.load", 16},
+      {"v128.load8x8_s", 8},
+      {"v128.load16x4_u", 8},
+      {"v128.load32x2_s", 8},
+      {"v128.load8_splat", 1},
+      {"v128.load16_splat", 2},
+      {"v128.load32_splat", 4},
+      {"v128.load64_splat", 8},
+      {"v128.load32_zero", 4},
+      {"v128.load64_zero", 8},
+      {"v128.load8_lane", 1, false, true},
+      {"v128.load64_lane", 8, false, true},
+      {"v128.store", 16, true},
+      {"v128.store8_lane", 1, true, true},
+      {"v128.store32_lane", 4, true, true},
+  };
+  for (const EngineOptions& options : kEverywhere) {
+    for (const std::string address : {"i32", "i64"}) {
+      std::string source = "(module (memory " + address + " 1)";
+      for (const Row& row : kRows) {
+        source += "(func (export \"" + std::string(row.text) + "\") (param " + address + " v128)" +
+                  (row.store ? "" : "(result v128)") + "(" + row.text + " offset=3" + (row.lane ? " 1" : "") +
+                  " (local.get 0)" + (row.store || row.lane ? "(local.get 1)" : "") + "))";
+      }
+      Program program(source + ")", options);
+      for (const Row& row : kRows) {
+        for (const uint64_t where : {uint64_t{0}, uint64_t{65533} - row.bytes, uint64_t{65534} - row.bytes,
+                                     uint64_t{65536}, uint64_t{0xffffffff}}) {
+          const Value at = address == "i32" ? Value::i32(static_cast<uint32_t>(where)) : Value::i64(where);
+          const Outcome outcome = program.call(row.text, {at, kOne});
+          EXPECT_EQ(outcome.returned(), where + 3 + row.bytes <= 65536) << row.text << " " << where;
+          if (!outcome.returned()) { EXPECT_EQ(outcome.trap, wasm::TrapKind::kMemoryOutOfBounds); }
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace parallax::jit
