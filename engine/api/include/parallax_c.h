@@ -7,10 +7,11 @@
 //
 // Not covered, because it is plain memory of the program: the arrays of vectors, bytes behind wasm_memory_data, pointers
 // given as host info or environment.
+#pragma once
 #ifndef PARALLAX_C_H
 #define PARALLAX_C_H
 
-#include "wasm.h"
+#include <wasm.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -10,10 +10,11 @@
 //
 // Equal rec groups are the same types, also if one came from a module. References are handles as in wasm.h: they keep
 // their object alive, wherever the collector moves it, and must be deleted.
+#pragma once
 #ifndef PARALLAX_GC_H
 #define PARALLAX_GC_H
 
-#include "parallax_c.h"
+#include <parallax_c.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -9,6 +9,7 @@
 // the callee takes it over, `own` on a parameter named `out` that the callee fills it for the caller to delete. A vector
 // owns its elements. Everything else is borrowed, and lives as long as what it was taken from.
 // clang-format off
+#pragma once
 #ifndef WASM_H
 #define WASM_H
 
