@@ -177,13 +177,14 @@ Result<ExecutorSpec> parse_spec(std::string_view text) {
     if (!known) {
       return fail(
           ErrorCode::kUsage, 0,
-          text::format("'{}' in executor '{}' is unknown; expected interp[:zeal=none|every|N] or "
-                       "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|alloc|N|onlyN][:move][:poison][:"
-                       "protect][:pages]"
-                       "[:zap][:verify-before][:verify-after][:armed|plain][:unverified][:chaos=N][:cpu=host|sse4|baseline]"
-                       "[:passes=none|NAME+NAME...|-NAME...][:limit=N] or ir[:O0|O1|O2][:armed][:passes=...][:limit=N] "
-                       "or an external engine (parallax engines)",
-                       part, whole));
+          text::format(
+              "'{}' in executor '{}' is unknown; expected interp[:zeal=none|every|N] or "
+              "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|alloc|N|onlyN][:move][:poison][:"
+              "protect][:pages]"
+              "[:zap][:verify-before][:verify-after][:armed|plain][:unverified][:chaos=N][:cpu=host|sse4|baseline]"
+              "[:passes=none|NAME+NAME...|-NAME...][:limit=N] or ir[:O0|O1|O2][:armed][:passes=...][:limit=N] "
+              "or an external engine (parallax engines)",
+              part, whole));
     }
     first = false;
   }

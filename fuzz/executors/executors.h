@@ -53,7 +53,7 @@ struct ExecutorSpec {
   uint32_t zeal_flags = 0;  // jit: bits of ZealFlag
   bool unverified = false;  // jit
   bool armed = false;       // jit, ir
-  Cpu cpu = Cpu::kHost;  // jit
+  Cpu cpu = Cpu::kHost;     // jit
   uint64_t chaos = 0;       // jit
   static constexpr uint64_t kNoLimit = ~uint64_t{0};
   uint32_t disabled = 0;      // jit, ir: passes that do not run, bit per opt::PassId
