@@ -34,7 +34,7 @@ constexpr TrapGroup kGroups[] = {
     {"unreachable", TrapKind::kUnreachable},
     {"division by zero", TrapKind::kIntegerDivideByZero},
     {"range", TrapKind::kIntegerOverflow},
-    {"cast", TrapKind::kCastFailure},
+    {"cast", TrapKind::kNullReference},  // a cast that null fails is either, by engine
     {"indirect call", TrapKind::kUninitializedElement},
     {"null", TrapKind::kNullReference},
     {"bounds", TrapKind::kMemoryOutOfBounds},
@@ -44,6 +44,7 @@ TrapKind group_of(TrapKind kind) {
   switch (kind) {
     case TrapKind::kInvalidConversion: return TrapKind::kIntegerOverflow;
     case TrapKind::kIndirectCallTypeMismatch: return TrapKind::kUninitializedElement;
+    case TrapKind::kCastFailure:
     case TrapKind::kNullFunctionReference:
     case TrapKind::kNullStructureReference:
     case TrapKind::kNullArrayReference:
@@ -59,7 +60,6 @@ TrapKind group_of(TrapKind kind) {
     case TrapKind::kMemoryOutOfBounds:
     case TrapKind::kUninitializedElement:
     case TrapKind::kNullReference:
-    case TrapKind::kCastFailure:
     case TrapKind::kHostTrap: return kind;
   }
   return kind;
