@@ -44,10 +44,11 @@ enum class LitKind : uint8_t {
   kExn,
   kKept  // argument only: a reference that an earlier call returned
 };
+// Objects: low is the TypeId; null arguments: high is the HeapKind; kKept: low is its number.
 struct Lit {
   LitKind kind;
-  uint64_t low = 0,
-           high = 0;  // objects: low is the TypeId; null arguments: high is the HeapKind; kKept: low is its number
+  uint64_t low = 0, high = 0;
+  bool externalised = false;  // an internal reference in an externref
 };
 
 enum class End : uint8_t { kReturned, kTrapped, kThrew };
@@ -283,12 +284,20 @@ class ScriptMaker {
     script_.checks.push_back(std::move(check));
   }
 
+  // What a value is called depends on the static type that it comes with.
+  static void settle(Lit& value, wasm::HeapType top) {
+    if (value.kind == LitKind::kExtern && top == wasm::HeapKind::kAny) value.kind = LitKind::kHostAny;
+    const bool is_internal =
+        value.kind == LitKind::kI31 || value.kind == LitKind::kStruct || value.kind == LitKind::kArray;
+    value.externalised = is_internal && top == wasm::HeapKind::kExtern;
+  }
+
   void keep_result(const fuzz::Step& step, size_t number, const wasm::SubType& type, Check& check) {
     for (size_t i = 0; i < check.results.size() && i < type.results.size(); ++i) {
       if (!type.results[i].is_ref()) continue;
       Lit& result = check.results[i];
       const wasm::HeapType top = loaded_->types->top(type.results[i].heap());
-      if (result.kind == LitKind::kExtern && top == wasm::HeapKind::kAny) result.kind = LitKind::kHostAny;
+      settle(result, top);
       if (!step.keep || check.keeps || result.kind == LitKind::kNull) continue;
       check.keeps = {static_cast<uint32_t>(number), i};
       script_.kept[number] = Kept{.value = result, .top = top};
@@ -297,6 +306,7 @@ class ScriptMaker {
 
   // The most precise type that is known of a value.
   static std::optional<ValType> dynamic_type(const Kept& kept) {
+    if (kept.value.externalised) return ValType::ref(kept.top, false);
     switch (kept.value.kind) {
       case LitKind::kI31: return ValType::ref(wasm::HeapKind::kI31, false);
       case LitKind::kStruct:
@@ -380,6 +390,9 @@ class ScriptMaker {
       if (t.value >= exports.size()) continue;
       Check check{.what = Check::What::kGlobal, .instance = t.aux, .name = exports[t.value].name};
       if (!value(check.results)) return;
+      const wasm::Module& canonical = *loaded_->modules[modules_of_[t.aux]];
+      const ValType type = canonical.globals[exports[t.value].index].type.value;
+      if (type.is_ref()) settle(check.results.front(), loaded_->types->top(type.heap()));
       script_.checks.push_back(std::move(check));
     }
   }
@@ -408,6 +421,7 @@ std::string float_text(uint64_t bits, bool is_64) {
 }
 
 std::string wast_lit(const Lit& lit) {
+  if (lit.externalised) return "(ref.extern)";
   switch (lit.kind) {
     case LitKind::kI32: return text::format("(i32.const {})", static_cast<int32_t>(lit.low));
     case LitKind::kI64: return text::format("(i64.const {})", static_cast<int64_t>(lit.low));

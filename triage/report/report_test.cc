@@ -163,7 +163,9 @@ constexpr const char* kCalls = R"((module
   (func (export "add") (param i32) (result i32) (call $log (i32.const 1)) (i32.add (local.get 0) (i32.const 4)))
   (func (export "pair") (result f64 (ref null $t)) (f64.const -nan:0x8000000000000) (struct.new $t (i32.const 1)))
   (func (export "trap") (result i32) (i32.div_s (i32.const 1) (i32.const 0)))
-  (func (export "null") (param (ref null $t)) (result anyref) (local.get 0))))";
+  (func (export "null") (param (ref null $t)) (result anyref) (local.get 0))
+  (global (export "outside") externref (extern.convert_any (ref.i31 (i32.const 3))))
+  (func (export "wrapped") (result externref) (extern.convert_any (struct.new $t (i32.const 1))))))";
 
 wasm::text::ScriptReport run(const std::string& script) {
   return wasm::text::run_script_text(
