@@ -113,7 +113,9 @@ Result<std::vector<std::string>> files_below(const std::string& path, std::strin
 }
 
 Result<std::vector<std::string>> cases_below(const std::string& path) {
-  if (path == "-") return std::vector<std::string>{path};
+  std::error_code error;
+  // What is named itself is meant, also a finding's reduced.wasm.
+  if (path == "-" || fs::is_regular_file(path, error)) return std::vector<std::string>{path};
   std::vector<std::string> files = TRY(files_below(path));
   std::erase_if(files, [](const fs::path& file) {
     return file.filename() != "case.wasm" && fs::exists(file.parent_path() / "finding.json");
