@@ -18,7 +18,8 @@ struct FrontEndSample {
   double validate_mb_per_s() const { return static_cast<double>(code_bytes) / validate_us; }
 };
 
-// Each round is repeated until it took at least some milliseconds. Error: the module's own.
+// In processor time. Each round is repeated until it took some milliseconds. Deprecated exception instructions are on.
+// Error: the module's own.
 Result<FrontEndSample> measure_front_end(const std::vector<uint8_t>& bytes, uint32_t rounds);
 
 }  // namespace parallax::bench

@@ -12,6 +12,7 @@
 #include "engine/wasm/rules/references.h"
 #include "engine/wasm/rules/variables.h"
 #include "engine/wasm/walk_core.h"
+#include "engine/wasm/walk_fast.h"
 
 namespace parallax::wasm {
 namespace {
@@ -64,11 +65,11 @@ WalkCore<kEvents>::WalkCore(const Module& module, const Features& features)
 
 WALK(void)::start_code(Range code, std::span<const ValType> results) {
   reader_.restart(*module_, code);
-  stack_.clear();
+  stack_.set_size(0);
   labels_.clear();
   hidden_.clear();
   init_undo_.clear();
-  single_pages_.clear();
+  singles_ = 0;
   reachable_ = true;
   instr_.offset = code.begin;
   labels_.push_back({.kind = LabelKind::kFunc, .offset = code.begin, .results = results});
@@ -116,7 +117,11 @@ WALK(bool)::begin_const_expr(ConstExpr expr, ValType expected, uint32_t visible_
 }
 
 WALK(bool)::run() {
+  const bool can_be_fast = !kEvents && FastWalk::admits(features_);
   while (!labels_.empty()) {
+    if constexpr (!kEvents) {
+      if (can_be_fast) FastWalk::run(*this);
+    }
     if (!step()) return false;
   }
   return true;
@@ -266,7 +271,7 @@ WALK(void)::too_many_operands() {
 
 WALK(void)::push_all(std::span<const ValType> types) {
   if (stack_.size() + types.size() > kMaxOperands) return too_many_operands();
-  stack_.insert(stack_.end(), types.begin(), types.end());
+  stack_.append(types);
   if constexpr (kEvents) pushed_.insert(pushed_.end(), types.begin(), types.end());
 }
 
@@ -311,7 +316,7 @@ WALK(bool)::top_matches(std::span<const ValType> types) const {
   const Label& label = labels_.back();
   const size_t have = std::min(stack_.size() - label.height, types.size());
   if (have < types.size() && !label.unreachable) return false;
-  const auto values = std::span(stack_).last(have);
+  const auto values = stack_.values().last(have);
   return all_match(values, types.last(have));
 }
 
@@ -320,10 +325,11 @@ WALK(void)::pop_all(std::span<const ValType> types) {
     mismatch("instruction", types);
   const size_t have = std::min(stack_.size() - labels_.back().height, types.size());
   if constexpr (kEvents) {
-    popped_.insert(popped_.end(), stack_.rbegin(), stack_.rbegin() + static_cast<ptrdiff_t>(have));
+    const auto popped = stack_.values().last(have);
+    popped_.insert(popped_.end(), popped.rbegin(), popped.rend());
     popped_.insert(popped_.end(), types.size() - have, kBottom);
   }
-  stack_.resize(stack_.size() - have);
+  stack_.set_size(stack_.size() - have);
 }
 
 WALK(void)::pass_branch_values(const Label& label) {
@@ -333,7 +339,7 @@ WALK(void)::pass_branch_values(const Label& label) {
 }
 
 WALK(void)::become_unreachable() {
-  stack_.resize(labels_.back().height);
+  stack_.set_size(labels_.back().height);
   labels_.back().unreachable = true;
   reachable_ = false;
 }
@@ -345,10 +351,11 @@ WALK(std::span<const ValType>)::single(ValType type) {
   static constexpr ValType kNumbers[] = {kI32, kI64, kF32, kF64, kV128};
   if (!type.is_ref()) return {&kNumbers[static_cast<size_t>(type.kind())], 1};
   constexpr size_t kPage = 128;
-  if (single_pages_.empty() || single_pages_.back().size() == kPage) single_pages_.emplace_back().reserve(kPage);
-  std::vector<ValType>& page = single_pages_.back();
-  page.push_back(type);
-  return {&page.back(), 1};
+  if (singles_ == single_pages_.size() * kPage) single_pages_.emplace_back(kPage);
+  ValType& place = single_pages_[singles_ / kPage][singles_ % kPage];
+  ++singles_;
+  place = type;
+  return {&place, 1};
 }
 
 WALK(typename WalkCore<kEvents>::Signature)::block_signature(const BlockType& type) {
@@ -383,7 +390,7 @@ WALK(void)::close() {
   if (have > label.results.size() || !top_matches(label.results)) [[unlikely]]
     mismatch("block", label.results);
   pop_all(label.results);
-  stack_.resize(label.height);
+  stack_.set_size(label.height);
   closed_ = label;
   closed_hidden_ = hidden_.back();
   labels_.pop_back();
@@ -422,8 +429,7 @@ WALK(void)::mismatch(std::string_view what, std::span<const ValType> required) {
   if (!in().ok()) return;
   const size_t have = stack_.size() - labels_.back().height;
   const size_t shown = what == "block" ? have : std::min(have, required.size());
-  mismatch_of(
-      text::format("{} requires {} but stack has {}", what, list(required), list(std::span(stack_).last(shown))));
+  mismatch_of(text::format("{} requires {} but stack has {}", what, list(required), list(stack_.values().last(shown))));
 }
 
 template class WalkCore<false>;

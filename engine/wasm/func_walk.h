@@ -20,6 +20,7 @@
 // InstrTypes::reachable false: translators skip them but must count blocks (control instructions are always reported).
 #pragma once
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -59,6 +60,36 @@ struct InstrTypes {
 // Operand stacks higher than this are rejected (ErrorCode::kLimit), so that memory stays linear in the code.
 inline constexpr uint32_t kMaxOperands = 1'000'000;
 
+// The operand stack: like a vector, with room above the top that may be written before it belongs to it.
+class OperandStack {
+ public:
+  size_t size() const { return size_; }
+  ValType* data() { return values_.data(); }
+  const ValType* data() const { return values_.data(); }
+  ValType back() const { return values_[size_ - 1]; }
+  std::span<const ValType> values() const { return std::span(values_).first(size_); }
+  void push_back(ValType type) {
+    if (size_ == values_.size()) [[unlikely]]
+      ensure_room(1);
+    values_[size_++] = type;
+  }
+  void pop_back() { --size_; }
+  void append(std::span<const ValType> types) {
+    ensure_room(types.size());
+    std::copy(types.begin(), types.end(), values_.data() + size_);
+    size_ += types.size();
+  }
+  void ensure_room(size_t count) {
+    if (values_.size() - size_ < count) values_.resize(std::max(values_.size() * 2, size_ + count));
+  }
+  // Requires: at most the current size, or so many values were written into the room.
+  void set_size(size_t size) { size_ = size; }
+
+ private:
+  std::vector<ValType> values_;  // the room included
+  size_t size_ = 0;
+};
+
 // Read-only view of the walk's state for sinks. Spans are valid until the next instruction.
 class WalkView {
  public:
@@ -69,7 +100,7 @@ class WalkView {
   // Parameters, then declared locals.
   std::span<const ValType> locals() const { return locals_; }
   // Operand stack, deepest first, after the instruction.
-  std::span<const ValType> stack() const { return stack_; }
+  std::span<const ValType> stack() const { return stack_.values(); }
   // Labels, outermost (kFunc) first; label(0) is the innermost.
   std::span<const Label> labels() const { return labels_; }
   const Label& label(uint32_t depth) const { return labels_[labels_.size() - 1 - depth]; }
@@ -81,7 +112,7 @@ class WalkView {
   FuncIndex func_;
   const SubType* type_ = nullptr;
   std::vector<ValType> locals_;
-  std::vector<ValType> stack_;
+  OperandStack stack_;
   std::vector<Label> labels_;
 };
 

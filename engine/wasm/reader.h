@@ -35,6 +35,10 @@ class Reader {
   bool at_end() const { return p_ == end_; }
   // What was read since an earlier offset.
   std::span<const uint8_t> since(WasmOffset start) const { return {base_ + start, p_}; }
+  // For loops that read by themselves: where we are, and going on elsewhere. Requires: within what remains.
+  const uint8_t* position() const { return p_; }
+  WasmOffset offset_of(const uint8_t* position) const { return static_cast<WasmOffset>(position - base_); }
+  void jump(const uint8_t* position) { p_ = position; }
   // The next byte without reading it; 0 at the end.
   uint8_t peek() const { return p_ != end_ ? *p_ : 0; }
 

@@ -34,6 +34,8 @@ struct Letters {
 template <Opcode op>
 struct Op {};
 
+class FastWalk;
+
 template <bool kEvents>
 class WalkCore : public WalkView {
  public:
@@ -46,7 +48,7 @@ class WalkCore : public WalkView {
   bool done() const { return labels_.empty(); }
   // Reads, checks and applies one instruction. Requires !done(). False on error.
   bool step();
-  // Steps to the end. False on error.
+  // Steps to the end; common instructions without events go faster (walk_fast.h). False on error.
   bool run();
   // The first error, or success if the walk ended where its bytes end.
   Result<> finish();
@@ -55,6 +57,8 @@ class WalkCore : public WalkView {
   const InstrTypes& types() const { return types_; }
 
  private:
+  friend class FastWalk;
+
   // Per label, what sinks need not see.
   struct Hidden {
     uint32_t init_height = 0;  // height of init_undo_ at entry
@@ -187,6 +191,7 @@ class WalkCore : public WalkView {
   std::vector<uint8_t> unset_;                      // per local: non-defaultable and not yet set
   std::vector<uint32_t> init_undo_;                 // locals that became set inside open labels
   std::vector<std::vector<ValType>> single_pages_;  // storage of block types with one reference result
+  size_t singles_ = 0;                              // of them, used by this code
 
   std::unordered_map<uint32_t, const FieldType*> without_default_;
   std::vector<const ValType*> distinct_;  // of one br_table
