@@ -167,7 +167,7 @@ TEST_P(Misuse, DeletedHandlesAreRefusedAlsoAfterTheirPlaceIsUsedAgain) {
 
 TEST_P(Misuse, HandlesOfAnotherKindAreRefused) {
   expect_refused(a->call(reinterpret_cast<wasm_func_t*>(a->module)), PARALLAX_ERROR_WRONG_KIND,
-                 {"module made by parallax_module_new_text", "a extern is needed"});
+                 {"module made by parallax_module_new_text", "an extern is needed"});
   expect_refused(a->call(reinterpret_cast<wasm_func_t*>(a->exports.data[kMemory])), PARALLAX_ERROR_WRONG_KIND,
                  {"memory made by wasm_instance_exports", "function is needed"});
   expect_refused(a->call(a->at(kId), {ref_val(wasm_module_as_ref(a->module))}), PARALLAX_ERROR_WRONG_KIND,

@@ -1,4 +1,5 @@
 // Handles of the C API: which thing each names, and what became of those that name none any more.   [establishes I1]
+#include <cstring>
 #include <iterator>
 
 #include "engine/api/capi.h"
@@ -123,7 +124,8 @@ std::string origin(const void* handle) {
 }
 
 std::unexpected<Failure> wrong_kind(const void* handle, const Thing&, const char* what, const char* wanted) {
-  return refuse(PARALLAX_ERROR_WRONG_KIND, "I1: {} is a {}; a {} is needed", what, origin(handle), wanted);
+  const char* const article = std::strchr("aeiou", wanted[0]) != nullptr ? "an" : "a";
+  return refuse(PARALLAX_ERROR_WRONG_KIND, "I1: {} is a {}; {} {} is needed", what, origin(handle), article, wanted);
 }
 
 std::unexpected<Failure> refuse(const Error& error) {

@@ -87,7 +87,7 @@ TEST(Scenarios, AWrongExpectationIsFound) {
   EXPECT_EQ(judge_scenario(scenario).judge, "model");
 }
 
-TEST(Scenarios, ALeftHandleIsFound) {
+TEST(Scenarios, AHandleThatTheModelDoesNotKnowIsFound) {
   Scenario scenario = scenario_at(2, 7);
   Action leak{.act = Act::kNewStore, .makes = 1000, .makes_count = 2};
   scenario.actions = {leak};
