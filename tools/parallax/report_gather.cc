@@ -387,6 +387,20 @@ class Gatherer {
     return {};
   }
 
+  // Facts of reduce.json as one line; "" for what is a table of its own.
+  static std::string in_words(const json& value) {
+    if (value.is_string()) return value.get<std::string>();
+    if (value.is_number() || value.is_boolean()) return value.dump();
+    std::vector<std::string> words;
+    if (!value.is_object() && !value.is_array()) return "";
+    for (const auto& [key, item] : value.items()) {
+      if (item.is_structured()) return "";
+      const std::string word = item.is_string() ? item.get<std::string>() : item.dump();
+      words.push_back(value.is_object() ? text::format("{} {}", key, word) : word);
+    }
+    return joined(words, ", ");
+  }
+
   // --- What narrow and reduce found out ------------------------------------------------------------------------------
   void read_diagnosis() {
     const bool has_narrowed = !folder_.empty() && fs::exists(folder_ + "/narrow.json");
@@ -404,8 +418,12 @@ class Gatherer {
     const json facts = json::parse(reduced, nullptr, false);
     if (facts.is_object()) {
       for (const auto& [key, value] : facts.items()) {
-        if (value.is_string()) report_.reduction.emplace_back(key, value.get<std::string>());
-        if (value.is_number() || value.is_boolean()) report_.reduction.emplace_back(key, value.dump());
+        if (const std::string words = in_words(value); !words.empty()) report_.reduction.emplace_back(key, words);
+      }
+      if (report_.narrowed && report_.case_origin == "reduced") {
+        report_.unknown.emplace_back(
+            "whether functions and offsets that narrow names are those of the reduced case: they may be of the case as "
+            "found");
       }
     } else if (report_.case_origin != "reduced") {
       report_.unknown.emplace_back("a smaller case: `parallax reduce` was not run");
@@ -511,6 +529,10 @@ class Gatherer {
       offset = report_.narrowed->event->offset;
       return report_.narrowed->event->func;
     }
+    return called_func();
+  }
+
+  std::optional<uint32_t> called_func() const {
     if (!report_.left || !report_.right) return {};
     const size_t at = common_prefix(*report_.left, *report_.right);
     for (size_t i = std::min(at, report_.left->tokens.size()); i-- > 0;) {
@@ -555,6 +577,20 @@ class Gatherer {
     return last < lines.size() ? out + "...\n" : out;
   }
 
+  // Files that compiling this function left behind.
+  std::vector<std::string> stages_of(std::optional<uint32_t> func) const {
+    std::vector<std::string> files;
+    if (!func) return files;
+    std::error_code error;
+    const std::string prefix = text::format("f{:03}.", *func);
+    for (auto entry = fs::directory_iterator(stages_, error); !error && entry != fs::directory_iterator();
+         entry.increment(error)) {
+      const std::string name = entry->path().filename().string();
+      if (name.starts_with(prefix)) files.push_back(name);
+    }
+    return files;
+  }
+
   void cut_listings() {
     if (report_.narrowed && report_.narrowed->rewrite) {
       const triage::GuiltyRewrite& rewrite = *report_.narrowed->rewrite;
@@ -570,17 +606,17 @@ class Gatherer {
                   "text");
     }
     uint32_t offset = 0;
-    const auto func = guilty_func(offset);
-    std::error_code error;
-    if (!func || !fs::is_directory(stages_, error)) {
+    auto func = guilty_func(offset);
+    std::vector<std::string> files = stages_of(func);
+    if (files.empty()) {
+      // What narrow names may be a function of the case before it was reduced.
+      func = called_func();
+      files = stages_of(func);
+      offset = 0;
+    }
+    if (files.empty()) {
       report_.unknown.emplace_back("machine code and stack maps: no compiled function could be named");
       return;
-    }
-    std::vector<std::string> files;
-    const std::string prefix = text::format("f{:03}.", *func);
-    for (const auto& entry : fs::directory_iterator(stages_, error)) {
-      const std::string name = entry.path().filename().string();
-      if (name.starts_with(prefix)) files.push_back(name);
     }
     std::sort(files.begin(), files.end());
     const bool needs_ir = !report_.narrowed || !report_.narrowed->rewrite;
@@ -595,7 +631,6 @@ class Gatherer {
       add_listing(text::format("{} of function {}: {}", is_code ? "Machine code with stack maps" : "IR", *func, name),
                   cut(read_text(stages_ + "/" + name), offset), is_code ? "asm" : "ir");
     }
-    if (files.empty()) report_.unknown.push_back(text::format("machine code: function {} was not compiled", *func));
   }
 
   // --- Judgement -----------------------------------------------------------------------------------------------------

@@ -151,7 +151,9 @@ std::string cause(const Report& report) {
     out += folded("Settings under which it shows and vanishes",
                   table({"setting", "executor", "shown", "outcome"}, vector));
   }
-  for (const auto& [label, value] : report.reduction) out += text::format("<p>{}: {}</p>", esc(label), esc(value));
+  rows.clear();
+  for (const auto& [label, value] : report.reduction) rows.push_back({esc(label), esc(value)});
+  if (!rows.empty()) out += folded("How it was reduced", table({}, rows));
   for (const Listing& listing : report.listings)
     out += text::format("<h3>{}</h3>\n{}", esc(listing.title), pre(listing.text));
   return section("cause", "Settings and cause", out);

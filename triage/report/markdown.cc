@@ -86,6 +86,7 @@ std::string difference(const Report& report) {
 std::string settings(const Report& report) {
   std::string out = "## Settings and cause\n\n| | |\n|---|---|\n";
   for (const auto& [label, value] : setting_rows(report)) out += text::format("| {} | {} |\n", label, cell(value));
+  for (const auto& [label, value] : report.reduction) out += text::format("| reduced: {} | {} |\n", label, cell(value));
   out += "\n";
   if (!report.narrowed) return out;
   if (!report.narrowed->vector.empty()) {
