@@ -43,6 +43,7 @@ TEST(Classify, EveryClassHasAName) {
 TEST(Signature, OneRewriteIsOneBucketWhateverTheSymptom) {
   Narrowed a{.bug_class = "result", .signature = "divergence|number: I32"};
   a.rewrite = {.number = 5, .kind = "same_value", .pass = "values", .func = 3};
+  a.vector = {{.name = "interpreted IR", .shown = Shown::kShows}};
   Narrowed b = a;
   b.bug_class = "trap";
   b.signature = "divergence|outcome: a / b";
@@ -51,6 +52,19 @@ TEST(Signature, OneRewriteIsOneBucketWhateverTheSymptom) {
   EXPECT_EQ(make_signature(FindingClass::kDivergence, a).id, make_signature(FindingClass::kCrash, b).id);
   b.rewrite->kind = "load_forwarded";
   EXPECT_NE(make_signature(FindingClass::kDivergence, a).id, make_signature(FindingClass::kDivergence, b).id);
+}
+
+TEST(Signature, PassesAreBlamedOnlyForWhatTheyDid) {
+  EXPECT_EQ(blamed_pass("I3: after simplify: operand v3 has type"), "simplify");
+  EXPECT_EQ(blamed_pass("I3: after translate: operand"), "");
+  EXPECT_EQ(blamed_pass("I2: after safepoints: slot s1"), "");
+  EXPECT_EQ(blamed_pass("I1: stale id"), "");
+  // The rewrite that bisection found only changed the shape of the code: the interpreted IR is right.
+  Narrowed narrowed{.bug_class = "result"};
+  narrowed.rewrite = {.kind = "dead", .pass = "dce"};
+  narrowed.vector = {{.name = "interpreted IR", .shown = Shown::kAgrees}};
+  narrowed.event = {.operation = "struct.get_u 1 2"};
+  EXPECT_EQ(make_signature(FindingClass::kDivergence, narrowed).words[0], "operation");
 }
 
 TEST(Signature, OperationsAreTakenByFamily) {
@@ -63,6 +77,7 @@ TEST(Signature, OperationsAreTakenByFamily) {
 TEST(Signature, TheFormForCrashDeduplicatorsHasNoNumbersOfTheCase) {
   Narrowed narrowed;
   narrowed.rewrite = {.number = 41, .kind = "dead", .pass = "dce", .func = 12, .offset = 99};
+  narrowed.vector = {{.name = "interpreted IR", .shown = Shown::kOther}};
   const std::string text = to_crash_text(make_signature(FindingClass::kDivergence, narrowed));
   EXPECT_TRUE(text.starts_with("ASSERTION FAILED: optimiser-")) << text;
   EXPECT_NE(text.find("#1 0x000000000002 in dce"), std::string::npos) << text;

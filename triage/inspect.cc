@@ -192,6 +192,8 @@ Result<GuiltyCollection> describe_collection(const fuzz::Case& subject, Executor
   out.func = func;
   std::from_chars(space + 1, end, out.offset);
   out.operation = fuzz::instruction_at(subject, out.func, out.offset);
+  // Polls belong to no instruction.
+  if (out.operation == "?") out.operation = "entry or head of a loop";
   return out;
 }
 
@@ -203,8 +205,8 @@ Result<std::optional<DifferingEvent>> first_event(const fuzz::Case& subject, con
         if (!found) return {{"error", found.error().to_string()}};
         if (!*found) return {{"none", true}};
         const fuzz::Localized& l = **found;
-        return {{"number", l.number},       {"func", l.func}, {"offset", l.offset},
-                {"operation", l.operation}, {"left", l.left}, {"right", l.right}};
+        return {{"number", l.number}, {"func", l.func},   {"offset", l.offset},  {"operation", l.operation},
+                {"left", l.left},     {"right", l.right}, {"of_null", l.of_null}};
       },
       settings));
   if (answer.contains("none")) return std::optional<DifferingEvent>();
@@ -213,7 +215,8 @@ Result<std::optional<DifferingEvent>> first_event(const fuzz::Case& subject, con
                         .offset = answer.value("offset", 0u),
                         .operation = answer.value("operation", ""),
                         .left = answer.value("left", ""),
-                        .right = answer.value("right", "")};
+                        .right = answer.value("right", ""),
+                        .of_null = answer.value("of_null", false)};
 }
 
 Result<std::string> map_pattern(const fuzz::Case& subject, const ExecutorSpec& spec, const InspectSettings& settings) {

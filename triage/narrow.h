@@ -73,6 +73,7 @@ struct DifferingEvent {
   std::string operation;  // "struct.get 3 1"
   std::string left;       // what the reference did there, with operands
   std::string right;      // what the other side did
+  bool of_null = false;   // it looked at a null reference
   friend bool operator==(const DifferingEvent&, const DifferingEvent&) = default;
 };
 

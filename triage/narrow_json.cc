@@ -64,6 +64,7 @@ void members(T& of, Visit&& visit)
   visit("operation", of.operation);
   visit("left", of.left);
   visit("right", of.right);
+  visit("of_null", of.of_null);
 }
 template <class T, class Visit>
 void members(T& of, Visit&& visit)

@@ -251,6 +251,8 @@ void Narrower::vector() {
     add("armed, no judges of compilation", [](ExecutorSpec& s) { s.armed = true, s.unverified = true; });
     add("plain", [](ExecutorSpec& s) { s.armed = false, s.unverified = false; });
     add("no chaos", [](ExecutorSpec& s) { s.chaos = 0; });
+    add("another processor",
+        [](ExecutorSpec& s) { s.cpu = s.cpu == fuzz::Cpu::kHost ? fuzz::Cpu::kBaseline : fuzz::Cpu::kHost; });
     add("interpreted IR", [](ExecutorSpec& s) { s = {.kind = ExecutorKind::kIr, .opt_level = s.opt_level}; });
     add("interpreted IR, armed",
         [](ExecutorSpec& s) { s = {.kind = ExecutorKind::kIr, .opt_level = s.opt_level, .armed = true}; });
@@ -281,6 +283,7 @@ void Narrower::weakest() {
   if (!is_jit()) {
     weaken("no zeal", [](ExecutorSpec& s) { s.zeal = Zeal::kNone, s.zeal_n = 0; });
   } else {
+    weaken("with all this processor has", [](ExecutorSpec& s) { s.cpu = fuzz::Cpu::kHost; });
     weaken("without chaos", [](ExecutorSpec& s) { s.chaos = 0; });
     if (!weaken("plain", [](ExecutorSpec& s) { s.armed = s.unverified = false; }))
       weaken("without judges of compilation", [](ExecutorSpec& s) { s.unverified = s.armed; });
@@ -308,7 +311,16 @@ void Narrower::features() {
   if (out_.features.empty()) note("features: none beyond the first version are needed, or the module is not valid");
 }
 
-// The invariant that some judge names: at run time first, because it saw what happened; then at compile time.
+// How much a judge's words say about the cause: a judge of compilation that names a pass knows the place; a run-time check
+// of I2 knows that the collector missed something; the others saw what came of it.
+int rank(const std::string& invariant, const std::string& text) {
+  if (invariant.empty()) return 0;
+  if (!blamed_pass(text).empty()) return 4;
+  if (invariant == "I2") return 3;
+  return invariant == "I1" || invariant == "I8" ? 2 : 1;
+}
+
+// The invariant that some judge names, under the settings that ask the most judges.
 void Narrower::judges() {
   out_.invariant.clear();
   out_.invariant_text.clear();
@@ -324,18 +336,21 @@ void Narrower::judges() {
       }
     }
   }
+  int best = 0;
   for (const ExecutorSpec& spec : specs) {
     const Verdict seen = verdict(spec);
-    const bool judged = seen.finding.kind == FindingClass::kInvariant ||
-                        seen.finding.kind == FindingClass::kAssertion || seen.finding.kind == FindingClass::kVerify;
+    const FindingClass kind = seen.finding.kind;
+    const bool judged = kind == FindingClass::kInvariant || kind == FindingClass::kAssertion ||
+                        kind == FindingClass::kVerify || kind == FindingClass::kMisuse;
     if (seen.kind != VerdictKind::kFinding || !judged) continue;
-    out_.invariant = invariant_in(seen.finding.signature);
+    const std::string invariant = invariant_in(seen.finding.signature);
     // "spec: I2: ...": the spec is not part of it.
     std::string text = seen.finding.difference.substr(0, seen.finding.difference.find('\n'));
-    if (const size_t at = text.find(out_.invariant + ":"); !out_.invariant.empty() && at != std::string::npos)
-      text.erase(0, at);
+    if (const size_t at = text.find(invariant + ":"); !invariant.empty() && at != std::string::npos) text.erase(0, at);
+    if (rank(invariant, text) <= best) continue;
+    best = rank(invariant, text);
+    out_.invariant = invariant;
     out_.invariant_text = text;
-    if (!out_.invariant.empty()) return;
   }
 }
 
@@ -365,7 +380,9 @@ void Narrower::evaluator() {
     if (whole.kind != VerdictKind::kFinding) continue;
     // From all passes down to none: the last prefix that still fails.
     for (const fuzz::PassName& pass : passes) spec.disabled |= pass.bit;
-    out_.evaluator_pass = "translate";
+    // Homes and maps come after all passes, whichever run.
+    const bool in_maps = invariant_in(verdict(spec).finding.signature) == "I2";
+    out_.evaluator_pass = in_maps ? "safepoints" : "translate";
     if (!fails(spec)) {
       for (const fuzz::PassName& pass : passes) {
         spec.disabled &= ~pass.bit;

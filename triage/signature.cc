@@ -26,7 +26,7 @@ constexpr Family kFamilies[] = {
     {"call", "call"},
     {"return_call", "call"},
     {"i31.get", "i31.get"},
-    {"array.new", "array.new"},
+    {"array.new", "array bulk"},
     {"struct.new", "struct.new"},
     {"array.init", "array bulk"},
     {"array.copy", "array bulk"},
@@ -54,21 +54,50 @@ std::string layer_of(const Narrowed& narrowed) {
   return "any layer";
 }
 
+// What a failed check is about, without the state it happened to be in: up to the first detail, and the slab's name.
+std::string short_check(const std::string& text) {
+  std::string out = fuzz::normalise(text.substr(0, std::min(text.find(';'), text.find(", used at"))));
+  if (out.find("is not visited by the collector") != std::string::npos) return "a root is not visited";
+  const size_t detail = out.find(": {");
+  if (detail == std::string::npos) return out;
+  const size_t slab = out.find("slab '", detail);
+  const size_t end = slab == std::string::npos ? slab : out.find('\'', slab + 6);
+  return out.substr(0, detail) + (end == std::string::npos ? "" : " " + out.substr(slab, end + 1 - slab));
+}
+
+// Which kind of place was found to hold something wrong after a collection: by what any judge said of it.
+std::string place_of(const Narrowed& n) {
+  const std::string text = fuzz::normalise(n.invariant_text);
+  if (text.find("stale reference") != std::string::npos) return "stale reference";
+  for (const std::string& said : {n.signature, text}) {
+    if (said.find(" field ") != std::string::npos || said.find(" object #") != std::string::npos) return "objects";
+  }
+  return "roots and names";
+}
+
+bool is_wrong_in_ir(const Narrowed& n) {
+  return fails(shown_in(n, "interpreted IR")) || fails(shown_in(n, "interpreted IR, armed"));
+}
+
 std::vector<std::string> words_of(fuzz::FindingClass kind, const Narrowed& n) {
-  const bool optimiser = n.rewrite.has_value();
-  if (optimiser) return {"optimiser", n.rewrite->pass, n.rewrite->kind};
   if (!n.map_pattern.empty()) return {"stack maps", n.map_pattern};
-  const std::string judged = fuzz::normalise(n.invariant_text);
-  const bool compile_time = n.invariant_text.find(": after ") != std::string::npos;
-  if (compile_time) return {"compiler", judged};
-  const std::string event = n.event ? family_of(n.event->operation) : "";
+  if (const std::string pass = blamed_pass(n.invariant_text); !pass.empty()) return {"compiler", n.invariant, pass};
+  if (n.rewrite && is_wrong_in_ir(n)) return {"optimiser", n.rewrite->pass, n.rewrite->kind};
   const bool needs_collection = shown_in(n, "no collection") == Shown::kAgrees;
   if (needs_collection) {
     const bool any = fails(shown_in(n, "non-moving"));
-    return {"collection", any ? "any collector" : "moving only", n.invariant.empty() ? event : judged};
+    if (!any) return {"collection", "moving only"};
+    return {"collection", "any collector", place_of(n)};
   }
+  // A wrong name is found wherever it happens to be used first; other misjudged handles are about handles.
+  const bool is_name = n.invariant_text.find("is not the name of an object") != std::string::npos;
+  if (kind == fuzz::FindingClass::kMisuse && !is_name) return {"handles", short_check(n.signature)};
+  const bool names = n.invariant == "I1" || n.invariant == "I2" || n.invariant == "I8";
+  if (names) return {"check", short_check(n.invariant_text), layer_of(n)};
+  std::string event = n.event ? family_of(n.event->operation) : "";
+  if (event == "cast" && n.event->of_null) event = "cast of null";
   if (!event.empty()) return {"operation", event, layer_of(n)};
-  if (!judged.empty()) return {"check", judged, layer_of(n)};
+  if (!n.invariant.empty()) return {"check", short_check(n.invariant_text), layer_of(n)};
   return {"symptom", to_string(kind), n.signature};
 }
 
@@ -80,6 +109,14 @@ std::string family_of(std::string_view operation) {
     if (name.starts_with(row.prefix)) return std::string(row.name);
   }
   return std::string(name);
+}
+
+std::string blamed_pass(std::string_view text) {
+  const size_t at = text.find(": after ");
+  if (at == std::string_view::npos) return {};
+  const std::string_view rest = text.substr(at + 8);
+  const std::string pass(rest.substr(0, rest.find(':')));
+  return pass == "translate" || pass == "safepoints" ? "" : pass;
 }
 
 Signature make_signature(fuzz::FindingClass kind, const Narrowed& narrowed) {

@@ -20,6 +20,7 @@ using ir::ValueId;
 // What is needed behind a point: by slot, the value that is read from it next (kNone: nothing).
 using Needs = std::vector<uint32_t>;
 constexpr uint32_t kNothing = ~0u;
+constexpr uint32_t kMixed = ~1u;  // different values on different ways
 
 class Audit {
  public:
@@ -39,6 +40,7 @@ class Audit {
       }
     }
     for (const BlockId b : cfg.rpo()) walk(b, true);
+    contents(cfg);
   }
 
  private:
@@ -59,6 +61,38 @@ class Audit {
       if (count && func_.is_safepoint(inst) && inst.map != Inst::kNoMap) judge(inst, needs);
     }
     return needs;
+  }
+
+  // Forwards: which value every home holds. A read of a home that may hold something else than what it is read for means
+  // that values share it although they live together.
+  void contents(const ir::Cfg& cfg) {
+    std::vector<Needs> held(func_.block_count(), Needs(func_.slot_count(), kNothing));
+    for (bool changed = true; changed;) {
+      changed = false;
+      for (const BlockId b : cfg.rpo()) {
+        const Needs after = hold(b, held[b.index()], false);
+        for (const BlockId to : func_.targets(func_.terminator(b))) {
+          for (size_t s = 0; s < after.size(); ++s) {
+            uint32_t& there = held[to.index()][s];
+            const uint32_t joined = there == kNothing                           ? after[s]
+                                    : after[s] == kNothing || after[s] == there ? there
+                                                                                : kMixed;
+            changed = changed || joined != there;
+            there = joined;
+          }
+        }
+      }
+    }
+    for (const BlockId b : cfg.rpo()) hold(b, held[b.index()], true);
+  }
+
+  Needs hold(BlockId b, Needs held, bool count) {
+    for (InstId i = func_.block(b).first; i.valid(); i = func_.inst(i).next) {
+      const Inst& inst = func_.inst(i);
+      if (inst.op == Op::HomeStore) held[inst.a] = func_.arg(i, 0).raw;
+      if (count && inst.op == Op::HomeLoad && held[inst.a] != inst.b && held[inst.a] != kNothing) ++out_.clobbered;
+    }
+    return held;
   }
 
   void judge(const Inst& inst, const Needs& needs) {
@@ -83,8 +117,6 @@ class Audit {
     if (needed == 0) return;
     ++out_.safepoints;
     out_.lacking += missing > 0 ? 1 : 0;
-    out_.lacking_one += missing == 1 ? 1 : 0;
-    out_.lacking_all += missing > 1 && missing == needed ? 1 : 0;
   }
 
   std::string kind_of(ValueId v) const {
@@ -98,30 +130,36 @@ class Audit {
   std::vector<Needs> at_entry_;  // by block
 };
 
-// Kinds of which every single slot is missing, if those are all that is missing; else empty.
-std::string only_kinds(const std::map<std::string, MapCount>& counts) {
+// Kinds of which every single slot is missing, if those are all that is missing; else empty. Kinds that belong together
+// are one: what defined a value counts as parameter or result, where it is missed as call, call in a try, or other.
+std::string only_kinds(const std::map<std::string, MapCount>& counts, std::string (*group)(const std::string&)) {
   std::string out;
   for (const auto& [kind, count] : counts) {
     if (count.missing == 0) continue;
     if (count.missing != count.needed) return {};
-    // Kinds that come in many shapes are named by what they have in common.
-    const bool by_result = kind != "parameter" && !kind.ends_with(" in try");
-    const std::string name = by_result ? "result" : kind.ends_with(" in try") ? "in try" : kind;
+    const std::string name = group(kind);
     if (out.find(name) == std::string::npos) out += (out.empty() ? "" : "+") + name;
   }
   return out;
 }
 
+std::string value_group(const std::string& kind) { return kind == "parameter" ? kind : "result"; }
+std::string place_group(const std::string& kind) {
+  if (kind.ends_with(" in try")) return "in try";
+  return kind.starts_with("call") ? "plain" : "other";
+}
+
 }  // namespace
 
 std::string MapAudit::pattern() const {
+  if (clobbered != 0) return "a home is shared by values that live together";
   if (lacking == 0) return extra != 0 ? "maps name slots that are not live" : "";
-  const std::string values = only_kinds(by_value);
-  const std::string places = only_kinds(by_safepoint);
+  const std::string places = only_kinds(by_safepoint, place_group);
   if (places == "in try") return "maps of calls in a try are empty";
-  if (lacking_one == lacking && values.empty()) return "maps lack one slot each";
-  if (values.find("result") == std::string::npos && !values.empty()) return "maps never name a " + values;
-  if (!values.empty()) return "maps never name some kinds of results";
+  if (!places.empty() && places.find("other") == std::string::npos) return "maps of calls are empty";
+  const std::string values = only_kinds(by_value, value_group);
+  if (values == "parameter") return "maps never name a parameter";
+  if (values == "result") return "maps never name some kinds of results";
   return "maps lack some slots";
 }
 

@@ -24,10 +24,9 @@ struct MapAudit {
   std::map<std::string, MapCount> by_value;      // "param", "struct_alloc", "call", ...
   std::map<std::string, MapCount> by_safepoint;  // "call", "call in try", "struct_alloc", ...
   uint64_t extra = 0;                            // named, but not needed
+  uint64_t clobbered = 0;                        // reads of a home that may hold another value
   uint64_t safepoints = 0;                       // with slots needed
   uint64_t lacking = 0;                          // of them, with a slot missing
-  uint64_t lacking_one = 0;                      // with exactly one missing
-  uint64_t lacking_all = 0;                      // with all of several missing
 
   // One phrase without numbers; empty when nothing is wrong.
   std::string pattern() const;

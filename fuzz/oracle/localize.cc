@@ -43,6 +43,19 @@ std::string operation_of(const Instr& instr) {
   }
 }
 
+// Instructions that decide by the type of a reference: null or not is what is asked first of their operand.
+bool is_cast(Opcode op) {
+  switch (op) {
+    case Opcode::RefTest:
+    case Opcode::RefTestNull:
+    case Opcode::RefCast:
+    case Opcode::RefCastNull:
+    case Opcode::BrOnCast:
+    case Opcode::BrOnCastFail: return true;
+    default: return false;
+  }
+}
+
 bool is_call(Opcode op) { return op == Opcode::Call || op == Opcode::CallRef || op == Opcode::CallIndirect; }
 
 // Instructions whose value is known without running them, or known elsewhere.
@@ -82,34 +95,42 @@ class Tracer {
 
   void run() {
     at_of_node_.assign(code_.nodes.size(), ~0u);
-    code_.body = sequence(code_.body, false);
+    code_.body = sequence(code_.body, Use::kAny);
     points_.push_back({.func = func_, .operation = "enter", .type = wasm::kBottom});
     std::vector<NodeId> entry = record(static_cast<uint32_t>(points_.size() - 1), {});
     code_.body.insert(code_.body.begin(), entry.begin(), entry.end());
   }
 
  private:
+  // What becomes of a value: kDropped is not recorded, kCast always.
+  enum class Use : uint8_t { kAny, kDropped, kCast };
+
   // Takes lists by value: adding nodes moves them.
-  edit::Seq sequence(edit::Seq seq, bool dropped) {
-    for (NodeId& id : seq) id = node(id, dropped);
+  edit::Seq sequence(edit::Seq seq, Use use) {
+    for (NodeId& id : seq) id = node(id, use);
     return seq;
   }
 
-  NodeId node(NodeId id, bool dropped) {
-    const bool drops = code_[id].op() == Opcode::Drop;
-    edit::Seq children = sequence(code_[id].children, drops);
+  NodeId node(NodeId id, Use use) {
+    const Opcode op = code_[id].op();
+    const Use of_children = op == Opcode::Drop ? Use::kDropped : is_cast(op) ? Use::kCast : Use::kAny;
+    edit::Seq children = sequence(code_[id].children, of_children);
     code_[id].children = std::move(children);
     for (size_t i = 0; i < code_[id].bodies.size(); ++i) {
-      edit::Seq body = sequence(code_[id].bodies[i].seq, false);
+      edit::Seq body = sequence(code_[id].bodies[i].seq, Use::kAny);
       code_[id].bodies[i].seq = std::move(body);
     }
-    return dropped || !wanted(code_[id]) ? id : traced(id);
+    return wanted(code_[id], use) ? traced(id) : id;
   }
 
-  bool wanted(const edit::Node& node) const {
-    if (!node.is_value() || !node.reachable || says_nothing(node) || node.pushed[0].kind() == ValKind::kV128 ||
-        node.pushed[0].kind() == ValKind::kBottom)
-      return false;
+  bool wanted(const edit::Node& node, Use use) const {
+    if (use == Use::kDropped || !node.is_value() || !node.reachable) return false;
+    const ValKind kind = node.pushed[0].kind();
+    if (kind == ValKind::kV128 || kind == ValKind::kBottom) return false;
+    const bool is_plain =
+        node.op() == Opcode::LocalGet || node.op() == Opcode::LocalTee || node.op() == Opcode::RefNull;
+    if (use == Use::kCast && is_plain && detail_ == TraceDetail::kValues) return true;
+    if (says_nothing(node)) return false;
     return detail_ == TraceDetail::kValues || is_call(node.op());
   }
 
@@ -298,8 +319,47 @@ std::string event_text(const std::vector<TracePoint>& points, const std::vector<
   return out + ")";
 }
 
-std::optional<Localized> compare(const std::vector<std::vector<TracePoint>>& points, const Side& left,
-                                 const Side& right, TraceDetail detail) {
+// The first instruction behind an offset, in the same function, that decides where to go.
+const edit::Node* next_decision(const edit::Code& code, wasm::WasmOffset from, wasm::WasmOffset to) {
+  const edit::Node* found = nullptr;
+  for (const edit::Node& node : code.nodes) {
+    switch (node.op()) {
+      case Opcode::BrOnCast:
+      case Opcode::BrOnCastFail:
+      case Opcode::BrOnNull:
+      case Opcode::BrOnNonNull:
+      case Opcode::BrIf:
+      case Opcode::BrTable:
+      case Opcode::If: break;
+      default: continue;
+    }
+    const wasm::WasmOffset at = node.instr.offset;
+    if (at >= from && at < to && (found == nullptr || at < found->instr.offset)) found = &node;
+  }
+  return found;
+}
+
+// Both sides went on, at different places: the branch between the last common event and the nearer of the two.
+void blame_branch(const Case& subject, const TracePoint& last, const TracePoint& a, const TracePoint& b,
+                  Localized& out) {
+  wasm::WasmOffset to = 0;
+  for (const TracePoint* p : {&a, &b}) {
+    if (p->func == last.func && p->type != wasm::kBottom) to = std::max(to, p->offset);
+  }
+  if (to <= last.offset) to = ~0u;  // both left the function
+  for (const auto& bytes : subject.modules) {
+    const auto lifted = edit::lift(bytes);
+    if (!lifted || last.func >= lifted->funcs.size() || lifted->funcs[last.func].import) continue;
+    const edit::Node* branch = next_decision(*lifted->funcs[last.func].code, last.offset, to);
+    if (branch == nullptr) continue;
+    out.offset = branch->instr.offset;
+    out.operation = operation_of(branch->instr);
+    return;
+  }
+}
+
+std::optional<Localized> compare(const Case& subject, const std::vector<std::vector<TracePoint>>& points,
+                                 const Side& left, const Side& right, TraceDetail detail) {
   const size_t count = std::min({points.size(), left.traces.size(), right.traces.size()});
   for (size_t i = 0; i < count; ++i) {
     const auto& a = left.traces[i];
@@ -311,14 +371,26 @@ std::optional<Localized> compare(const std::vector<std::vector<TracePoint>>& poi
     const auto& event = at < a.size() ? a[at] : b[at];
     if (event.point >= points[i].size()) continue;
     const TracePoint& point = points[i][event.point];
-    return Localized{.number = at,
-                     .instance = static_cast<uint32_t>(i),
-                     .func = point.func,
-                     .offset = point.offset,
-                     .operation = point.operation,
-                     .left = event_text(points[i], a, at),
-                     .right = event_text(points[i], b, at),
-                     .how = detail == TraceDetail::kValues ? "values" : "calls"};
+    Localized found{.number = at,
+                    .instance = static_cast<uint32_t>(i),
+                    .func = point.func,
+                    .offset = point.offset,
+                    .operation = point.operation,
+                    .left = event_text(points[i], a, at),
+                    .right = event_text(points[i], b, at),
+                    .how = detail == TraceDetail::kValues ? "values" : "calls"};
+    found.parted = at >= a.size() || at >= b.size() || a[at].point != b[at].point;
+    const auto null_at = [&](const std::vector<Event>& of, size_t n) {
+      const TracePoint& p = points[i][of[n].point];
+      return p.type.kind() == ValKind::kRef && of[n].bits != 0;
+    };
+    if (at > 0 && a[at - 1].point < points[i].size()) {
+      // What the deciding instruction looked at is the event before.
+      found.of_null = null_at(a, at - 1);
+      if (found.parted && at < a.size() && at < b.size() && b[at].point < points[i].size())
+        blame_branch(subject, points[i][a[at - 1].point], point, points[i][b[at].point], found);
+    }
+    return found;
   }
   return {};
 }
@@ -339,13 +411,14 @@ Result<std::vector<std::vector<TracePoint>>> rewrite(Case& subject, TraceDetail 
   return of_instance;
 }
 
-Result<std::optional<Localized>> traced_difference(Case subject, TraceDetail detail, const ExecutorSpec& reference,
-                                                   const ExecutorSpec& other) {
+Result<std::optional<Localized>> traced_difference(const Case& original, TraceDetail detail,
+                                                   const ExecutorSpec& reference, const ExecutorSpec& other) {
+  Case subject = original;
   const auto points = TRY(rewrite(subject, detail));
   const LoadedCase loaded = TRY(load_case(subject));
   const Side left = TRY(run(loaded, reference));
   const Side right = TRY(run(loaded, other));
-  return compare(points, left, right, detail);
+  return compare(original, points, left, right, detail);
 }
 
 // A difference that is an outcome: where the side that did not return ended.
@@ -409,7 +482,13 @@ Result<std::optional<Localized>> localize(const Case& subject, const ExecutorSpe
   for (const TraceDetail detail : {TraceDetail::kValues, TraceDetail::kCalls}) {
     auto found = traced_difference(subject, detail, reference, other);
     // What cannot be rewritten can still have a place of its outcome.
-    if (found && *found) return found;
+    if (!found || !*found) continue;
+    if (!(*found)->parted) return found;
+    // If one side ended there while the other went on, where it ended says more than what it did next.
+    auto ended = outcome_difference(subject, left, right);
+    if (!ended) return found;
+    ended->of_null = (*found)->of_null;
+    return ended;
   }
   return outcome_difference(subject, left, right);
 }

@@ -57,6 +57,8 @@ struct Localized {
   std::string operation;
   std::string left, right;  // what each side did there: value with operands, trap, "nothing more"
   std::string how;          // "values", "calls", "outcome"
+  bool parted = false;      // the sides are at different places: one ended, or they took different ways
+  bool of_null = false;     // the last common event is a null reference: what a cast or branch then looked at
 };
 
 // Runs the case on both sides, traced and as it is. In this process: whatever kills an executor kills the caller. Empty
