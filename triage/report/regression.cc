@@ -705,7 +705,7 @@ constexpr const char* kJsHelpers = R"js(
 const hosts = new Map();
 const host = n => { if (!hosts.has(n)) hosts.set(n, {host: n}); return hosts.get(n); };
 let failures = 0;
-function fail(where, text) { failures++; (globalThis.print ?? console.log)(`${where}: ${text}`); }
+function fail(where, text) { failures++; (globalThis.console?.log ?? globalThis.print)(`${where}: ${text}`); }
 function matches(got, want) {
   switch (want[0]) {
     case 'number': return Object.is(got, want[1]) || (Number.isNaN(got) && Number.isNaN(want[1]));
