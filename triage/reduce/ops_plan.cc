@@ -3,6 +3,7 @@
 
 #include "engine/base/text.h"
 #include "fuzz/executors/executors.h"
+#include "triage/reduce/coverage.h"
 #include "triage/reduce/ops_support.h"
 
 namespace parallax::triage::reduce {
@@ -269,6 +270,27 @@ void sites_settings(const State& state, std::vector<Site>& out) {
 bool apply_settings(State& state, const Site& site) {
   auto& executors = state.rest.configuration.executors;
   return site.a < executors.size() && simplify(executors[site.a], site.b);
+}
+
+// --- fuel ---------------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// Cases that execute fewer instructions than this keep the fuel that all cases have.
+constexpr uint64_t kLong = 100;
+
+}  // namespace
+
+// b: the fuel is 2^b - 1.
+void sites_fuel(const State& state, std::vector<Site>& out) {
+  if (count_executed(state).executed < kLong) return;
+  for (uint32_t b = 0; b < 32 && (uint64_t{1} << b) <= state.rest.configuration.fuel; ++b) out.push_back({.b = b});
+}
+bool apply_fuel(State& state, const Site& site) {
+  const uint64_t fuel = (uint64_t{1} << site.b) - 1;
+  if (fuel >= state.rest.configuration.fuel) return false;
+  state.rest.configuration.fuel = fuel;
+  return true;
 }
 
 // --- schedule -----------------------------------------------------------------------------------------------------------

@@ -227,21 +227,24 @@ namespace {
 // With more types than this only a type and its supertype are tried.
 constexpr size_t kMaxPairs = 16;
 
-bool may_merge(const edit::Module& m, uint32_t from, uint32_t to, bool all) {
-  const wasm::SubType& a = m.types[from].def;
-  const wasm::SubType& b = m.types[to].def;
-  if (from == to || a.kind != b.kind) return false;
-  return all || (a.has_super && a.super == to) || (b.has_super && b.super == from);
-}
-
 }  // namespace
 
 void sites_merges(const State& state, std::vector<Site>& out) {
-  each_type(state, [&](uint32_t module, const edit::Module& m, uint32_t from) {
-    const auto alive = std::count_if(m.types.begin(), m.types.end(), [](const edit::Type& t) { return t.alive; });
-    for (uint32_t to = 0; to < m.types.size(); ++to) {
-      if (m.types[to].alive && may_merge(m, from, to, static_cast<size_t>(alive) <= kMaxPairs))
-        out.push_back({module, from, to});
+  each_module(state, [&](uint32_t module, const edit::Module& m) {
+    std::vector<uint32_t> alive;
+    for (uint32_t t = 0; t < m.types.size(); ++t) {
+      if (m.types[t].alive) alive.push_back(t);
+    }
+    for (const uint32_t from : alive) {
+      const wasm::SubType& def = m.types[from].def;
+      if (def.has_super) {
+        out.push_back({module, from, def.super});
+        out.push_back({module, def.super, from});
+      }
+      if (alive.size() > kMaxPairs) continue;
+      for (const uint32_t to : alive) {
+        if (from != to && def.kind == m.types[to].def.kind) out.push_back({module, from, to});
+      }
     }
   });
 }

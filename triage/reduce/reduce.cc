@@ -219,6 +219,7 @@ class Reducer {
     State copy = state_;
     bool any = false;
     for (size_t i = from; i < std::min(from + size, sites.size()); ++i) {
+      if (i % 64 == 63 && over()) return {};
       if (size == 1) {
         any = row.apply(copy, sites[i]);
         continue;

@@ -95,7 +95,7 @@ uint64_t weight(const edit::Node& node) {
 }
 
 uint64_t settings_weight(const fuzz::Case& subject) {
-  uint64_t sum = 0;
+  uint64_t sum = bits_of(subject.configuration.fuel);
   for (const std::string& text : subject.configuration.executors) {
     sum += 40;
     const auto spec = fuzz::parse_spec(text);

@@ -416,9 +416,20 @@ bool remove_result(Module& m, uint32_t func, uint32_t result) {
   const ValType type = def.results[result];
   const std::vector<ValType> above(def.results.begin() + result + 1, def.results.end());
   const auto calls = calls_of(m, func);
-  for (const Use& call : *calls) {
+  std::vector<std::optional<NodeId>> consumers;  // before anything changes
+  for (const Use& call : *calls) consumers.push_back(consumer_of(**call.code, call.node, result));
+  for (size_t i = 0; i < calls->size(); ++i) {
+    const Use& call = (*calls)[i];
     Code& code = call.code->mut();
     if (code[call.node].op() == Opcode::ReturnCall) return false;
+    if (consumers[i] && code[*consumers[i]].op() == Opcode::Drop) {
+      // Nobody wants it: the drop goes, what it would have dropped does not come.
+      const Seq operands = code[*consumers[i]].children;
+      code[call.node].pushed.erase(code[call.node].pushed.begin() + result);
+      --code[call.node].net;
+      if (!replace(code, *consumers[i], operands)) return false;
+      continue;
+    }
     code[call.node].pushed.erase(code[call.node].pushed.begin() + result);
     --code[call.node].net;
     Seq with = {call.node};

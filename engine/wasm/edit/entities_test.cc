@@ -123,6 +123,25 @@ TEST(EditFuncs, AResultBelowOthersMayGo) {
   }
 }
 
+TEST(EditFuncs, AResultThatIsDroppedGoesWithItsDrop) {
+  Module m = lifted(R"((module (import "a" "b" (func $i (result i32 f32 i64)))
+    (func (export "g") (result i64) (local i64) (call $i) (local.set 0) (drop) (i32.eqz) (drop) (local.get 0))))");
+  ASSERT_TRUE(remove_result(m, 0, 1));
+  const std::string text = text_of(m);
+  EXPECT_THAT(text, HasSubstr("(result i32 i64)"));
+  EXPECT_THAT(text, Not(HasSubstr("f32.const")));
+  EXPECT_EQ(m.funcs[1].locals.size(), 1u);
+}
+
+TEST(EditNodes, ConsumersAreFound) {
+  const Module m = lifted(R"((module (func $two (result i32 i32) (i32.const 1) (i32.const 2))
+    (func (result i32) (call $two) (block (param i32) (drop)) (i32.eqz))))");
+  const Code& code = *m.funcs[1].code;
+  const NodeId call = find(code, Opcode::Call);
+  EXPECT_EQ(consumer_of(code, call, 0), find(code, Opcode::I32Eqz));
+  EXPECT_EQ(consumer_of(code, call, 1), find(code, Opcode::Block));
+}
+
 TEST(EditFuncs, ATailCallBecomesTheCalleesCodeEvenIfThatReturnsEarly) {
   Module m = lifted(
       R"((module (func $f (param i32) (result i32) (if (local.get 0) (then (return (i32.const 7)))) (i32.const 1))

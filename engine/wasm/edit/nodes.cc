@@ -187,6 +187,66 @@ std::optional<size_t> child_of_operand(const Code& code, NodeId id, size_t opera
   return {};
 }
 
+namespace {
+
+// Goes over code in order with a stack of who made each value.
+class Makers {
+ public:
+  Makers(const Code& code, NodeId producer, uint32_t result) : code_(code), producer_(producer), result_(result) {}
+
+  std::optional<NodeId> run() {
+    seq(code_.body);
+    return found_;
+  }
+
+ private:
+  struct Value {
+    NodeId maker;
+    uint32_t result = 0;
+  };
+
+  void seq(const Seq& ids) {
+    for (const NodeId id : ids) node(id);
+  }
+  void node(NodeId id) {
+    const Node& node = code_[id];
+    seq(node.children);
+    for (size_t i = 0; i < node.popped.size() && stack_.size() > floor_; ++i) {
+      const Value value = stack_.back();
+      stack_.pop_back();
+      if (value.maker == producer_ && value.result == result_) found_ = id;
+    }
+    if (node.is_structured()) bodies(node);
+    if (never_falls_through(node.op())) stack_.resize(floor_);
+    for (uint32_t i = 0; i < node.pushed.size(); ++i) stack_.push_back({id, i});
+  }
+  void bodies(const Node& node) {
+    const size_t below = floor_;
+    floor_ = stack_.size();
+    for (const Clause& clause : node.bodies) {
+      const size_t params = node.popped.size() - (node.op() == Opcode::If ? 1 : 0);
+      const bool caught = clause.head == Opcode::Catch || clause.head == Opcode::CatchAll;
+      stack_.resize(floor_ + (caught ? 0 : params));
+      seq(clause.seq);
+    }
+    stack_.resize(floor_);
+    floor_ = below;
+  }
+
+  const Code& code_;
+  NodeId producer_;
+  uint32_t result_;
+  std::vector<Value> stack_;
+  size_t floor_ = 0;
+  std::optional<NodeId> found_;
+};
+
+}  // namespace
+
+std::optional<NodeId> consumer_of(const Code& code, NodeId producer, uint32_t result) {
+  return Makers(code, producer, result).run();
+}
+
 // --- Making nodes -------------------------------------------------------------------------------------------------------
 
 NodeId make_op(Code& code, Opcode op, std::vector<NodeId> children, std::vector<ValType> pushed) {

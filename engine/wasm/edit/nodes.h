@@ -42,6 +42,9 @@ std::vector<NodeId> branches_to(const Code& code, NodeId target);
 bool is_pure(const Code& code, NodeId id);
 // Control never gets behind this instruction.
 bool never_falls_through(Opcode op);
+// The instruction that takes result number `result` of `producer` off the stack, if one in the same sequence or below does.
+// Types at nodes must be fresh.
+std::optional<NodeId> consumer_of(const Code& code, NodeId producer, uint32_t result);
 // The index in `children` of the subtree that alone makes operand `operand` of `arity`; empty when there is none.
 std::optional<size_t> child_of_operand(const Code& code, NodeId id, size_t operand, size_t arity);
 
