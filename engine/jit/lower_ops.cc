@@ -417,8 +417,9 @@ void Lowering::armed_check(const Inst& inst) {
     const ValueId v(inst.first_result.raw + n);
     if (func_->rep(v) == Rep::kRef) check_ref(vreg(v), func_->type(v));
     if (func_->rep(v) == Rep::kFunc) {
-      const VReg args[] = {vreg(v), constant(func_->type(v).bits()), constant(offset_)};
-      builtin(Builtin::CheckFunc, args, VReg());
+      out_->use(vreg(v));
+      out_->temp(RegClass::kGpr);
+      append({.op = MOp::CheckFunc, .aux = func_->type(v).bits()});
     }
   }
 }

@@ -16,8 +16,6 @@ namespace {
 
 Store& store_of(VmContext* ctx) { return *ctx->store->store; }
 
-void count(VmContext* ctx, ArmedCheck check) { ++ctx->store->armed_counts[static_cast<size_t>(check)]; }
-
 // The outcome that a failure to compile is.
 OutcomeKind outcome_of(ErrorCode code) {
   switch (code) {
@@ -143,13 +141,16 @@ void check_ref(VmContext* ctx, Ref ref, uint32_t type_bits, uint32_t offset) {
 void check_func(VmContext* ctx, uint64_t id, uint32_t type_bits, uint32_t offset) {
   Store& store = store_of(ctx);
   const ValType type = std::bit_cast<ValType>(type_bits);
-  count(ctx, ArmedCheck::kFuncId);
   if (id != 0 && store.funcs().find(id) == nullptr) {
     store.exit_invariant(store.funcs().explain(id, text::format("wasm offset {:#x}", offset).c_str()));
     return;
   }
-  count(ctx, ArmedCheck::kFuncType);
-  if (store.func_matches(id, type)) return;
+  if (store.func_matches(id, type)) {
+    store.exit_invariant(
+        text::format("I1: function reference {:#x} at {:#x} was refused by compiled code and matches {}", id, offset,
+                     store.types().print(type)));
+    return;
+  }
   const std::string what = id == 0 ? "null" : text::format("of type {}", store.funcs().find(id)->type);
   store.exit_invariant(text::format("I3: a function reference at {:#x} is {}, but its refined type is {}", offset, what,
                                     store.types().print(type)));

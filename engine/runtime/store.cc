@@ -100,6 +100,7 @@ std::vector<ArmedCount> Store::armed_counts() const {
   const auto set = [&](ArmedCheck check, uint64_t value) { counts[static_cast<size_t>(check)].evaluated = value; };
   // Compiled code counts a name's check and its type's as one, unless the first fails.
   set(ArmedCheck::kRefType, context_.armed_counts[static_cast<size_t>(ArmedCheck::kRefName)]);
+  set(ArmedCheck::kFuncType, context_.armed_counts[static_cast<size_t>(ArmedCheck::kFuncId)]);
   set(ArmedCheck::kFreshMemory, heap_.stats().poison_checked);
   set(ArmedCheck::kRootName, heap_.stats().names_admitted);
   uint64_t lookups = 0;

@@ -9,6 +9,7 @@
 #include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "fuzz/oracle/judge.h"
+#include "fuzz/oracle/roots.h"
 #include "fuzz/oracle/sweep.h"
 #include "tools/parallax/commands.h"
 
@@ -20,7 +21,7 @@ struct DiffArgs {
   std::vector<std::string> paths;
   std::vector<std::string> executors;
   std::string fault;
-  bool json = false, log = false, sweep = false;
+  bool json = false, log = false, sweep = false, roots = false;
   uint64_t sweep_cap = 10'000;
 };
 
@@ -90,9 +91,48 @@ int run_sweep(const DiffArgs& args, const std::vector<fuzz::ExecutorSpec>& execu
   return code;
 }
 
+// Compares what stack maps list with what the interpreter's frames hold, for every file.
+int run_roots(const DiffArgs& args) {
+  int code = kDone;
+  nlohmann::json report = nlohmann::json::array();
+  for (const std::string& path : args.paths) {
+    const auto files = cases_below(path);
+    if (!files) return complain("", files.error());
+    for (const std::string& file : *files) {
+      const auto subject = read_case(file);
+      const auto loaded = subject ? fuzz::load_case(*subject) : std::unexpected(subject.error());
+      if (!loaded) {
+        code = std::max<int>(code, complain(file, loaded.error()));
+        continue;
+      }
+      const fuzz::RootsReport found = fuzz::compare_roots(*loaded);
+      if (!found.problem.empty()) code = std::max<int>(code, kFound);
+      report.push_back({{"file", file},
+                        {"allocations", found.events},
+                        {"frames", found.frames},
+                        {"listed", found.listed},
+                        {"live", found.live},
+                        {"problem", found.problem},
+                        {"refused", found.refused}});
+      if (args.json) continue;
+      const std::string text = !found.problem.empty() ? "FINDING: " + found.problem
+                               : !found.refused.empty()
+                                   ? "inconclusive: " + found.refused
+                                   : text::format(
+                                         "{} allocations, {} frames: {} references listed and held, {} live and "
+                                         "listed",
+                                         found.events, found.frames, found.listed, found.live);
+      std::printf("%s: %s\n", file.c_str(), text.c_str());
+    }
+  }
+  if (args.json) std::printf("%s\n", report.dump(2, ' ', false, nlohmann::json::error_handler_t::replace).c_str());
+  return code;
+}
+
 int run(const DiffArgs& args) {
   if (!args.fault.empty() && !choose_fault(args.fault))
     return complain("", {ErrorCode::kUsage, 0, text::format("no planted fault '{}' (docs/faults.md)", args.fault)});
+  if (args.roots) return run_roots(args);
   fuzz::JudgeOptions options;
   for (const std::string& text : args.executors) {
     const auto spec = fuzz::parse_spec(text);
@@ -160,6 +200,10 @@ void add_diff(CLI::App& command, int& exit_code) {
   command.add_option("--sweep-cap", args->sweep_cap, "runs per file and executor; more safepoints are sampled evenly")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  command.add_flag(
+      "--roots", args->roots,
+      "at every allocation, compare the stack maps of the jit at O0 with the interpreter's frames and with "
+      "liveness on the code as written");
   command.add_option("--fault", args->fault, "plant this fault, NAME or NAME:SITE (docs/faults.md)");
   command.add_flag("--log", args->log, "print what each side did when they differ");
   command.add_flag("--json", args->json, "answer as JSON");

@@ -226,6 +226,7 @@ void Emitter::instruction(uint32_t index) {
     case MOp::TypeTest: type_test(inst); return;
     case MOp::TypeCheck: type_check(inst); return;
     case MOp::CheckRef: check_ref(inst); return;
+    case MOp::CheckFunc: check_func(inst); return;
     case MOp::FuncDeref: func_deref(inst); return;
     case MOp::TakeException:
       a_.mov(gp32(reg(inst, 0)), store_field32(offsetof(StoreContext, pending_exception)));
@@ -387,7 +388,8 @@ void Emitter::cold_parts() {
       }
       case ColdKind::kTruncate: cold_truncate(c); break;
       case ColdKind::kBadFunc: cold_bad_func(c); break;
-      case ColdKind::kBadRef: cold_bad_ref(c); break;
+      case ColdKind::kBadRef: cold_bad_ref(c, runtime::Builtin::CheckRef); break;
+      case ColdKind::kBadFuncRef: cold_bad_ref(c, runtime::Builtin::CheckFunc); break;
       case ColdKind::kEdge: edge_inline(c.inst, ~0u - 1); break;
     }
   }

@@ -64,6 +64,7 @@ class Emitter {
     kTruncate,      // decide about a truncation that did not fit
     kBadFunc,       // ask the runtime what is wrong with a function reference
     kBadRef,        // ask the runtime what is wrong with a reference
+    kBadFuncRef,    // and with a function reference that nobody calls
     kEdge,          // moves of edge `inst`, then to its target
   };
   struct Cold {
@@ -142,13 +143,16 @@ class Emitter {
   void type_test(const MInst& inst);
   void type_check(const MInst& inst);
   void check_ref(const MInst& inst);
+  void check_func(const MInst& inst);
+  void count_check(runtime::ArmedCheck check);
   // Goes to `no` unless `ref` matches the type with these bits; falls through, or goes to `yes`, if it does.
   void match(PReg ref, uint32_t type_bits, Label yes, Label no);
   void match_concrete(PReg ref, wasm::TypeId type, Label yes, Label no);
+  void match_type_in_r11(wasm::TypeId type, Label yes, Label no);
   void match_kind(PReg ref, wasm::HeapKind kind, Label yes, Label no);
   void func_deref(const MInst& inst);
   void cold_bad_func(const Cold& cold);
-  void cold_bad_ref(const Cold& cold);
+  void cold_bad_ref(const Cold& cold, runtime::Builtin builtin);
   void ask_runtime(runtime::Builtin builtin, const MInst& inst);
 
   // --- Operands

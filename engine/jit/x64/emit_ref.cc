@@ -34,11 +34,16 @@ void Emitter::match(PReg ref, uint32_t type_bits, Label yes, Label no) {
 
 // r11 = layout id of the object, which is not null; i31 goes to `no`.
 void Emitter::match_concrete(PReg ref, wasm::TypeId type, Label yes, Label no) {
-  const uint32_t depth = input_.types->depth(type);
   a_.test(gp32(ref), 1);
   a_.jnz(no);
   a_.mov(x86::r11d, x86::dword_ptr(gp64(kHeapReg), gp64(ref), 0, gc::kMetaOffset));
   a_.shr(x86::r11d, gc::kLayoutShift);
+  match_type_in_r11(type, yes, no);
+}
+
+// r11 = a layout id or TypeId, zero-extended.
+void Emitter::match_type_in_r11(wasm::TypeId type, Label yes, Label no) {
+  const uint32_t depth = input_.types->depth(type);
   a_.cmp(x86::r11d, type.raw);
   if (input_.types->get(type).is_final) {
     a_.jne(no);
@@ -159,9 +164,7 @@ void Emitter::check_ref(const MInst& inst) {
       kind == HeapKind::kAny || kind == HeapKind::kEq || kind == HeapKind::kI31 || kind == HeapKind::kExtern;
   const bool admits_objects =
       kind != HeapKind::kI31 && kind != HeapKind::kNone && kind != HeapKind::kNoExtern && kind != HeapKind::kNoExn;
-  a_.inc(x86::qword_ptr(gp64(kStoreReg),
-                        static_cast<int32_t>(offsetof(StoreContext, armed_counts) +
-                                             sizeof(uint64_t) * static_cast<size_t>(runtime::ArmedCheck::kRefName))));
+  count_check(runtime::ArmedCheck::kRefName);
   a_.test(gp32(ref), gp32(ref));
   a_.jz(bits_nullable(inst.aux) ? good : bad);
   a_.test(gp32(ref), 1);
@@ -190,12 +193,44 @@ void Emitter::check_ref(const MInst& inst) {
   a_.bind(good);
 }
 
-void Emitter::cold_bad_ref(const Cold& cold) {
+void Emitter::count_check(runtime::ArmedCheck check) {
+  const size_t offset = offsetof(StoreContext, armed_counts) + sizeof(uint64_t) * static_cast<size_t>(check);
+  a_.inc(x86::qword_ptr(gp64(kStoreReg), static_cast<int32_t>(offset)));
+}
+
+// Likewise: null, or an id that its slot still carries, of a function of the type.
+void Emitter::check_func(const MInst& inst) {
+  const PReg id = reg(inst, 0);
+  const PReg entry = reg(inst, 1);
+  const HeapKind kind = bits_kind(inst.aux);
+  const Label good = a_.newLabel();
+  const Label bad = cold(ColdKind::kBadFuncRef);
+  count_check(runtime::ArmedCheck::kFuncId);
+  a_.test(gp64(id), gp64(id));
+  a_.jz(bits_nullable(inst.aux) ? good : bad);
+  a_.mov(gp32(entry), gp32(id));
+  a_.cmp(gp64(entry), store_field(offsetof(StoreContext, func_count)));
+  a_.jae(bad);
+  a_.shl(gp64(entry), runtime::kFuncEntryShift);
+  a_.add(gp64(entry), store_field(offsetof(StoreContext, funcs)));
+  a_.cmp(x86::qword_ptr(gp64(entry), offsetof(FuncEntry, id)), gp64(id));
+  a_.jne(bad);
+  if (kind == HeapKind::kConcrete) {
+    const wasm::TypeId type(inst.aux >> 8);
+    a_.mov(x86::r11d, x86::dword_ptr(gp64(entry), offsetof(FuncEntry, type)));
+    match_type_in_r11(type, good, bad);
+  } else if (kind != HeapKind::kFunc) {
+    a_.jmp(bad);
+  }
+  a_.bind(good);
+}
+
+void Emitter::cold_bad_ref(const Cold& cold, runtime::Builtin builtin) {
   const MInst& inst = f().inst(cold.inst);
-  a_.mov(x86::esi, gp32(reg(inst, 0)));
+  a_.mov(x86::rsi, gp64(reg(inst, 0)));
   a_.mov(x86::edx, imm(inst.aux));
   a_.mov(x86::ecx, imm(inst.offset));
-  ask_runtime(runtime::Builtin::CheckRef, inst);
+  ask_runtime(builtin, inst);
 }
 
 }  // namespace parallax::jit::x64
