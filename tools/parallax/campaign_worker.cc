@@ -149,7 +149,7 @@ class Worker {
   // A seed, a mutation of something kept, or a fresh one.
   Result<fuzz::Case> next_case(uint64_t index, ChoiceStream& choices, Source& source) {
     if (index >= seeds_.size()) {
-      if (!pool_.empty() && choices.below(100) < options_.mutate_percent) {
+      if (!pool_.empty() && choices.below(100) < mutate_percent()) {
         const fuzz::Case& parent = pool_.pick(choices);
         const fuzz::Case& donor = pool_.pick(choices);
         auto mutated = fuzz::mutate_case(parent, &donor, choices);
@@ -166,6 +166,14 @@ class Worker {
       }
     }
     return case_at(options_, seeds_, index);
+  }
+
+  // Fresh cases find more at first (scripts/ablate), so mutation begins slowly: its full share comes after so many cases
+  // of this worker.
+  uint32_t mutate_percent() const {
+    constexpr uint64_t kFullAfter = 4'000;
+    const uint64_t done = slot_.counts[static_cast<size_t>(Count::kCases)].load(std::memory_order_relaxed);
+    return static_cast<uint32_t>(options_.mutate_percent * std::min(done, kFullAfter) / kFullAfter);
   }
 
   // What cannot be made again from its number stands in shared memory before it can hurt.
