@@ -85,5 +85,17 @@ TEST(Binaryen, IsDeterministicAndValidWhereThere) {
   }
 }
 
+// Its types and names stay from case to case: no module may depend on what they were.
+TEST(Binaryen, MakesTheSameModuleWhateverCameBefore) {
+  if (!available(GeneratorKind::kBinaryen)) GTEST_SKIP() << "built without Binaryen";
+  std::vector<Result<Case>> first;
+  for (uint64_t index = 0; index < 4; ++index) first.push_back(generate_at(GeneratorKind::kBinaryen, 8, index));
+  for (uint64_t index = 100; index < 250; ++index) (void)generate_at(GeneratorKind::kBinaryen, 8, index);
+  for (uint64_t index = 0; index < 4; ++index) {
+    ASSERT_TRUE(first[index].has_value());
+    EXPECT_EQ(*first[index], *generate_at(GeneratorKind::kBinaryen, 8, index)) << "index " << index;
+  }
+}
+
 }  // namespace
 }  // namespace parallax::fuzz
