@@ -33,7 +33,7 @@ namespace {
                     FeatureSet::SignExt | FeatureSet::TruncSat | FeatureSet::MutableGlobals | FeatureSet::BulkMemory |
                     FeatureSet::BulkMemoryOpt | FeatureSet::CallIndirectOverlong | FeatureSet::ReferenceTypes |
                     FeatureSet::Multivalue | FeatureSet::TailCall | FeatureSet::GC | FeatureSet::ExtendedConst |
-                    FeatureSet::ExceptionHandling);
+                    FeatureSet::ExceptionHandling | FeatureSet::SIMD | FeatureSet::RelaxedSIMD);
 }
 
 // A program of ours as what Binaryen's fuzzer begins with: it adds to it, and changes what is there. Left to itself it
