@@ -50,7 +50,8 @@ class Maker {
     if (findings.empty() && page_.log.samples.empty() && page_.log.starts.empty()) {
       for (const std::string& remark : page_.remarks) complain(remark);
       return complain("", {ErrorCode::kUsage, 0,
-                           text::format("{}: neither {} nor findings there", args_.folder, triage::kCampaignLogName)});
+                           text::format("{}: neither samples of a campaign ({}) nor findings there", args_.folder,
+                                        triage::kCampaignLogName)});
     }
     fs::create_directories(output_ + "/findings", error);
     if (error) return complain(text::format("no place for a page: {}: {}", output_, error.message())), kEnvironment;
