@@ -39,6 +39,23 @@ TEST(Verify, RejectsAResultNarrowerThanWhatIsProduced) {
           "result v1 has type (ref any), but anyref is produced");
 }
 
+TEST(Verify, KnowsTheLanesOfVectors) {
+  const auto extract = [](const std::string& immediates) {
+    return "func 1 {\nb0(v0: i32):\n budget @1\n v1: v128 = const imm=0x5 high=0x7 @2\n v2: v128 = compute"
+           " opcode=i8x16.shuffle imm=0x1f1e high=0x10 v1, v1 @3\n v3: i32 = compute opcode=i32x4.extract_lane" +
+           immediates + " v2 @4\n return v3 @5\n}";
+  };
+  accepts(extract(" b=0x3"));
+  rejects(extract(" b=0x4"), "no such lane");
+  rejects(extract(" imm=0x1"), "no such lanes");
+  const std::string shuffle = extract("");
+  rejects(std::string(shuffle).replace(shuffle.find("0x1f1e"), 6, "0x201e"), "no such lanes");
+  rejects(std::string(shuffle).replace(shuffle.find("v1, v1"), 6, "v1, v0"),
+          "operand v0 has type i32, not a subtype of v128");
+  rejects("func 1 {\nb0(v0: i32):\n budget @1\n v1: i32 = const imm=0x5 high=0x7 @2\n return v1 @3\n}",
+          "high half of a scalar");
+}
+
 TEST(Verify, RejectsAnAccessThroughANullableReference) {
   rejects(
       "func 3 {\nb0(v0: (ref null 0)):\n budget @1\n v1: i32 = struct_get opcode=struct.get v0 @2\n return v1 @3\n}",
