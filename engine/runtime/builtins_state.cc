@@ -39,9 +39,8 @@ bool value_is_sound(VmContext* ctx, const Table& t, uint64_t bits) {
     return false;
   }
   if (store.heap().is_object_start(Ref{static_cast<uint32_t>(bits)})) return true;
-  store.exit_invariant(
-      text::format("I1: {:#x} is written to table {} and is not the name of an object\n  it is {}", bits, t.number,
-                   store.heap().describe(Ref{static_cast<uint32_t>(bits)})));
+  store.exit_invariant(text::format("I1: {:#x} is written to table {} and is not the name of an object\n  it is {}",
+                                    bits, t.number, store.heap().describe(Ref{static_cast<uint32_t>(bits)})));
   return false;
 }
 

@@ -314,12 +314,14 @@ TEST(Oracle, AModuleThatClaimsToBeValidMustBeAccepted) {
 
 TEST(Specs, PrintAndParseAreInverse) {
   for (const char* text : {"interp", "interp:zeal=every", "jit:O2:moving", "jit:O0:nonmoving:zeal=every:armed",
-                           "jit:O1:never:chaos=7", "jit:O2:moving:zeal=only5"}) {
+                           "jit:O1:never:chaos=7", "jit:O2:moving:zeal=only5",
+                           "jit:O2:moving:zeal=alloc:poison:protect:pages:zap:verify-after:armed:unverified"}) {
     const auto spec = parse_spec(text);
     ASSERT_TRUE(spec.has_value()) << text;
     EXPECT_EQ(to_string(*spec), text);
   }
-  for (const char* text : {"", "v8", "jit:O3", "interp:O2", "jit:zeal=", "jit:zeal=0", "jit::"}) {
+  for (const char* text :
+       {"", "nobody", "jit:O3", "interp:pages", "interp:zeal=alloc", "interp:O2", "jit:zeal=", "jit:zeal=0", "jit::"}) {
     EXPECT_FALSE(parse_spec(text).has_value()) << text;
   }
   for (uint64_t seed = 0; seed < 200; ++seed) {
