@@ -1,3 +1,4 @@
+// Verdicts of cases run again, from children that serve, hang and end.
 #include "triage/rerun.h"
 
 #include <gtest/gtest.h>

@@ -97,15 +97,26 @@ bool apply_results(State& state, const Site& site) {
 
 // --- types --------------------------------------------------------------------------------------------------------------
 
-// Mostly tidying takes them all at once; where the finding hangs on unused types it is one by one.
-void sites_types(const State& state, std::vector<Site>& out) {
+namespace {
+
+template <class Visit>
+void each_unused_type(const State& state, Visit&& visit) {
   each_module(state, [&](uint32_t module, const edit::Module& m) {
     edit::Module without = m;
     edit::remove_unused(without, edit::Imports::kKeep);
     for (size_t t = m.types.size(); t-- > 0;) {
-      if (m.types[t].alive && !without.types[t].alive) out.push_back({module, static_cast<uint32_t>(t)});
+      if (m.types[t].alive && !without.types[t].alive) visit(module, m, static_cast<uint32_t>(t));
     }
   });
+}
+
+const wasm::SubType kHollow{.kind = wasm::CompositeKind::kStruct};
+
+}  // namespace
+
+// Mostly tidying takes them all at once; where the finding hangs on unused types it is one by one.
+void sites_types(const State& state, std::vector<Site>& out) {
+  each_unused_type(state, [&](uint32_t module, const edit::Module&, uint32_t t) { out.push_back({module, t}); });
 }
 bool apply_types(State& state, const Site& site) {
   edit::Module* m = module_at(state, site);
@@ -114,6 +125,21 @@ bool apply_types(State& state, const Site& site) {
     if (func.alive && func.type == site.a) return false;
   }
   m->types[site.a].alive = false;
+  return true;
+}
+
+// --- hollow types -------------------------------------------------------------------------------------------------------
+
+// Where the number of types matters, what is in them need not.
+void sites_hollow(const State& state, std::vector<Site>& out) {
+  each_unused_type(state, [&](uint32_t module, const edit::Module& m, uint32_t t) {
+    if (m.types[t].def != kHollow) out.push_back({module, t});
+  });
+}
+bool apply_hollow(State& state, const Site& site) {
+  edit::Module* m = module_at(state, site);
+  if (m == nullptr || site.a >= m->types.size() || !m->types[site.a].alive) return false;
+  m->types[site.a].def = kHollow;
   return true;
 }
 

@@ -265,6 +265,7 @@ class Reducer {
   bool round() {
     ++out_.rounds;
     success_in_round_ = false;
+    skipped_in_round_ = false;
     tried_in_round_ = 0;
     uint64_t with_sites = 0;
     for (size_t i = 0; i < std::size(kOperators) && !over(); ++i) {
@@ -277,15 +278,29 @@ class Reducer {
       ++with_sites;
       if (row.shape != Shape::kSingle && (out_.rounds == 1 || sites > 24)) {
         for (size_t size = sites; size > 1; size = (size + 1) / 2) {
+          if (takes_too_long(sites / size)) break;
           chunks(row, size, count);
           if (over()) break;
         }
       }
-      chunks(row, 1, count);
+      if (!takes_too_long(sites)) chunks(row, 1, count);
       report(row.name);
     }
-    if (!success_in_round_ && out_.ended.empty()) out_.certificate = {true, with_sites, tried_in_round_};
-    return success_in_round_;
+    if (success_in_round_ || !out_.ended.empty()) return success_in_round_;
+    // Only a round that left nothing out says something.
+    if (skipped_in_round_) return patient_ = true;
+    out_.certificate = {true, with_sites, tried_in_round_};
+    return false;
+  }
+
+  // Where one candidate costs a second, a pass over thousands of sites is left for later: other operators come first.
+  bool takes_too_long(size_t candidates) {
+    constexpr double kShareOfTime = 0.1;
+    if (patient_ || options_.seconds <= 0 || out_.candidates < 10) return false;
+    const double each = (seconds() - earlier_seconds_) / static_cast<double>(out_.candidates);
+    const bool too_long = each * static_cast<double>(candidates) > kShareOfTime * options_.seconds;
+    skipped_in_round_ = skipped_in_round_ || too_long;
+    return too_long;
   }
 
   void report(const char* name) {
@@ -345,7 +360,8 @@ class Reducer {
   uint64_t original_ = 0;
   bool tidies_ = true;
   std::unordered_set<uint64_t> refused_;  // asked about only, never walked
-  bool success_in_round_ = false;
+  bool success_in_round_ = false, skipped_in_round_ = false;
+  bool patient_ = false;  // nothing is left for later any more
   uint64_t tried_in_round_ = 0;
   Clock::time_point begin_ = Clock::now();
   double earlier_seconds_ = 0, last_written_ = 0;

@@ -1,3 +1,4 @@
+// The reducer: it ends, keeps what the test wants, and every operator shrinks its witness.
 #include "triage/reduce/reduce.h"
 
 #include <unistd.h>
@@ -187,6 +188,7 @@ const std::map<std::string, Witness>& witnesses() {
        {R"((module (global $g (mut i32) (i32.const 5)) (func (export "f") (global.set $g (i32.const 1)) (nop))))",
         {"nop"},
         "global"}},
+      {"hollow", {R"((module (type (struct (field f32))) (func (export "f"))))", {"export"}, "f32"}},
       {"types", {R"((module (type (struct (field f32))) (func (export "f"))))", {"export"}, "f32"}},
       {"statements", {R"((module (func (export "f") (nop) (drop (i32.const 77)))))", {"nop"}, "77"}},
       {"arms",

@@ -1,3 +1,4 @@
+// Editable modules: everything comes back as it was, and what dangles is refused.
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>

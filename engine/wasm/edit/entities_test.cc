@@ -1,3 +1,4 @@
+// Edits of expressions and coordinated edits: the module is valid afterwards and says what it should.
 #include "engine/wasm/edit/entities.h"
 
 #include <gmock/gmock.h>
