@@ -7,6 +7,7 @@
 #include "engine/base/check.h"
 #include "engine/base/text.h"
 #include "engine/ir/text.h"
+#include "engine/jit/disassemble.h"
 #include "engine/jit/fault_guard.h"
 #include "engine/jit/lower.h"
 #include "engine/jit/regalloc/allocate.h"
@@ -227,6 +228,7 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
   TRY(w.allocator.run(w.machine, w.allocation, {.chaos_seed = chaos}));
   if (dump_ != nullptr) dump(func, "allocated", print(w.machine, w.allocation));
   if (verify) TRY(w.checker.check(w.machine, w.allocation));
+  const auto values = dump_ != nullptr ? w.lowering.values_by_vreg() : std::vector<uint32_t>();
   const uint8_t* code = TRY(w.emitter.emit({.func = &w.machine,
                                             .allocation = &w.allocation,
                                             .types = &types(),
@@ -235,9 +237,13 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                                             .cpu = cpu_,
                                             .fault = fault_,
                                             .listing = dump_ != nullptr,
+                                            .values = values,
                                             .validate = verify},
                                            *space_, sites_));
-  if (dump_ != nullptr) dump(func, "code", w.emitter.listing());
+  if (dump_ != nullptr) {
+    const std::span bytes(code, space_->used() - space_->offset_of(code));
+    dump(func, "code", disassemble(bytes, space_->offset_of(code), w.emitter.notes(), sites_));
+  }
   return code;
 }
 

@@ -135,10 +135,8 @@ VReg Lowering::vreg(ValueId v) {
       case Op::RefFunc: return known = constant(in_.instance->store->make_func_ref(*in_.instance->funcs[def->a]));
       case Op::Refine:
       case Op::Convert:
-      case Op::NullCheck: return vregs_[v.index()] = vreg(arg(*def, 0));
-      case Op::Cast:
-        if (func_->rep(v) != Rep::kFunc) return vregs_[v.index()] = vreg(arg(*def, 0));
-        break;
+      case Op::NullCheck:
+      case Op::Cast: return vregs_[v.index()] = vreg(arg(*def, 0));
       case Op::Compute:
         if (compute_row(def->opcode).kind == ComputeKind::kAlias) return vregs_[v.index()] = vreg(arg(*def, 0));
         break;
@@ -553,6 +551,14 @@ Result<> Lowering::block(ir::BlockId b, uint32_t number) {
   });
   out_->end_block(id);
   return ok;
+}
+
+std::vector<uint32_t> Lowering::values_by_vreg() const {
+  std::vector<uint32_t> values(out_->vreg_count(), ~0u);
+  for (uint32_t v = 0; v < vregs_.size(); ++v) {
+    if (vregs_[v].valid() && values[vregs_[v].index()] == ~0u) values[vregs_[v].index()] = v;
+  }
+  return values;
 }
 
 Result<> Lowering::run(const LowerInput& input, MFunc& out) {

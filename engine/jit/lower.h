@@ -34,6 +34,8 @@ class Lowering {
  public:
   // Error: kInvariant (IR that cannot be lowered).
   Result<> run(const LowerInput& input, MFunc& out);
+  // Of the function lowered last: the IR's value of every virtual register, ~0 where there is none. For listings.
+  std::vector<uint32_t> values_by_vreg() const;
 
  private:
   struct StoredArg {
@@ -142,6 +144,7 @@ class Lowering {
   void table_access(const ir::Inst& inst, bool is_store);
 
   void ref_test(const ir::Inst& inst);
+  void func_type_test(VReg d, VReg id, uint32_t type_bits);
   void cast(const ir::Inst& inst);
   void armed_check(const ir::Inst& inst);
   void check_ref(VReg ref, ir::Type type);

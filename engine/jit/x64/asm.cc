@@ -29,10 +29,10 @@ CpuFeatures CpuFeatures::of(runtime::CpuLevel level) {
 
 Asm::Asm() = default;
 
-void Asm::start(CodeSpace& space, bool listing, bool validate) {
+void Asm::start(CodeSpace& space, bool validate) {
   space_ = &space;
   errors_.first = asmjit::kErrorOk;
-  text_.clear();
+  notes_.clear();
   holder_.reset();
   const std::span<uint8_t> room = space.room();
   base_offset_ = space.offset_of(space.next_code());
@@ -43,13 +43,6 @@ void Asm::start(CodeSpace& space, bool listing, bool validate) {
   buffer._size = 0;
   buffer._capacity = room.size() > kReserve ? room.size() - kReserve : 0;
   buffer._flags = asmjit::CodeBufferFlags::kIsExternal | asmjit::CodeBufferFlags::kIsFixed;
-  if (listing) {
-    logger_.clear();
-    logger_.setFlags(asmjit::FormatFlags::kNone);
-    holder_.setLogger(&logger_);
-  } else {
-    holder_.setLogger(nullptr);
-  }
   holder_.attach(this);
   if (validate) {
     addDiagnosticOptions(asmjit::DiagnosticOptions::kValidateAssembler);
@@ -58,13 +51,8 @@ void Asm::start(CodeSpace& space, bool listing, bool validate) {
   }
 }
 
-void Asm::note(const std::string& line) {
-  if (holder_.logger() != nullptr) logger_.log(line.data(), line.size());
-}
-
 Result<const uint8_t*> Asm::finish() {
   const size_t size = offset();
-  if (holder_.logger() != nullptr) text_.assign(logger_.data(), logger_.dataSize());
   if (errors_.first == asmjit::kErrorOk && holder_.hasUnresolvedLinks()) {
     errors_.first = asmjit::kErrorInvalidLabel;
     errors_.text = "unbound label";

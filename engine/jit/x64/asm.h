@@ -11,6 +11,7 @@
 
 #include "engine/base/result.h"
 #include "engine/jit/code_space.h"
+#include "engine/jit/disassemble.h"
 #include "engine/jit/x64/regs.h"
 #include "engine/runtime/options.h"
 
@@ -42,17 +43,18 @@ struct CpuFeatures {
 class Asm : public x86::Assembler {
  public:
   Asm();
-  // Starts a piece of code at space.next_code(). `listing`: collect a text of what is written. `validate`: have every
+  // Starts a piece of code at space.next_code(). `validate`: have every
   // instruction's operands judged by asmjit's own database.
-  void start(CodeSpace& space, bool listing = false, bool validate = false);
+  void start(CodeSpace& space, bool validate = false);
   // Ends it: commits the bytes. Error kLimit when the space is full, kInvariant for anything else.
   Result<const uint8_t*> finish();
 
   // Offset in the code space of the next byte / of a bound label.
   uint32_t here() const { return base_offset_ + static_cast<uint32_t>(offset()); }
   uint32_t place(const Label& label) const { return base_offset_ + static_cast<uint32_t>(holder_.labelOffset(label)); }
-  const std::string& listing() const { return text_; }
-  void note(const std::string& line);
+  // What was noted since start(), if a listing was asked for.
+  const std::vector<CodeNote>& notes() const { return notes_; }
+  void note(std::string text) { notes_.push_back({here(), std::move(text)}); }
 
  private:
   class Errors : public asmjit::ErrorHandler {
@@ -70,9 +72,8 @@ class Asm : public x86::Assembler {
   CodeSpace* space_ = nullptr;
   uint32_t base_offset_ = 0;
   asmjit::CodeHolder holder_;
-  asmjit::StringLogger logger_;
   Errors errors_;
-  std::string text_;
+  std::vector<CodeNote> notes_;
 };
 
 }  // namespace parallax::jit::x64

@@ -178,10 +178,22 @@ void Emitter::item(const Item& item) {
   }
 }
 
+// The WebAssembly offset, the machine instruction, and which values of the IR it makes.
+std::string Emitter::note_of(const MInst& inst) const {
+  std::string out = text::format("; @{:#x} {}", inst.offset, print(f(), inst));
+  for (const Operand& operand : f().operands(inst)) {
+    const bool defines = operand.role == Role::kDef || operand.role == Role::kDefEarly;
+    if (!defines || operand.vreg.index() >= input_.values.size()) continue;
+    const uint32_t value = input_.values[operand.vreg.index()];
+    if (value != EmitInput::kNoValue) out += text::format("  ; makes IR v{}", value);
+  }
+  return out;
+}
+
 void Emitter::instruction(uint32_t index) {
   current_ = index;
   const MInst& inst = f().inst(index);
-  if (input_.listing) a_.note(text::format("; @{:#x} {}\n", inst.offset, print(f(), inst)));
+  if (input_.listing) a_.note(note_of(inst));
   switch (inst.op) {
     case MOp::Entry: return;
     case MOp::Copy:
@@ -227,6 +239,7 @@ void Emitter::instruction(uint32_t index) {
     case MOp::TypeCheck: type_check(inst); return;
     case MOp::CheckRef: check_ref(inst); return;
     case MOp::CheckFunc: check_func(inst); return;
+    case MOp::FuncTypeTest: func_type_test(inst); return;
     case MOp::FuncDeref: func_deref(inst); return;
     case MOp::TakeException:
       a_.mov(gp32(reg(inst, 0)), store_field32(offsetof(StoreContext, pending_exception)));
@@ -509,7 +522,7 @@ Result<const uint8_t*> Emitter::emit(const EmitInput& input, CodeSpace& space, C
   cold_.clear();
   tables_.clear();
   pending_sites_.clear();
-  a_.start(space, input.listing, input.validate);
+  a_.start(space, input.validate);
   trap_labels_.assign(kTrapKindCount, Label());
   exit_labels_.assign(static_cast<size_t>(OutcomeKind::kInvariant) + 1, Label());
   edge_labels_.assign(f().edges().size(), Label());

@@ -44,7 +44,9 @@ struct EmitInput {
   const runtime::FuncEntry* entry = nullptr;  // of the function itself
   CpuFeatures cpu;
   EmitterFault fault = EmitterFault::kNone;
-  bool listing = false;
+  bool listing = false;  // take notes
+  static constexpr uint32_t kNoValue = ~0u;
+  std::span<const uint32_t> values;  // with `listing`: the IR's value by virtual register, or kNoValue
   bool validate = false;
 };
 
@@ -52,7 +54,7 @@ class Emitter {
  public:
   // Writes the function and records its call sites. Error kLimit (code space or frame too large), kInvariant.
   Result<const uint8_t*> emit(const EmitInput& input, CodeSpace& space, CallSites& sites);
-  const std::string& listing() const { return a_.listing(); }
+  const std::vector<CodeNote>& notes() const { return a_.notes(); }
 
  private:
   friend class VectorWriter;  // emit_vector.cc
@@ -83,6 +85,7 @@ class Emitter {
   void item(const Item& item);
   void move(Loc dst, Loc src, RegClass cls, Room room);
   void constant(Loc dst, VReg v);
+  std::string note_of(const MInst& inst) const;
   void instruction(uint32_t index);
   void terminator(uint32_t index, uint32_t b);
   void jump_to(MBlockId to, uint32_t from);
@@ -150,7 +153,10 @@ class Emitter {
   void match_concrete(PReg ref, wasm::TypeId type, Label yes, Label no);
   void match_type_in_r11(wasm::TypeId type, Label yes, Label no);
   void match_kind(PReg ref, wasm::HeapKind kind, Label yes, Label no);
+  void func_type_test(const MInst& inst);
   void func_deref(const MInst& inst);
+  // entry = the FuncEntry of `id`, or to `wrong` if none carries it.
+  void find_func(PReg entry, PReg id, Label wrong);
   void cold_bad_func(const Cold& cold);
   void cold_bad_ref(const Cold& cold, runtime::Builtin builtin);
   void ask_runtime(runtime::Builtin builtin, const MInst& inst);
