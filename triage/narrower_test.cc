@@ -52,7 +52,7 @@ TEST(Narrow, WhatTheBackEndDoesIsNotBlamedOnPasses) {
   EXPECT_EQ(n.evaluator_pass, "");
   ASSERT_TRUE(n.event.has_value());
   EXPECT_EQ(n.event->operation, "struct.get_u 0 0");
-  EXPECT_EQ(n.words, (std::vector<std::string>{"operation", "packed get", "back end or collector"}));
+  EXPECT_EQ(n.words, (std::vector<std::string>{"operation", "extension of a packed get", "back end or collector"}));
 }
 
 TEST(Narrow, TheSingleCollectionIsFound) {

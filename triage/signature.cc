@@ -3,6 +3,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "engine/base/text.h"
 #include "triage/classify.h"
@@ -75,6 +76,15 @@ std::string place_of(const Narrowed& n) {
   return "roots and names";
 }
 
+// Both sides read the same bits of a packed field and widen them differently.
+bool differs_in_extension(const DifferingEvent& event) {
+  int64_t left = 0, right = 0;
+  const auto number = [](const std::string& text, int64_t& out) {
+    return std::from_chars(text.data(), text.data() + text.size(), out).ec == std::errc{};
+  };
+  return number(event.left, left) && number(event.right, right) && left != right && (left - right) % 256 == 0;
+}
+
 bool is_wrong_in_ir(const Narrowed& n) {
   return fails(shown_in(n, "interpreted IR")) || fails(shown_in(n, "interpreted IR, armed"));
 }
@@ -96,6 +106,7 @@ std::vector<std::string> words_of(fuzz::FindingClass kind, const Narrowed& n) {
   if (names) return {"check", short_check(n.invariant_text), layer_of(n)};
   std::string event = n.event ? family_of(n.event->operation) : "";
   if (event == "cast" && n.event->of_null) event = "cast of null";
+  if (event == "packed get" && differs_in_extension(*n.event)) event = "extension of a packed get";
   if (!event.empty()) return {"operation", event, layer_of(n)};
   if (!n.invariant.empty()) return {"check", short_check(n.invariant_text), layer_of(n)};
   return {"symptom", to_string(kind), n.signature};

@@ -23,6 +23,7 @@
 #include "triage/campaign_log.h"
 #include "triage/child.h"
 #include "triage/finding.h"
+#include "triage/scratch.h"
 
 namespace parallax::cli {
 
@@ -436,10 +437,9 @@ class Supervisor {
 
   // Whether a case ends its process again: a SIGKILL may have come from anybody.
   bool dies_again(const std::vector<uint8_t>& envelope) {
-    const std::string path = text::format("/tmp/parallax-again-{}", ::getpid());
-    if (!write_file(path, {reinterpret_cast<const char*>(envelope.data()), envelope.size()})) return true;
-    const auto seen = replay_case(path, options_.fault, options_.executors, options_.case_seconds);
-    ::unlink(path.c_str());
+    const triage::ScratchFile scratch(envelope);
+    if (!scratch.ok()) return true;
+    const auto seen = replay_case(scratch.path(), options_.fault, options_.executors, options_.case_seconds);
     return !seen || seen->finding;
   }
 
@@ -451,7 +451,8 @@ class Supervisor {
     if (bytes_there != 0 && bytes_there <= slot.case_data.size()) {
       return std::vector<uint8_t>(slot.case_data.begin(), slot.case_data.begin() + bytes_there);
     }
-    const std::string path = text::format("/tmp/parallax-remake-{}", ::getpid());
+    const triage::ScratchFile scratch({});
+    if (!scratch.ok()) return fail(ErrorCode::kIo, 0, "no room for the case to be made again");
     std::vector<std::string> command = {triage::own_program(),
                                         "generate",
                                         "--generator",
@@ -462,14 +463,12 @@ class Supervisor {
                                         std::to_string(index),
                                         "--envelope",
                                         "--output",
-                                        path};
+                                        scratch.path()};
     if (!options_.corpus.empty()) command.insert(command.end(), {"--corpus", options_.corpus});
     for (const std::string& spec : options_.executors) command.insert(command.end(), {"--executors", spec});
     const auto child = TRY(triage::run_child(command, {}));
-    auto bytes =
-        child.exit_code == kDone ? read_file(path) : fail(ErrorCode::kIo, 0, "the case could not be made again");
-    ::unlink(path.c_str());
-    return bytes;
+    return child.exit_code == kDone ? read_file(scratch.path())
+                                    : fail(ErrorCode::kIo, 0, "the case could not be made again");
   }
 
   // --- Reporting --------------------------------------------------------------------------------------------------

@@ -35,7 +35,7 @@ namespace {
 struct ReplayArgs {
   std::vector<std::string> paths;
   std::vector<std::string> executors;
-  std::string fault, target, expect, state, junit;
+  std::string fault, target, targets, expect, state, junit;
   double seconds = 20;
   uint32_t jobs = std::max(1u, std::thread::hardware_concurrency());
   bool json = false, log = false, quiet = false;
@@ -245,6 +245,7 @@ int run(const ReplayArgs& args) {
   const bool terminal = ::isatty(STDERR_FILENO) != 0 && !args.quiet;
   ReplayOptions options{.executors = args.executors,
                         .fault = args.fault,
+                        .targets = args.targets,
                         .case_seconds = args.seconds,
                         .jobs = args.jobs,
                         .with_log = args.log,
@@ -286,6 +287,8 @@ void add_replay(CLI::App& command, int& exit_code) {
   command.add_option("--fault", args->fault, "plant this fault, or none (default: the one that was on)");
   command.add_option("--target", args->target,
                      "the fuzz target whose raw inputs these are (default: name of their folder)");
+  command.add_option("--targets", args->targets,
+                     "folder with the fuzz_<target> programs, for raw inputs that are no cases");
   command.add_option("--jobs", args->jobs, "processes")->check(CLI::Range(1, 1024))->capture_default_str();
   command.add_option("--case-timeout", args->seconds, "seconds after which a case counts as hanging")
       ->check(CLI::Range(0.1, 1e6))

@@ -58,9 +58,7 @@ Result<fuzz::Case> case_of_raw(const ReplayItem& item, std::span<const uint8_t> 
   if (item.target == "diff_binaryen") return fuzz::generate(fuzz::GeneratorKind::kBinaryen, bytes);
   if (item.target == "diff_op") return fuzz::generate(fuzz::GeneratorKind::kOp, bytes);
   if (item.target == "diff_module" || item.target == "diff_gc") return fuzz::generate(fuzz::GeneratorKind::kGc, bytes);
-  return fail(
-      ErrorCode::kUsage, 0,
-      text::format("is no module, and the folder '{}' names no target whose inputs are cases (--target)", item.target));
+  return fail(ErrorCode::kUnsupported, 0, text::format("input of fuzz_{}, which is not here (--targets)", item.target));
 }
 
 class Replayer {
@@ -72,6 +70,8 @@ class Replayer {
     const auto begin = std::chrono::steady_clock::now();
     if (item.kind == ReplayKind::kScript) {
       script(item, row);
+    } else if (const std::string program = program_of(item); !program.empty()) {
+      by_program(program, item, row);
     } else if (item.kind == ReplayKind::kRaw && item.target == "scenario") {
       scenario(item, row);
     } else {
@@ -119,7 +119,32 @@ class Replayer {
     return fuzz::read_envelope(bytes);
   }
 
+  // The fuzz target of that name, where one was built.
+  std::string program_of(const ReplayItem& item) const {
+    if (item.kind != ReplayKind::kRaw || options_.targets.empty()) return {};
+    const std::string program = options_.targets + "/fuzz_" + item.target;
+    return ::access(program.c_str(), X_OK) == 0 ? program : "";
+  }
+
+  // A target ends well when it has nothing to say.
+  void by_program(const std::string& program, const ReplayItem& item, ReplayRow& row) {
+    const auto child = triage::run_child({program, item.file}, {.seconds = options_.case_seconds});
+    if (!child) return refuse(row, child.error());
+    row.word = "agreed";
+    if (child->ended_well() && child->exit_code == 0) return;
+    row.word = "FINDING";
+    row.code = kFound;
+    const triage::Death death = triage::explain_death(child->signal, child->exit_code, child->err, item.target);
+    row.signature = child->timed_out ? "hang" : child->over_memory ? "memory" : death.signature;
+    row.difference = death.difference;
+    row.log = child->err;
+  }
+
   static void refuse(ReplayRow& row, const Error& error) {
+    if (error.code == ErrorCode::kUnsupported) {
+      row.word = "not judged: " + error.message;
+      return;
+    }
     row.word = "unreadable: " + error.message;
     row.code = kUsage;
   }
@@ -301,7 +326,9 @@ Result<std::vector<ReplayItem>> replay_items(const std::string& path, const std:
     if (!fs::exists(folder + "/finding.json")) {
       // What the tools keep beside cases is no case.
       const std::string extension = fs::path(file).extension();
-      if (extension == ".json" || extension == ".db" || extension == ".md" || extension == ".txt") continue;
+      if (extension == ".json" || extension == ".db" || extension == ".md" || extension == ".txt" ||
+          extension == ".jsonl" || extension == ".state" || extension == ".html")
+        continue;
       items.push_back(item_of(file, target));
     } else if (fs::path(file).filename() == "case.wasm") {
       items.push_back({.shown = folder, .file = file, .expected = TRY(triage::read_finding(folder))});

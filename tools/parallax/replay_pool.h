@@ -38,6 +38,7 @@ struct ReplayRow {
 struct ReplayOptions {
   std::vector<std::string> executors;  // empty: those the case names, else the standard ones
   std::string fault;                   // empty: the one that was on; "none"
+  std::string targets;                 // folder with fuzz_<target> programs, for raw inputs that are no cases
   double case_seconds = 20;
   uint32_t jobs = 1;
   bool with_log = false;
