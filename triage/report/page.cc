@@ -28,7 +28,8 @@ pre{background:var(--code);border-radius:8px;padding:.7rem .9rem;overflow:auto;m
 pre code{padding:0;background:none}
 .scroll{overflow-x:auto}
 table{border-collapse:collapse;width:100%;font-size:.92rem}
-th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid var(--line)}
+th,td{text-align:left;vertical-align:top;padding:.35rem .6rem;border-bottom:1px solid var(--line);overflow-wrap:break-word}
+thead+tbody td{min-width:5rem}thead+tbody td:last-child{min-width:11rem}
 th{color:var(--soft);font-weight:600;white-space:nowrap}
 td:first-child>code:only-child{white-space:nowrap;overflow-wrap:normal}
 tr:last-child td{border-bottom:0}
