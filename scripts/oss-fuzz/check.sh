@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Looks at what build.sh built, as ClusterFuzz will meet it: in another folder, read-only, with nothing of this machine.
 #
-#   scripts/oss-fuzz/check.sh OUT        e.g. after  OUT=/tmp/out WORK=/tmp/work ... scripts/oss-fuzz/build.sh
+#   scripts/oss-fuzz/check.sh OUT                        e.g. after  OUT=/tmp/out WORK=/tmp/work ... scripts/oss-fuzz/build.sh
+#   scripts/oss-fuzz/check.sh --build SANITIZER...       builds into clean folders first: address, undefined, coverage
 #
 # For each target: its options, dictionary and (where the tree has seeds) corpus are beside it; it defines
 # LLVMFuzzerTestOneInput; it starts with -seed=1337 -runs=4 in a moved, read-only copy of the folder, from another working
@@ -9,6 +10,28 @@
 # Exit code: 0 = all as it should be, 1 = something is not, 2 = bad usage.
 set -uo pipefail
 tree=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+flags_of() {
+  case $1 in
+    address) echo "-O1 -g1 -fsanitize=address,fuzzer-no-link" ;;
+    undefined) echo "-O1 -g1 -fsanitize=undefined,fuzzer-no-link -fno-sanitize-recover=undefined" ;;
+    coverage) echo "-O1 -g1 -fprofile-instr-generate -fcoverage-mapping -fsanitize=fuzzer-no-link" ;;
+    *) return 1 ;;
+  esac
+}
+if [ "${1:-}" = --build ]; then
+  shift
+  [ $# -ge 1 ] || { echo "check: which sanitizers? address, undefined, coverage" >&2; exit 2; }
+  status=0
+  for sanitizer in "$@"; do
+    flags=$(flags_of "$sanitizer") || { echo "check: no such sanitizer: $sanitizer" >&2; exit 2; }
+    clean=$(mktemp -d)
+    CC=${CC:-clang-19} CXX=${CXX:-clang++-19} CFLAGS=$flags CXXFLAGS=$flags LIB_FUZZING_ENGINE=-fsanitize=fuzzer \
+      SANITIZER=$sanitizer OUT=$clean/out WORK=$clean/work "$tree/scripts/oss-fuzz/build.sh" > "$clean/log" 2>&1 &&
+      "$0" "$clean/out" || { status=1; echo "check: $sanitizer failed"; tail -n 20 "$clean/log"; }
+    rm -rf "$clean"
+  done
+  exit $status
+fi
 [ $# -eq 1 ] && [ -d "$1" ] || { sed -n '2,/^set /{/^set /d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"; exit 2; }
 
 moved=$(mktemp -d)
