@@ -218,10 +218,12 @@ std::vector<std::string> peer_folders(const std::vector<std::string>& asked) {
 std::vector<Peer> find_peers(const std::vector<std::string>& folders, std::vector<std::string>* notes) {
   std::vector<Peer> peers;
   for (const PeerRow& row : kRows) {
-    // The tiers of a program share what was found for the first one.
-    if (!peers.empty() && std::string_view(peers.back().row->program) == row.program) {
-      peers.push_back(peers.back());
-      peers.back().row = &row;
+    // The tiers of a program share what was found, or not, for the first one.
+    if (&row != kRows && std::string_view((&row)[-1].program) == row.program) {
+      if (!peers.empty() && std::string_view(peers.back().row->program) == row.program) {
+        peers.push_back(peers.back());
+        peers.back().row = &row;
+      }
       continue;
     }
     for (const std::string& folder : folders) {

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 #include "bench/suite/front_end.h"
 #include "bench/suite/peers.h"
@@ -271,9 +272,7 @@ int list_programs(const BenchArgs& args) {
 
 int measure_front_end(const BenchArgs& args) {
   json out = json::array();
-  if (!args.as_json) {
-    std::printf("%-40s %8s %8s %7s %12s %12s\n", "module", "KB", "KB code", "bodies", "decode MB/s", "validate MB/s");
-  }
+  bool is_first = true;
   for (const std::string& path : args.validate) {
     const auto files = files_below(path, fs::is_directory(path) ? ".wasm" : "");
     if (!files) return complain("", files.error());
@@ -292,7 +291,11 @@ int measure_front_end(const BenchArgs& args) {
                        {"decode_mb_per_s", sample->decode_mb_per_s()},
                        {"validate_mb_per_s", sample->validate_mb_per_s()}});
       } else {
-        std::printf("%-40s %8llu %8llu %7u %12.0f %12.0f\n", fs::path(file).filename().c_str(),
+        if (std::exchange(is_first, false)) {
+          std::printf("%-40s %8s %8s %7s %12s %13s\n", "module", "KB", "KB code", "bodies", "decode MB/s",
+                      "validate MB/s");
+        }
+        std::printf("%-40s %8llu %8llu %7u %12.0f %13.0f\n", fs::path(file).filename().c_str(),
                     static_cast<unsigned long long>(sample->module_bytes / 1000),
                     static_cast<unsigned long long>(sample->code_bytes / 1000), sample->functions,
                     sample->decode_mb_per_s(), sample->validate_mb_per_s());
