@@ -106,7 +106,7 @@ std::vector<std::string> words_of(fuzz::FindingClass kind, const Narrowed& n) {
   if (names) return {"check", short_check(n.invariant_text), layer_of(n)};
   std::string event = n.event ? family_of(n.event->operation) : "";
   if (event == "cast" && n.event->of_null) event = "cast of null";
-  if (event == "packed get" && differs_in_extension(*n.event)) event = "extension of a packed get";
+  if (event == "packed get") event = differs_in_extension(*n.event) ? "extension of a packed get" : "field get";
   if (!event.empty()) return {"operation", event, layer_of(n)};
   if (!n.invariant.empty()) return {"check", short_check(n.invariant_text), layer_of(n)};
   return {"symptom", to_string(kind), n.signature};
