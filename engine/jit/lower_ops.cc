@@ -384,10 +384,16 @@ static uint32_t tested_type(const ir::Func& func, wasm::ValType type) {
   return wasm::ValType::ref(wasm::HeapType::concrete(index), type.nullable()).bits();
 }
 
+void Lowering::func_type_test(VReg d, VReg id, uint32_t type_bits) {
+  out_->def(d);
+  out_->use(id);
+  out_->temp(RegClass::kGpr);
+  append({.op = MOp::FuncTypeTest, .aux = type_bits});
+}
+
 void Lowering::ref_test(const Inst& inst) {
   if (func_->rep(arg(inst, 0)) == Rep::kFunc) {
-    const VReg args[] = {vreg(arg(inst, 0)), constant(tested_type(*func_, inst.type))};
-    builtin(Builtin::FuncTest, args, define(inst));
+    func_type_test(define(inst), vreg(arg(inst, 0)), tested_type(*func_, inst.type));
     return;
   }
   out_->def(define(inst));
@@ -397,8 +403,9 @@ void Lowering::ref_test(const Inst& inst) {
 
 void Lowering::cast(const Inst& inst) {
   if (func_->rep(arg(inst, 0)) == Rep::kFunc) {
-    const VReg args[] = {vreg(arg(inst, 0)), constant(tested_type(*func_, inst.type))};
-    builtin(Builtin::FuncCast, args, define(inst));
+    const VReg matches = out_->add_vreg(RegClass::kGpr);
+    func_type_test(matches, vreg(arg(inst, 0)), tested_type(*func_, inst.type));
+    trap_if_zero(matches, Width::k32, TrapKind::kCastFailure);
     return;
   }
   out_->use(vreg(arg(inst, 0)));
@@ -610,19 +617,13 @@ void Lowering::load_overflow(std::span<const StoredArg> places) {
   for (const StoredArg& p : places) load(p.v, load_of(p.rep), arg_slot(p.place.slot));
 }
 
-// Table element -> entry, with the traps of call_indirect in their order. Types that may have subtypes are left to the
-// runtime, unless the table's own type says enough.
+// Table element -> entry, with the traps of call_indirect in their order.
 void Lowering::indirect_entry(const Inst& inst, VReg entry) {
   const TableDef* table = in_.instance->tables[inst.b];
   const VReg index = vreg(func_->args(id_of(inst)).back());
   const wasm::TypeId want(inst.a);
   const ir::Type element = func_->module().tables[inst.b].type.element;
   const bool typed = func_->types().matches(element.heap(), wasm::HeapType::concrete(want));
-  if (!typed && !func_->types().get(want).is_final) {
-    const VReg lookup[] = {constant(inst.b), index, constant(inst.a)};
-    builtin(Builtin::FuncLookup, lookup, entry);
-    return;
-  }
   const Access size = at_address(table, offsetof(TableDef, size));
   trap_if(
       {.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .b = size.base, .mem = size.mem},
@@ -637,6 +638,12 @@ void Lowering::indirect_entry(const Inst& inst, VReg entry) {
   out_->use(id);
   append({.op = MOp::FuncDeref, .aux = inst.a});
   if (typed) return;
+  if (!func_->types().get(want).is_final) {
+    const VReg matches = out_->add_vreg(RegClass::kGpr);
+    func_type_test(matches, id, wasm::ValType::ref(wasm::HeapType::concrete(want), false).bits());
+    trap_if_zero(matches, Width::k32, TrapKind::kIndirectCallTypeMismatch);
+    return;
+  }
   trap_if({.form = CmpForm::kMemImm,
            .width = Width::k32,
            .cond = Cond::kNe,

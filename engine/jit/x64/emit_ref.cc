@@ -118,24 +118,48 @@ void Emitter::type_check(const MInst& inst) {
 }
 
 // id -> entry, if the entry still carries this id; everything else is the runtime's to explain.
-void Emitter::func_deref(const MInst& inst) {
-  const PReg d = reg(inst, 0);
-  const PReg id = reg(inst, 1);
-  const Label wrong = cold(ColdKind::kBadFunc);
-  a_.mov(gp32(d), gp32(id));
-  a_.cmp(gp64(d), store_field(offsetof(StoreContext, func_count)));
+void Emitter::find_func(PReg entry, PReg id, Label wrong) {
+  a_.mov(gp32(entry), gp32(id));
+  a_.cmp(gp64(entry), store_field(offsetof(StoreContext, func_count)));
   a_.jae(wrong);
-  a_.shl(gp64(d), runtime::kFuncEntryShift);
-  a_.add(gp64(d), store_field(offsetof(StoreContext, funcs)));
-  a_.cmp(x86::qword_ptr(gp64(d), offsetof(FuncEntry, id)), gp64(id));
+  a_.shl(gp64(entry), runtime::kFuncEntryShift);
+  a_.add(gp64(entry), store_field(offsetof(StoreContext, funcs)));
+  a_.cmp(x86::qword_ptr(gp64(entry), offsetof(FuncEntry, id)), gp64(id));
   a_.jne(wrong);
+}
+
+void Emitter::func_deref(const MInst& inst) { find_func(reg(inst, 0), reg(inst, 1), cold(ColdKind::kBadFunc)); }
+
+void Emitter::func_type_test(const MInst& inst) {
+  const x86::Gp d = gp32(reg(inst, 0));
+  const PReg id = reg(inst, 1);
+  const PReg entry = reg(inst, 2);
+  const HeapKind kind = bits_kind(inst.aux);
+  const Label yes = a_.newLabel();
+  const Label no = a_.newLabel();
+  const Label done = a_.newLabel();
+  a_.test(gp64(id), gp64(id));
+  a_.jz(bits_nullable(inst.aux) ? yes : no);
+  find_func(entry, id, cold(ColdKind::kBadFunc));
+  if (kind == HeapKind::kConcrete) {
+    a_.mov(x86::r11d, x86::dword_ptr(gp64(entry), offsetof(FuncEntry, type)));
+    match_type_in_r11(wasm::TypeId(inst.aux >> 8), yes, no);
+  } else if (kind != HeapKind::kFunc) {
+    a_.jmp(no);
+  }
+  a_.bind(yes);
+  a_.mov(d, 1);
+  a_.jmp(done);
+  a_.bind(no);
+  a_.xor_(d, d);
+  a_.bind(done);
 }
 
 void Emitter::cold_bad_func(const Cold& cold) {
   const MInst& inst = f().inst(cold.inst);
   a_.mov(x86::rsi, gp64(reg(inst, 1)));
   a_.mov(x86::edx, imm(inst.aux));
-  ask_runtime(runtime::Builtin::FuncDeref, inst);
+  ask_runtime(inst.op == MOp::FuncDeref ? runtime::Builtin::FuncDeref : runtime::Builtin::FuncTest, inst);
 }
 
 // Arguments are in place. The builtin ends the run. Should it ever see nothing wrong, the two disagree.
@@ -208,13 +232,7 @@ void Emitter::check_func(const MInst& inst) {
   count_check(runtime::ArmedCheck::kFuncId);
   a_.test(gp64(id), gp64(id));
   a_.jz(bits_nullable(inst.aux) ? good : bad);
-  a_.mov(gp32(entry), gp32(id));
-  a_.cmp(gp64(entry), store_field(offsetof(StoreContext, func_count)));
-  a_.jae(bad);
-  a_.shl(gp64(entry), runtime::kFuncEntryShift);
-  a_.add(gp64(entry), store_field(offsetof(StoreContext, funcs)));
-  a_.cmp(x86::qword_ptr(gp64(entry), offsetof(FuncEntry, id)), gp64(id));
-  a_.jne(bad);
+  find_func(entry, id, bad);
   if (kind == HeapKind::kConcrete) {
     const wasm::TypeId type(inst.aux >> 8);
     a_.mov(x86::r11d, x86::dword_ptr(gp64(entry), offsetof(FuncEntry, type)));
