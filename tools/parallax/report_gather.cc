@@ -550,21 +550,13 @@ class Gatherer {
     return {};
   }
 
-  // Addresses differ from run to run and say nothing: "call 139807284002955" becomes "call builtin".
-  static std::string without_addresses(std::string line) {
-    constexpr std::string_view kCall = "call ";
-    const bool is_address = line.starts_with(kCall) && line.size() > kCall.size() + 9 &&
-                            line.find_first_not_of("0123456789", kCall.size()) == std::string::npos;
-    return is_address ? std::string(kCall) + "builtin" : line;
-  }
-
   // Lines around those that name the offset; all when it is not known, up to a limit.
   static std::string cut(const std::string& text, uint32_t offset) {
     constexpr size_t kAround = 30, kMost = 160;
     std::vector<std::string> lines;
     for (size_t at = 0; at < text.size();) {
       const size_t end = std::min(text.find('\n', at), text.size());
-      lines.push_back(without_addresses(text.substr(at, end - at)));
+      lines.push_back(text.substr(at, end - at));
       at = end + 1;
     }
     size_t first = 0, last = std::min(lines.size(), kMost);
