@@ -23,6 +23,13 @@ TEST(Specs, PassesHaveOneNormalForm) {
   EXPECT_EQ(normal("jit:limit=0"), "jit:O2:moving:limit=0");
 }
 
+TEST(Specs, TheCpuIsTheHostUnlessSaid) {
+  EXPECT_EQ(normal("jit:cpu=baseline:O1"), "jit:O1:moving:cpu=baseline");
+  EXPECT_EQ(normal("jit:cpu=sse4"), "jit:O2:moving:cpu=sse4");
+  EXPECT_EQ(normal("jit:cpu=host"), "jit:O2:moving");
+  for (const char* text : {"jit:cpu=", "jit:cpu=avx512", "interp:cpu=baseline"}) EXPECT_FALSE(parse_spec(text)) << text;
+}
+
 TEST(Specs, InterpretedIrHasNoCollector) {
   EXPECT_EQ(normal("ir"), "ir:O2");
   EXPECT_EQ(normal("ir:O1:armed:passes=dce:limit=3"), "ir:O1:armed:passes=dce:limit=3");
