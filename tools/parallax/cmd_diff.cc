@@ -193,7 +193,7 @@ void add_diff(CLI::App& command, int& exit_code) {
   command
       .add_option("--executors", args->executors,
                   "executors to compare, the first is the reference: interp[:zeal=every|N], "
-                  "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=every|N|onlyN][:armed][:chaos=N]")
+                  "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=every|N|onlyN][:armed][:chaos=N][:cpu=sse4|baseline]")
       ->delimiter(',');
   command.add_flag("--sweep", args->sweep,
                    "run each file once per safepoint on every jit among the executors, collecting at exactly that one");

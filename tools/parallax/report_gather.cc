@@ -91,6 +91,8 @@ std::string flags_of(const std::string& executor) {
   }
   if (spec->armed) words.emplace_back("run-time checks");
   if (spec->chaos != 0) words.push_back(text::format("chaos {}", spec->chaos));
+  if (spec->cpu == fuzz::Cpu::kSse4) words.emplace_back("SSE4.2 at most");
+  if (spec->cpu == fuzz::Cpu::kBaseline) words.emplace_back("SSE2 only");
   return joined(words, ", ");
 }
 
