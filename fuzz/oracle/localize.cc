@@ -404,6 +404,8 @@ Result<std::vector<std::vector<TracePoint>>> rewrite(Case& subject, TraceDetail 
     of_module.push_back(std::move(traced.points));
   }
   if (subject.plan.empty()) return std::vector<std::vector<TracePoint>>{of_module.front()};
+  // A dropped instance takes its trace along.
+  std::erase_if(subject.plan, [](const Step& step) { return step.kind == StepKind::kDropInstance; });
   for (const Step& step : subject.plan) {
     if (step.kind != StepKind::kInstantiate) continue;
     of_instance.push_back(step.module < of_module.size() ? of_module[step.module] : std::vector<TracePoint>{});

@@ -14,6 +14,7 @@
 #include "tools/parallax/commands.h"
 #include "triage/finding.h"
 #include "triage/narrower.h"
+#include "triage/signature.h"
 
 namespace parallax::cli {
 
@@ -26,7 +27,7 @@ struct NarrowArgs {
   std::vector<std::string> executors, steps;
   std::string fault;
   double seconds = 60, case_seconds = 10;
-  bool again = false, json = false, quiet = false;
+  bool again = false, json = false, quiet = false, crash_text = false;
 };
 
 volatile sig_atomic_t g_interrupted = 0;
@@ -148,7 +149,9 @@ int run(const NarrowArgs& args) {
   const auto narrowed = triage::narrow(*subject, options);
   if (!args.quiet && terminal) std::fprintf(stderr, "\r\x1b[K");
   if (!narrowed) return complain(args.path, narrowed.error());
-  if (args.json) {
+  if (args.crash_text) {
+    std::fputs(triage::to_crash_text({narrowed->words, narrowed->id}).c_str(), stdout);
+  } else if (args.json) {
     std::fputs(to_json(*narrowed).c_str(), stdout);
   } else {
     print(*narrowed);
@@ -177,6 +180,8 @@ void add_narrow(CLI::App& command, int& exit_code) {
   command.add_option("--steps", args->steps, "take these steps only: " + steps)->delimiter(',');
   command.add_flag("--again", args->again, "begin anew, whatever narrow.json says");
   command.add_flag("--quiet", args->quiet, "no progress on stderr");
+  command.add_flag("--crash-text", args->crash_text,
+                   "answer with the bucket as an assertion and a stack of words, as crash deduplicators group by");
   command.add_flag("--json", args->json, "answer as JSON (the content of narrow.json)");
   command.footer("Exit code: 1 when the finding shows, 0 when it does not show any more.");
   command.callback([args, &exit_code] { exit_code = run(*args); });
