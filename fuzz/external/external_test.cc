@@ -1,3 +1,5 @@
+// Cases for JavaScript, votes and their policy: judged with engines that lie, die or do not start, and with real ones where
+// they are on the machine.
 #include <sys/stat.h>
 
 #include <cstdlib>
