@@ -102,7 +102,14 @@ std::vector<std::string> words_of(fuzz::FindingClass kind, const Narrowed& n) {
   // A wrong name is found wherever it happens to be used first; other misjudged handles are about handles.
   const bool is_name = n.invariant_text.find("is not the name of an object") != std::string::npos;
   if (kind == fuzz::FindingClass::kMisuse && !is_name) return {"handles", short_check(n.signature)};
-  const bool names = n.invariant == "I1" || n.invariant == "I2" || n.invariant == "I8";
+  // A program that knows its answer says more than where two executors part; so does a budget that was not kept.
+  if (kind == fuzz::FindingClass::kExpectation) return {"expectation", fuzz::normalise(n.signature)};
+  if (n.signature.find("exhausted") != std::string::npos) return {"budget", layer_of(n)};
+  // What a wrong write left in the heap is a symptom of the write.
+  const bool is_content = (n.invariant_text.find(" holds ") != std::string::npos ||
+                           n.invariant_text.find("(expected ") != std::string::npos) &&
+                          n.invariant_text.find("is not visited") == std::string::npos && n.event;
+  const bool names = !is_content && (n.invariant == "I1" || n.invariant == "I2" || n.invariant == "I8");
   if (names) return {"check", short_check(n.invariant_text), layer_of(n)};
   std::string event = n.event ? family_of(n.event->operation) : "";
   if (event == "cast" && n.event->of_null) event = "cast of null";

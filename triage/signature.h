@@ -10,6 +10,7 @@
 //   handles      how handles of the embedder were misjudged
 //   collection   needs a collection: which collectors, and what kind of place held something wrong
 //   check        the run-time check of a name (I1, I2, I8) that failed
+//   expectation  what a program that knows its answer found wrong;  budget: an exhaustion that only one side has
 //   operation    the family of the first differing operation, and the layer: translation or runtime, or back end
 //   symptom      class and the finding's own signature
 //
