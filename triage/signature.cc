@@ -114,6 +114,11 @@ std::vector<std::string> words_of(fuzz::FindingClass kind, const Narrowed& n) {
   std::string event = n.event ? family_of(n.event->operation) : "";
   if (event == "cast" && n.event->of_null) event = "cast of null";
   if (event == "packed get") event = differs_in_extension(*n.event) ? "extension of a packed get" : "field get";
+  // A bounds check too strict is another bug than one that is missing.
+  if (event.ends_with(" bulk")) {
+    if (n.event->left.starts_with("trap")) event += " that must trap";
+    if (n.event->right.starts_with("trap")) event += " that must not trap";
+  }
   if (!event.empty()) return {"operation", event, layer_of(n)};
   if (!n.invariant.empty()) return {"check", short_check(n.invariant_text), layer_of(n)};
   return {"symptom", to_string(kind), n.signature};
