@@ -200,8 +200,9 @@ class FastWalk {
   // Whether the values below `top` have these types.
   FAST bool fit_below(const ValType* top, std::span<const ValType> want) const {
     if (static_cast<size_t>(top - floor_) < want.size()) return false;
+    const ValType* have = top - want.size();
     for (size_t i = 0; i < want.size(); ++i) {
-      if (!fits(top[i - want.size()], want[i])) return false;
+      if (!fits(have[i], want[i])) return false;
     }
     return true;
   }
@@ -496,8 +497,9 @@ class FastWalk {
     const SubType* found = composite(type, CompositeKind::kStruct);
     if (found == nullptr || !has(found->fields.size())) return false;
     const size_t n = found->fields.size();
+    const ValType* have = top_ - n;
     for (size_t i = 0; i < n; ++i) {
-      if (!fits(top_[i - n], found->fields[i].storage.unpacked)) return false;
+      if (!fits(have[i], found->fields[i].storage.unpacked)) return false;
     }
     return advance(at) && replace(n, concrete(type, false));
   }
