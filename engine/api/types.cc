@@ -315,7 +315,8 @@ wasm_externkind_t wasm_externtype_kind(const wasm_externtype_t* type) {
       default: break;
     }
     const bool is_tag = static_cast<const FuncTypeThing&>(*found).is_tag;
-    return static_cast<wasm_externkind_t>(is_tag ? PARALLAX_EXTERN_TAG : WASM_EXTERN_FUNC);
+    return is_tag ? static_cast<wasm_externkind_t>(PARALLAX_EXTERN_TAG)
+                  : static_cast<wasm_externkind_t>(WASM_EXTERN_FUNC);
   });
 }
 
