@@ -189,7 +189,8 @@ Result<> Buckets::Impl::sync() {
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     const std::string name = entry.path().filename().string();
-    if (entry.is_directory() && !name.starts_with('.')) names.push_back(name);
+    std::error_code unreadable;
+    if (entry.is_directory(unreadable) && !name.starts_with('.')) names.push_back(name);
   }
   if (error) return fail(ErrorCode::kIo, 0, text::format("{}: {}", folder, error.message()));
   std::sort(names.begin(), names.end());
@@ -212,7 +213,10 @@ Result<Buckets> Buckets::open(const std::string& folder) {
   if (!fs::is_directory(folder, error)) return fail(ErrorCode::kIo, 0, text::format("{}: no such folder", folder));
   auto impl = std::make_unique<Impl>();
   impl->folder = folder;
-  if (std::ifstream file(folder + "/suppressions.txt", std::ios::binary); file) {
+  const std::string suppressions = folder + "/suppressions.txt";
+  if (fs::is_directory(suppressions, error))
+    return fail(ErrorCode::kIo, 0, text::format("{}: is a folder, expected a file", suppressions));
+  if (std::ifstream file(suppressions, std::ios::binary); file) {
     impl->suppressions = TRY(parse_suppressions(std::string{std::istreambuf_iterator<char>(file), {}}));
   }
   if (sqlite3_open((folder + "/triage.db").c_str(), &impl->db) != SQLITE_OK) return impl->broken();

@@ -5,6 +5,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -161,6 +162,9 @@ CampaignLog parse_campaign_log(std::string_view text) {
 Result<CampaignLog> read_all(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (!file) return io(path);
+  std::error_code error;
+  if (std::filesystem::is_directory(path, error))
+    return fail(ErrorCode::kIo, 0, text::format("{}: is a folder, expected a file", path));
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   if (file.bad()) return io(path);
   return parse_campaign_log(text);

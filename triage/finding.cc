@@ -107,7 +107,7 @@ Result<Record> record_from_json(std::string_view text) {
   const json from = json::parse(text, nullptr, false);
   Record record;
   if (!from.is_object() || !fuzz::parse_finding_class(string_at(from, "class"), record.kind)) {
-    return fail(ErrorCode::kSyntax, 0, "finding.json is not a finding");
+    return fail(ErrorCode::kUsage, 0, "finding.json is not a finding");
   }
   record.signature = string_at(from, "signature");
   record.symptom = string_at(from, "symptom");
@@ -163,10 +163,14 @@ Result<Written> write_finding(const std::string& findings, const Record& record,
 }
 
 Result<Record> read_finding(const std::string& folder) {
+  // Reading a folder as a file throws.
+  std::error_code error;
   std::ifstream file(folder + "/finding.json", std::ios::binary);
-  if (!file) return fail(ErrorCode::kIo, 0, text::format("{}: no finding.json", folder));
+  if (!file || fs::is_directory(folder + "/finding.json", error))
+    return fail(ErrorCode::kIo, 0, text::format("{}: no finding.json", folder));
   const std::string text{std::istreambuf_iterator<char>(file), {}};
   Record record = TRY(record_from_json(text));
+  if (fs::is_directory(folder + "/occurrences.jsonl", error)) return record;
   std::ifstream further(folder + "/occurrences.jsonl", std::ios::binary);
   record.occurrences += static_cast<uint64_t>(std::count(std::istreambuf_iterator<char>(further), {}, '\n'));
   return record;

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
@@ -195,7 +196,9 @@ Result<Narrowed> narrowed_from_json(std::string_view text) {
 
 Result<Narrowed> read_narrowed(const std::string& folder) {
   std::ifstream file(folder + "/narrow.json", std::ios::binary);
-  if (!file) return fail(ErrorCode::kIo, 0, text::format("{}: no narrow.json (run parallax narrow)", folder));
+  std::error_code error;
+  if (!file || std::filesystem::is_directory(folder + "/narrow.json", error))
+    return fail(ErrorCode::kIo, 0, text::format("{}: no narrow.json (run parallax narrow)", folder));
   return narrowed_from_json(std::string{std::istreambuf_iterator<char>(file), {}});
 }
 

@@ -340,7 +340,7 @@ void add_bench(CLI::App& command, int& exit_code) {
   auto args = std::make_shared<BenchArgs>();
   command.add_option("--program", args->programs, "only these programs")->delimiter(',');
   command.add_option("--family", args->family, "only programs of this family")->check(CLI::IsMember({"scalar", "gc"}));
-  command.add_option("--executor", args->executors, "executors of ours (default: interp, jit:O0, jit:O2)")
+  command.add_option("--executor,--executors", args->executors, "executors of ours (default: interp, jit:O0, jit:O2)")
       ->delimiter(',');
   command.add_option("--peer", args->peers, "other engines (default: all that are found; none)")->delimiter(',');
   command.add_option("--peers", args->folders, "a folder with other engines, searched before PARALLAX_PEERS and PATH");
@@ -358,11 +358,16 @@ void add_bench(CLI::App& command, int& exit_code) {
       ->check(CLI::NonNegativeNumber);
   command.add_flag("--tiny", args->tiny, "run at the tiny scales: a smoke test, not a measurement");
   command.add_flag("--list", args->list, "show the programs");
-  command.add_option("--validate", args->validate,
-                     "measure decoding and validation of these modules (or folders of them) instead");
-  command.add_flag("--json", args->as_json, "answer as JSON, with all times");
-  command.add_flag("--markdown", args->markdown, "answer as a Markdown table with ratios");
+  CLI::Option* validate = command.add_option(
+      "--validate", args->validate, "measure decoding and validation of these modules (or folders of them) instead");
+  CLI::Option* as_json = command.add_flag("--json", args->as_json, "answer as JSON, with all times");
+  command.add_flag("--markdown", args->markdown, "answer as a Markdown table with ratios")->excludes(as_json);
   command.add_option("--plot", args->plot, "also write the ratios as a picture (SVG) to this file");
+  // What only the programs have.
+  for (const char* option :
+       {"--program", "--family", "--executor", "--peer", "--baseline", "--list", "--tiny", "--markdown", "--plot"}) {
+    validate->excludes(option);
+  }
   command.footer(
       "Exit code 1: a wrong checksum, or an executor of ours failed. How to read the table: docs/benchmarks.md.");
   command.callback([args, &exit_code] { exit_code = run(*args); });

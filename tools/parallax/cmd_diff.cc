@@ -1,6 +1,7 @@
 // parallax diff FILE...: modules on several executors, everything compared.
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -145,6 +146,9 @@ int run(const DiffArgs& args) {
     if (options.executors.empty())
       options.executors = {{.kind = fuzz::ExecutorKind::kJit, .armed = true},
                            {.kind = fuzz::ExecutorKind::kJit, .collector = fuzz::Collector::kNonMoving, .armed = true}};
+    const bool sweeps = std::ranges::any_of(
+        options.executors, [](const fuzz::ExecutorSpec& spec) { return spec.kind == fuzz::ExecutorKind::kJit; });
+    if (!sweeps) return complain("", {ErrorCode::kUsage, 0, "--sweep needs a jit among the --executors"});
     return run_sweep(args, options.executors);
   }
   if (args.executors.size() == 1)
@@ -190,20 +194,26 @@ int run(const DiffArgs& args) {
 void add_diff(CLI::App& command, int& exit_code) {
   auto args = std::make_shared<DiffArgs>();
   command.add_option("FILE", args->paths, "modules, envelopes or folders of them")->required();
-  command
-      .add_option("--executors", args->executors,
-                  "executors to compare, the first is the reference: interp[:zeal=every|N], "
-                  "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=every|N|onlyN][:armed][:chaos=N][:cpu=sse4|baseline]")
-      ->delimiter(',');
-  command.add_flag("--sweep", args->sweep,
-                   "run each file once per safepoint on every jit among the executors, collecting at exactly that one");
+  CLI::Option* executors =
+      command
+          .add_option(
+              "--executors,--executor", args->executors,
+              "executors to compare, the first is the reference: interp[:zeal=every|N], "
+              "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=every|N|onlyN][:armed][:chaos=N][:cpu=sse4|baseline]")
+          ->delimiter(',');
+  CLI::Option* sweep = command.add_flag(
+      "--sweep", args->sweep,
+      "run each file once per safepoint on every jit among the executors, collecting at exactly that one");
   command.add_option("--sweep-cap", args->sweep_cap, "runs per file and executor; more safepoints are sampled evenly")
       ->check(CLI::PositiveNumber)
-      ->capture_default_str();
-  command.add_flag(
-      "--roots", args->roots,
-      "at every allocation, compare the stack maps of the jit at O0 with the interpreter's frames and with "
-      "liveness on the code as written");
+      ->capture_default_str()
+      ->needs(sweep);
+  command
+      .add_flag("--roots", args->roots,
+                "at every allocation, compare the stack maps of the jit at O0 with the interpreter's frames and with "
+                "liveness on the code as written")
+      ->excludes(executors)
+      ->excludes(sweep);
   command.add_option("--fault", args->fault, "plant this fault, NAME or NAME:SITE (docs/faults.md)");
   command.add_flag("--log", args->log, "print what each side did when they differ");
   command.add_flag("--json", args->json, "answer as JSON");

@@ -107,6 +107,9 @@ int run(const FindingsArgs& args) {
     return complain(args.action + ": which bucket? (an id, the beginning of one, or a finding's folder)"), kUsage;
   if (marks && !parse_bucket_state(args.state, state))
     return complain("mark: as what? (new, known, fixed, reappeared)"), kUsage;
+  if ((args.action == "list" && !args.name.empty()) || (!marks && !args.state.empty()))
+    return complain(args.action + ": too many words"), kUsage;
+  if (!marks && !args.note.empty()) return complain(args.action + ": --note is for mark"), kUsage;
   auto buckets = triage::Buckets::open(args.folder);
   if (!buckets) return complain("", buckets.error());
   if (args.action == "list") return list(args, *buckets);

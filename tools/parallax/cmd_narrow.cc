@@ -107,9 +107,13 @@ void print(const triage::Narrowed& n) {
   std::printf("%-17s %.1f s%s\n", "time", n.seconds, n.complete ? "" : ", not complete: run again to go on");
 }
 
-int run(const NarrowArgs& args) {
-  const bool is_finding = fs::exists(args.path + "/finding.json");
-  if (!is_finding && fs::is_directory(args.path))
+int run(NarrowArgs args) {
+  std::error_code error;  // without it what cannot be looked at is thrown
+  if (const fs::path path(args.path);
+      path.filename() == "case.wasm" && fs::is_regular_file(path.parent_path() / "finding.json", error))
+    args.path = path.has_parent_path() ? path.parent_path().string() : ".";
+  const bool is_finding = fs::is_regular_file(args.path + "/finding.json", error);
+  if (!is_finding && fs::is_directory(args.path, error))
     return complain(args.path, {ErrorCode::kUsage, 0, "is a folder, but no finding (no finding.json)"});
   triage::NarrowOptions options{.executors = args.executors,
                                 .fault = args.fault,
@@ -118,7 +122,7 @@ int run(const NarrowArgs& args) {
                                 .steps = args.steps};
   if (is_finding) {
     const auto record = triage::read_finding(args.path);
-    if (!record) return complain("", record.error());
+    if (!record) return complain(args.path, record.error());
     if (options.fault.empty()) options.fault = record->fault;
     if (!args.again) {
       if (auto known = triage::read_narrowed(args.path); known && known->fault == options.fault)
@@ -137,6 +141,8 @@ int run(const NarrowArgs& args) {
   std::string unwritten;
   if (is_finding) {
     options.save = [&](const triage::Narrowed& n) {
+      // What does not show says nothing of the finding: an earlier diagnosis stays, and so does its bucket.
+      if (n.signature.empty()) return;
       if (const auto written = triage::write_narrowed(args.path, n); !written) unwritten = written.error().message;
     };
   }
@@ -157,7 +163,9 @@ int run(const NarrowArgs& args) {
     print(*narrowed);
   }
   if (!unwritten.empty()) return complain(unwritten), kEnvironment;
-  return narrowed->stability.same > 0 ? kFound : kDone;
+  // The signature is of this call, the stability perhaps of the one that began the diagnosis.
+  if (narrowed->signature.empty()) return complain(args.path + ": does not show; nothing is kept"), kDone;
+  return narrowed->stability.runs == 0 || narrowed->stability.same > 0 ? kFound : kDone;
 }
 
 }  // namespace
@@ -171,7 +179,9 @@ void add_narrow(CLI::App& command, int& exit_code) {
   command.add_option("--case-timeout", args->case_seconds, "seconds after which a run counts as hanging")
       ->check(CLI::Range(0.1, 1e6))
       ->capture_default_str();
-  command.add_option("--executors", args->executors, "reference and the other side (default: those of the case)")
+  command
+      .add_option("--executors,--executor", args->executors,
+                  "reference and the other side (default: those of the case)")
       ->delimiter(',')
       ->expected(2);
   command.add_option("--fault", args->fault, "plant this fault, or none (default: the one that was on)");

@@ -9,8 +9,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <thread>
@@ -95,6 +97,8 @@ Result<Input> read_input(const std::string& path) {
     input.folder = path;
     file = path + "/case.wasm";
     if (!fs::exists(file, error)) return fail(ErrorCode::kUsage, 0, "is a folder, but no finding: it has no case.wasm");
+    if (!fs::exists(path + "/finding.json", error))
+      return fail(ErrorCode::kUsage, 0, "is a folder, but no finding: it has no finding.json");
     input.record = TRY(triage::read_finding(path));
   } else if (fs::path(path).filename() == "case.wasm" &&
              fs::exists(fs::path(path).parent_path() / "finding.json", error)) {
@@ -275,7 +279,20 @@ int by_predicate(const Input& input, const ReduceArgs& args) {
   return code;
 }
 
+// A result that nobody can write is found out before the work, not after it.
+Result<> check_out(const std::string& out) {
+  std::error_code error;
+  if (out.empty()) return {};
+  if (fs::is_directory(out, error))
+    return fail(ErrorCode::kIo, 0, text::format("{}: is a folder, expected a file", out));
+  const std::string folder = fs::path(out).parent_path().string();
+  if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
+    return fail(ErrorCode::kIo, 0, text::format("cannot write {}: {}", out, std::strerror(errno)));
+  return {};
+}
+
 int run(const ReduceArgs& args) {
+  if (const auto writable = check_out(args.out); !writable) return complain("", writable.error()), kEnvironment;
   const auto input = read_input(args.path);
   if (!input) return complain(args.path, input.error());
   std::signal(SIGINT, [](int) { g_stop = true; });
@@ -294,7 +311,7 @@ void add_reduce(CLI::App& command, int& exit_code) {
       "instead of the executors: a shell command that ends with 0 while the file is worth keeping; {} is "
       "the file's path, else it is appended");
   command
-      .add_option("--executor", args->executors,
+      .add_option("--executor,--executors", args->executors,
                   "instead of those that the case names, the first is the reference; see `parallax diff --help`")
       ->delimiter(',');
   command.add_option("--fault", args->fault, "plant this fault, or none (default: the one that was on)");

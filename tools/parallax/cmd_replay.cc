@@ -13,6 +13,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <map>
@@ -20,6 +21,7 @@
 #include <sstream>
 #include <thread>
 
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "tools/parallax/commands.h"
 #include "tools/parallax/replay_pool.h"
@@ -94,12 +96,20 @@ std::string judge_expectation(const Expectation& expected, const ReplayRow& row)
 // What an item did, in one word that can be compared with the last time.
 std::string outcome_of(const ReplayRow& row) { return row.code == kFound ? row.signature : row.word; }
 
-std::map<std::string, std::string> read_state(const std::string& file) {
-  std::map<std::string, std::string> state;
-  if (file.empty()) return state;
+using State = std::map<std::string, std::string>;
+
+// A file that is not there yet, or empty, is a state that is about to begin; any other file is not to be overwritten.
+Result<State> read_state(const std::string& file) {
+  State state;
+  std::error_code error;
+  if (file.empty() || !std::filesystem::exists(file, error)) return state;
+  if (std::filesystem::is_directory(file, error))
+    return fail(ErrorCode::kIo, 0, text::format("{}: is a folder, expected a file", file));
   std::ifstream in(file, std::ios::binary);
-  const json from = json::parse(std::string{std::istreambuf_iterator<char>(in), {}}, nullptr, false);
-  if (!from.is_object()) return state;
+  const std::string content{std::istreambuf_iterator<char>(in), {}};
+  if (content.empty()) return state;
+  const json from = json::parse(content, nullptr, false);
+  if (!from.is_object()) return fail(ErrorCode::kUsage, 0, text::format("{}: is no state of a replay", file));
   for (const auto& [path, outcome] : from.items()) {
     if (outcome.is_string()) state[path] = outcome.get<std::string>();
   }
@@ -122,8 +132,7 @@ struct Replay {
   bool interrupted = false;
 };
 
-void judge_rows(const ReplayArgs& args, const std::vector<Expectation>& expectations, Replay& replay) {
-  auto state = read_state(args.state);
+Result<> judge_rows(const ReplayArgs& args, const std::vector<Expectation>& expectations, State state, Replay& replay) {
   for (const ReplayRow& row : replay.rows) {
     const std::string& path = replay.items[row.item].shown;
     const Expectation* expected = expectation_for(expectations, path);
@@ -134,11 +143,8 @@ void judge_rows(const ReplayArgs& args, const std::vector<Expectation>& expectat
       replay.drifts.push_back({path, last->second, outcome_of(row)});
     state[path] = outcome_of(row);
   }
-  if (args.state.empty()) return;
-  if (const auto written =
-          write_file(args.state, json(state).dump(1, ' ', false, json::error_handler_t::replace) + "\n");
-      !written)
-    complain(written.error().message);
+  if (args.state.empty()) return {};
+  return write_file(args.state, json(state).dump(1, ' ', false, json::error_handler_t::replace) + "\n");
 }
 
 int code_of(const Replay& replay) {
@@ -229,8 +235,16 @@ int run(const ReplayArgs& args) {
   for (const std::string& spec : args.executors) {
     if (const auto known = fuzz::parse_spec(spec); !known) return complain("", known.error());
   }
+  if (!args.fault.empty() && args.fault != "none") {
+    const FaultState before = g_fault;
+    const bool known = choose_fault(args.fault);
+    g_fault = before;
+    if (!known) return complain(text::format("no such fault: '{}'", args.fault)), kUsage;
+  }
   const auto expectations = read_expectations(args.expect);
   if (!expectations) return complain("", expectations.error());
+  auto state = read_state(args.state);
+  if (!state) return complain("", state.error());
   Replay replay;
   for (const std::string& path : args.paths) {
     auto items = replay_items(path, args.target);
@@ -260,12 +274,16 @@ int run(const ReplayArgs& args) {
   replay.rows = std::move(*rows);
   replay.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   replay.interrupted = g_interrupted != 0;
-  judge_rows(args, *expectations, replay);
+  const auto remembered = judge_rows(args, *expectations, std::move(*state), replay);
   if (args.json) {
     print_json(replay);
   } else {
     print_rows(args, replay);
     if (!args.quiet) print_summary(replay);
+  }
+  if (!remembered) {
+    complain(remembered.error().message);
+    code = kEnvironment;
   }
   if (!args.junit.empty()) {
     if (const auto written = write_junit(args.junit, replay); !written)
@@ -283,7 +301,7 @@ void add_replay(CLI::App& command, int& exit_code) {
   command
       .add_option("PATH", args->paths, "findings, cases, modules, scripts, raw inputs of fuzz targets, folders of them")
       ->required();
-  command.add_option("--executors", args->executors, "instead of those the case names")->delimiter(',');
+  command.add_option("--executors,--executor", args->executors, "instead of those the case names")->delimiter(',');
   command.add_option("--fault", args->fault, "plant this fault, or none (default: the one that was on)");
   command.add_option("--target", args->target,
                      "the fuzz target whose raw inputs these are (default: name of their folder)");

@@ -173,7 +173,8 @@ void add_report(CLI::App& command, int& exit_code) {
       ->delimiter(',');
   command.add_option("-o,--output", args->output, "folder for the report (default: FINDING/report)");
   command
-      .add_option("--executors", args->gather.executors, "instead of those of the finding; the first is the reference")
+      .add_option("--executors,--executor", args->gather.executors,
+                  "instead of those of the finding; the first is the reference")
       ->delimiter(',');
   command.add_option("--fault", args->gather.fault, "plant this fault, or none (default: the one that was on)");
   command.add_option("--case-timeout", args->gather.seconds, "seconds after which a run counts as hanging")

@@ -38,12 +38,19 @@ struct RunArgs {
 // The executor's spec with the single options on top.
 Result<ExecutorSpec> spec_of(const RunArgs& args) {
   std::string text = args.executor;
-  const bool interp = text.starts_with("interp");
-  if (args.level >= 0 && !interp) text += text::format(":O{}", args.level);
-  if (!args.gc.empty() && !interp) text += ":" + args.gc;
+  // What only a compiler has is a mistake with anything else.
+  const char* of_jit = args.level >= 0        ? "-O"
+                       : !args.gc.empty()     ? "--gc"
+                       : args.armed           ? "--armed"
+                       : !args.passes.empty() ? "--passes"
+                       : !args.limit.empty()  ? "--rewrite-limit"
+                                              : nullptr;
+  if (of_jit != nullptr && (text == "interp" || text.starts_with("interp:")))
+    return fail(ErrorCode::kUsage, 0, text::format("{}: '{}' compiles nothing", of_jit, text));
+  if (args.level >= 0) text += text::format(":O{}", args.level);
+  if (!args.gc.empty()) text += ":" + args.gc;
   if (!args.zeal.empty()) text += ":zeal=" + args.zeal;
-  if (args.armed && !interp) text += ":armed";
-  // Of the engine only: asked of the interpreter they are a mistake, and parse_spec says so.
+  if (args.armed) text += ":armed";
   if (!args.passes.empty()) text += ":passes=" + args.passes;
   if (!args.limit.empty()) text += ":limit=" + args.limit;
   return fuzz::parse_spec(text);
@@ -177,8 +184,12 @@ int run(RunArgs args) {
     wasi.bind(instance);
     const bool start = args.invoke.empty();
     const std::string name = start ? "_start" : args.invoke;
+    const bool found = module->find_export(name) != nullptr;
+    if (start && !found && !args.args.empty()) {
+      return complain(args.file, {ErrorCode::kUsage, 0, "arguments, but no export \"_start\" and no --invoke"});
+    }
     if (start) args.args.clear();  // they are the program's
-    if (!start || module->find_export(name) != nullptr) {
+    if (!start || found) {
       auto called = invoke(args, store, *loaded->types, instance, name);
       if (!called) return complain(args.file, called.error());
       outcome = std::move(*called);
@@ -205,15 +216,24 @@ void add_run(CLI::App& command, int& exit_code) {
   command.add_option("ARG", args->args,
                      "arguments of the called function (5, 0x10, 1.5, null, i31:5, host:7), or of a WASI program");
   command.add_option("--invoke", args->invoke, "call this export (default: _start, if there is one)");
-  command.add_option("--executor", args->executor, "interp or jit, with parts as in `parallax diff --help`")
+  command
+      .add_option("--executor,--executors", args->executor, "interp or jit, with parts as in `parallax diff --help`")
       ->capture_default_str();
   command.add_option("-O", args->level, "optimisation level of the jit")->check(CLI::Range(0, 2));
   command.add_option("--gc", args->gc, "collector of the jit")->check(CLI::IsMember({"moving", "nonmoving", "never"}));
-  command.add_option("--zeal", args->zeal, "collect: none, every (safepoint), N (every Nth)");
+  const CLI::Validator not_empty([](const std::string& word) { return word.empty() ? "a word is missing" : ""; }, "");
+  command
+      .add_option(
+          "--zeal", args->zeal,
+          "collect: none, every (safepoint), N (every Nth), and with the jit alloc (every allocation) and onlyN "
+          "(the Nth)")
+      ->check(not_empty);
   command.add_flag("--armed", args->armed, "run-time checks of the jit");
-  command.add_option("--passes", args->passes,
-                     "passes of the jit: none, NAME+NAME (only these), -NAME-NAME (not these)");
-  command.add_option("--rewrite-limit", args->limit, "how many rewrites the passes of the jit may make");
+  command
+      .add_option("--passes", args->passes, "passes of the jit: none, NAME+NAME (only these), -NAME-NAME (not these)")
+      ->check(not_empty);
+  command.add_option("--rewrite-limit", args->limit, "how many rewrites the passes of the jit may make")
+      ->check(not_empty);
   command.add_option("--dump", args->dump,
                      "write IR before and after each pass, machine IR and code of every function into this folder");
   command.add_flag("--stats", args->stats, "print counters of the store, and of every armed check with --armed");

@@ -378,7 +378,7 @@ void add_wast(CLI::App& command, int& exit_code) {
   auto args = std::make_shared<WastArgs>();
   command.add_option("PATH", args->paths, "scripts, or folders of scripts")->required();
   command
-      .add_option("--executor", args->executors,
+      .add_option("--executor,--executors", args->executors,
                   "executors, repeated or with commas between them; none: the front end alone (default: all of this "
                   "build)")
       ->delimiter(',');

@@ -117,8 +117,8 @@ Result<std::vector<std::string>> cases_below(const std::string& path) {
   // What is named itself is meant, also a finding's reduced.wasm.
   if (path == "-" || fs::is_regular_file(path, error)) return std::vector<std::string>{path};
   std::vector<std::string> files = TRY(files_below(path));
-  std::erase_if(files, [](const fs::path& file) {
-    return file.filename() != "case.wasm" && fs::exists(file.parent_path() / "finding.json");
+  std::erase_if(files, [&error](const fs::path& file) {
+    return file.filename() != "case.wasm" && fs::exists(file.parent_path() / "finding.json", error);
   });
   if (files.empty()) return fail(ErrorCode::kUsage, 0, text::format("{}: no cases there", path));
   return files;

@@ -48,7 +48,7 @@ void add_case_options(CLI::App& command, CampaignOptions& options, CampaignFlags
   command.add_option("--seed", options.seed, "cases follow from seed and number alone")->capture_default_str();
   command
       .add_option(
-          "--executors", options.executors,
+          "--executors,--executor", options.executors,
           "executors to compare, the first is the reference (default: drawn per case); see `parallax diff --help`")
       ->delimiter(',');
   command.add_option("--corpus", options.corpus, "folder of cases that take the first numbers");

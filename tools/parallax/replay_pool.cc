@@ -68,7 +68,9 @@ class Replayer {
   ReplayRow one(const ReplayItem& item, size_t number) {
     ReplayRow row{.item = number};
     const auto begin = std::chrono::steady_clock::now();
-    if (item.kind == ReplayKind::kScript) {
+    if (!item.unreadable.empty()) {
+      refuse(row, {ErrorCode::kUsage, 0, item.unreadable});
+    } else if (item.kind == ReplayKind::kScript) {
       script(item, row);
     } else if (const std::string program = program_of(item); !program.empty()) {
       by_program(program, item, row);
@@ -196,7 +198,8 @@ class Replayer {
 
   void script(const ReplayItem& item, ReplayRow& row) {
     std::vector<std::string> command = {triage::own_program(), "wast", item.file};
-    for (const std::string& spec : options_.executors) command.insert(command.end(), {"--executors", spec});
+    for (const std::string& spec : options_.executors) command.insert(command.end(), {"--executor", spec});
+    if (const std::string fault = fault_of(item); !fault.empty()) command.insert(command.end(), {"--fault", fault});
     const auto child = triage::run_child(command, {.seconds = options_.case_seconds});
     if (!child) return refuse(row, child.error());
     row.code = child->timed_out ? kFound : child->exit_code;
@@ -323,7 +326,8 @@ Result<std::vector<ReplayItem>> replay_items(const std::string& path, const std:
   std::vector<ReplayItem> items;
   for (const std::string& file : TRY(files_below(path))) {
     const std::string folder = fs::path(file).parent_path().string();
-    if (!fs::exists(folder + "/finding.json")) {
+    std::error_code error;
+    if (!fs::exists(folder + "/finding.json", error)) {
       // What the tools keep beside cases is no case.
       const std::string extension = fs::path(file).extension();
       if (extension == ".json" || extension == ".db" || extension == ".md" || extension == ".txt" ||
@@ -331,7 +335,11 @@ Result<std::vector<ReplayItem>> replay_items(const std::string& path, const std:
         continue;
       items.push_back(item_of(file, target));
     } else if (fs::path(file).filename() == "case.wasm") {
-      items.push_back({.shown = folder, .file = file, .expected = TRY(triage::read_finding(folder))});
+      ReplayItem item{.shown = folder, .file = file};
+      // One that is broken does not keep the others from being run.
+      if (auto record = triage::read_finding(folder)) item.expected = std::move(*record);
+      else item.unreadable = record.error().message;
+      items.push_back(std::move(item));
     }
   }
   if (items.empty()) return fail(ErrorCode::kUsage, 0, text::format("{}: no cases there", path));

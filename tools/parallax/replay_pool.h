@@ -24,6 +24,7 @@ struct ReplayItem {
   ReplayKind kind = ReplayKind::kCase;
   std::string target;  // kRaw
   std::optional<triage::Record> expected;
+  std::string unreadable;  // why the finding cannot be read; empty: it can
 };
 
 struct ReplayRow {
