@@ -159,11 +159,12 @@ Result<ExecutorSpec> parse_spec(std::string_view text) {
     spec.external = *external;
     return spec;
   }
-  bool first = true;
-  while (first || !text.empty()) {
+  bool first = true, more = true;
+  while (more) {
     const size_t colon = text.find(':');
     const std::string_view part = text.substr(0, colon);
-    text = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+    more = colon != std::string_view::npos;
+    if (more) text.remove_prefix(colon + 1);
     bool known = false;
     if (first) {
       for (const ExecutorInfo& row : kExecutors) {

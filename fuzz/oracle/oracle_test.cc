@@ -320,8 +320,8 @@ TEST(Specs, PrintAndParseAreInverse) {
     ASSERT_TRUE(spec.has_value()) << text;
     EXPECT_EQ(to_string(*spec), text);
   }
-  for (const char* text :
-       {"", "nobody", "jit:O3", "interp:pages", "interp:zeal=alloc", "interp:O2", "jit:zeal=", "jit:zeal=0", "jit::"}) {
+  for (const char* text : {"", "nobody", "jit:O3", "interp:pages", "interp:zeal=alloc", "interp:O2",
+                           "jit:zeal=", "jit:zeal=0", "jit:", "jit::", "interp:"}) {
     EXPECT_FALSE(parse_spec(text).has_value()) << text;
   }
   for (uint64_t seed = 0; seed < 200; ++seed) {

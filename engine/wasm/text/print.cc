@@ -113,9 +113,12 @@ class Printer {
   }
 
  private:
+  // Deeper nesting is shown at this depth: otherwise the text of n nested blocks has n * n characters.
+  static constexpr size_t kMaxIndent = 100;
+
   void line(size_t indent, std::string_view text) {
     out_ += '\n';
-    out_.append(2 * indent, ' ');
+    out_.append(2 * std::min(indent, kMaxIndent), ' ');
     out_ += text;
   }
 
