@@ -3,11 +3,13 @@
 
 #include <cstdio>
 #include <ctime>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
 #include "tools/parallax/commands.h"
 #include "triage/buckets.h"
+#include "triage/finding.h"
 #include "triage/narrow.h"
 
 namespace parallax::cli {
@@ -79,6 +81,14 @@ int list(const FindingsArgs& args, const triage::Buckets& buckets) {
     }
   }
   if (args.json) print_json(out);
+  // What cannot be read is in no bucket; a script must not take it for gone.
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(args.folder, error)) {
+    const std::string path = entry.path().string();
+    if (entry.path().filename().string().starts_with('.') || !std::filesystem::exists(path + "/finding.json", error))
+      continue;
+    if (const auto record = triage::read_finding(path); !record) complain(path, record.error());
+  }
   const auto review = buckets.review(today());
   if (!review) return complain("", review.error());
   for (const std::string& line : *review) complain("suppressions.txt, " + line);

@@ -280,21 +280,24 @@ int by_predicate(const Input& input, const ReduceArgs& args) {
 }
 
 // A result that nobody can write is found out before the work, not after it.
-Result<> check_out(const std::string& out) {
+Result<> check_place(const Input& input, const ReduceArgs& args) {
   std::error_code error;
-  if (out.empty()) return {};
-  if (fs::is_directory(out, error))
-    return fail(ErrorCode::kIo, 0, text::format("{}: is a folder, expected a file", out));
-  const std::string folder = fs::path(out).parent_path().string();
-  if (::access(folder.empty() ? "." : folder.c_str(), W_OK) != 0)
-    return fail(ErrorCode::kIo, 0, text::format("cannot write {}: {}", out, std::strerror(errno)));
+  if (fs::is_directory(args.out, error))
+    return fail(ErrorCode::kIo, 0, text::format("{}: is a folder, expected a file", args.out));
+  if (fs::exists(args.out, error) && !fs::is_regular_file(args.out, error)) return {};  // a device, a pipe
+  std::string folder = input.folder;
+  if (!args.out.empty() || folder.empty())
+    folder = fs::path(args.out.empty() ? args.path : args.out).parent_path().string();
+  if (folder.empty()) folder = ".";
+  if (::access(folder.c_str(), W_OK) != 0)
+    return fail(ErrorCode::kIo, 0, text::format("no place for the result: {}: {}", folder, std::strerror(errno)));
   return {};
 }
 
 int run(const ReduceArgs& args) {
-  if (const auto writable = check_out(args.out); !writable) return complain("", writable.error()), kEnvironment;
   const auto input = read_input(args.path);
   if (!input) return complain(args.path, input.error());
+  if (const auto place = check_place(*input, args); !place) return complain("", place.error()), kEnvironment;
   std::signal(SIGINT, [](int) { g_stop = true; });
   std::signal(SIGTERM, [](int) { g_stop = true; });
   return args.predicate.empty() ? by_executors(*input, args) : by_predicate(*input, args);

@@ -11,6 +11,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
@@ -55,6 +56,8 @@ struct Expectation {
 Result<std::vector<Expectation>> read_expectations(const std::string& file) {
   std::vector<Expectation> rows;
   if (file.empty()) return rows;
+  std::error_code error;
+  if (std::filesystem::is_regular_file(file, error) && std::filesystem::file_size(file, error) == 0) return rows;
   const auto bytes = read_file(file);
   if (!bytes) return fail(ErrorCode::kIo, 0, text::format("{}: {}", file, bytes.error().message));
   const std::string all(bytes->begin(), bytes->end());
@@ -280,6 +283,11 @@ int run(const ReplayArgs& args) {
   } else {
     print_rows(args, replay);
     if (!args.quiet) print_summary(replay);
+  }
+  // A misspelt path would pass for a bug that is gone.
+  for (const Expectation& row : *expectations) {
+    if (!replay.interrupted && std::ranges::find(replay.expectations, &row) == replay.expectations.end())
+      complain(text::format("{}: no item is '{}'", args.expect, row.path));
   }
   if (!remembered) {
     complain(remembered.error().message);

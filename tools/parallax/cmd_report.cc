@@ -118,7 +118,12 @@ Result<std::vector<std::string>> write_report(const ReportArgs& args, const std:
   return written;
 }
 
-int report(const ReportArgs& args) {
+int report(ReportArgs args) {
+  // A finding's case by itself knows neither its fault nor its executors.
+  std::error_code error;
+  if (const fs::path path(args.gather.path);
+      args.observe.empty() && path.filename() == "case.wasm" && fs::exists(path.parent_path() / "finding.json", error))
+    args.gather.path = path.has_parent_path() ? path.parent_path().string() : ".";
   if (!args.observe.empty()) {
     if (!args.output.empty() && std::freopen(args.output.c_str(), "w", stdout) == nullptr) return kEnvironment;
     return observe_for_report(args.gather.path, args.observe, args.gather.fault, args.stages, args.as_javascript);
@@ -126,7 +131,6 @@ int report(const ReportArgs& args) {
   const auto formats = formats_of(args);
   if (!formats) return complain("", formats.error());
   // What is read comes first: a mistyped name must not leave a folder behind.
-  std::error_code error;
   if (!fs::exists(args.gather.path, error)) {
     return complain("", {ErrorCode::kIo, 0, text::format("{}: no such file or folder", args.gather.path)});
   }
