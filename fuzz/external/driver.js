@@ -81,8 +81,14 @@ const f64Bits = (x) => (scratch.setFloat64(0, x), scratch.getBigUint64(0));
 const f32Of = (bits) => (scratch.setUint32(0, Number(bits)), scratch.getFloat32(0));
 const f64Of = (bits) => (scratch.setBigUint64(0, BigInt(bits)), scratch.getFloat64(0));
 
-// What JavaScript cannot know or do: ends the case without a judgement.
-class Unknown extends Error {}
+// What JavaScript cannot know or do: ends the case without a judgement. Programs may catch it, so it is remembered.
+let doomed = null;
+class Unknown extends Error {
+  constructor(message) {
+    super(message);
+    doomed ??= message;
+  }
+}
 
 // A host value: an object that no engine takes for anything else.
 class Host {
@@ -119,19 +125,21 @@ class Run {
   all() {
     let inconclusive = null;
     let conclusive = 0;
+    doomed = null;
     try {
       this.makeTags();
       this.subject.plan.forEach((step, i) => {
         conclusive = this.out.length / 3;
         this.put("kStep", 0, i);
         this.step(step);
+        if (doomed !== null) throw new Unknown(doomed);
       });
       this.out.push(-1, 0, 0);  // the end of the steps
       this.finalState();
       conclusive = this.out.length / 3;
     } catch (error) {
-      if (!(error instanceof Unknown)) throw error;
-      inconclusive = error.message;
+      if (doomed === null) throw error;
+      inconclusive = doomed;
     }
     return { tokens: this.out, chunks: this.chunks, inconclusive, conclusive };
   }

@@ -257,6 +257,7 @@ void project(Observation& out, const Observation* guide) {
 
 std::string excuse(const Freedom& freedom, std::string_view component) {
   const bool is_value = component == "number" || component == "memory" || component == "host call";
+  if (component == "trap") return "engines name traps differently";
   if (freedom.growth) return "growth may fail";
   if (freedom.relaxed_simd) return "relaxed SIMD";
   if (freedom.nan_bits && is_value) return "bits of NaN may show";
