@@ -155,7 +155,10 @@ int run(NarrowArgs args) {
   const auto narrowed = triage::narrow(*subject, options);
   if (!args.quiet && terminal) std::fprintf(stderr, "\r\x1b[K");
   if (!narrowed) return complain(args.path, narrowed.error());
-  if (args.crash_text) {
+  const bool shows = !narrowed->signature.empty();
+  if (args.crash_text && !shows) {
+    // A deduplicator would take the text for a crash.
+  } else if (args.crash_text) {
     std::fputs(triage::to_crash_text({narrowed->words, narrowed->id}).c_str(), stdout);
   } else if (args.json) {
     std::fputs(to_json(*narrowed).c_str(), stdout);
@@ -164,7 +167,7 @@ int run(NarrowArgs args) {
   }
   if (!unwritten.empty()) return complain(unwritten), kEnvironment;
   // The signature is of this call, the stability perhaps of the one that began the diagnosis.
-  if (narrowed->signature.empty()) return complain(args.path + ": does not show; nothing is kept"), kDone;
+  if (!shows) return complain(args.path + ": does not show; nothing is kept"), kDone;
   return narrowed->stability.runs == 0 || narrowed->stability.same > 0 ? kFound : kDone;
 }
 

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <csignal>
+#include <cstdint>
 #include <cstdio>
 
 #include "tools/parallax/commands.h"
@@ -32,6 +34,16 @@ bool is_command(std::string_view word) {
   return std::ranges::any_of(kCommands, [&](const Command& row) { return word == row.name; });
 }
 
+// What the parser lets through: a range has nothing against "nan", and what is too large becomes the largest.
+std::string check_number(const std::string& word) {
+  std::string lower = word;
+  std::ranges::transform(lower, lower.begin(), [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  uint64_t value = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (lower.find("nan") != std::string::npos) return word + " is no number";
+  return error == std::errc::result_out_of_range ? word + " is too large" : "";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -46,6 +58,10 @@ int main(int argc, char** argv) {
     CLI::App* command = app.add_subcommand(row.name, row.summary);
     if (row.hidden) command->group("");
     row.add(*command, exit_code);
+    for (CLI::Option* option : command->get_options()) {
+      const std::string type = option->get_type_name();
+      if (type.starts_with("FLOAT") || type.starts_with("UINT")) option->check(check_number);
+    }
   }
   // "-5" is an argument, not an option: hidden from the parser, restored by cmd_run.
   std::vector<std::string> words(argv + 1, argv + argc);
