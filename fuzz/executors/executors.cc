@@ -75,6 +75,14 @@ bool apply_zeal_flag(std::string_view part, ExecutorSpec& spec) {
 constexpr uint32_t kOptionalPasses =
     ((uint32_t{1} << opt::kPassCount) - 1) & ~(uint32_t{1} << static_cast<uint32_t>(opt::PassId::kSafepoints));
 
+std::string pass_names() {
+  std::string out;
+  for (uint32_t pass = 0; pass < opt::kPassCount; ++pass) {
+    if ((kOptionalPasses >> pass & 1u) != 0) out += (out.empty() ? "" : ", ") + std::string(opt::kPassTable[pass].name);
+  }
+  return out;
+}
+
 // Takes the next pass name off `list`; its bit, or 0 when there is no such optional pass.
 uint32_t take_pass(std::string_view& list, char separator) {
   const size_t end = std::min(list.find(separator), list.size());
@@ -174,6 +182,11 @@ Result<ExecutorSpec> parse_spec(std::string_view text) {
       }
     } else {
       known = apply_part(part, spec);
+    }
+    if (!known && spec.kind != ExecutorKind::kInterp && part.starts_with("passes=")) {
+      return fail(ErrorCode::kUsage, 0,
+                  text::format("'{}' in executor '{}': expected none, all, NAME+NAME... or -NAME-NAME... of {}", part,
+                               whole, pass_names()));
     }
     if (!known) {
       return fail(

@@ -276,6 +276,7 @@ int measure_front_end(const BenchArgs& args) {
   for (const std::string& path : args.validate) {
     const auto files = files_below(path, fs::is_directory(path) ? ".wasm" : "");
     if (!files) return complain("", files.error());
+    if (files->empty()) return complain(path, {ErrorCode::kUsage, 0, "no modules there"});
     for (const std::string& file : *files) {
       const auto bytes = read_module(file);
       if (!bytes) return complain(file, bytes.error());

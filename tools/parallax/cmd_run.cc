@@ -234,8 +234,9 @@ void add_run(CLI::App& command, int& exit_code) {
       ->check(not_empty);
   command.add_option("--rewrite-limit", args->limit, "how many rewrites the passes of the jit may make")
       ->check(not_empty);
-  command.add_option("--dump", args->dump,
-                     "write IR before and after each pass, machine IR and code of every function into this folder");
+  command.add_option(
+      "--dump", args->dump,
+      "write IR before and after each pass, machine IR and code of every function that was called into this folder");
   command.add_flag("--stats", args->stats, "print counters of the store, and of every armed check with --armed");
   command.add_option("--fuel", args->fuel, "calls and loop entries allowed");
   command.add_option("--heap-budget", args->heap, "bytes of objects that may be allocated");
