@@ -39,6 +39,12 @@ REFUSED = [
     (["bench", "--json", "--markdown", "--list"], "--markdown"),
     (["faultbench", "--limit", "nan"], "--limit"),
     (["faultbench", "--only", "NONE9"], "no fault"),
+    (["replay", "none.wat", "--fault", "NONE9"], "no such fault"),
+    (["replay", "none.wat", "--state", "."], "is a folder"),
+    (["reduce", "none.wat", "--time", "nan"], "is no number"),
+    (["fuzz", "--runs", "1", "--seed", "99999999999999999999"], "too large"),
+    (["findings", ".", "list", "further"], "too many words"),
+    (["narrow", "n" * 5000], "cannot open"),
 ]
 
 

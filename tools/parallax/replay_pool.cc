@@ -197,7 +197,7 @@ class Replayer {
   }
 
   void script(const ReplayItem& item, ReplayRow& row) {
-    std::vector<std::string> command = {triage::own_program(), "wast", item.file};
+    std::vector<std::string> command = {triage::own_program(), "wast", item.file, "--quiet"};
     for (const std::string& spec : options_.executors) command.insert(command.end(), {"--executor", spec});
     if (const std::string fault = fault_of(item); !fault.empty()) command.insert(command.end(), {"--fault", fault});
     const auto child = triage::run_child(command, {.seconds = options_.case_seconds});
