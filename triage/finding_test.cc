@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 
 #include "triage/child.h"
@@ -15,7 +16,10 @@ namespace fs = std::filesystem;
 
 class FindingFolders : public testing::Test {
  protected:
-  FindingFolders() : folder_(testing::TempDir() + "parallax-findings") { fs::remove_all(folder_); }
+  FindingFolders() {
+    std::string name = testing::TempDir() + "/findings-XXXXXX";
+    folder_ = ::mkdtemp(name.data());
+  }
   ~FindingFolders() override { fs::remove_all(folder_); }
   std::string folder_;
 };

@@ -56,9 +56,9 @@ Verdict ExternalVote::ask(const ExecutorSpec& engine) {
   project(theirs_, &ours_);
   if (const auto difference = find_difference(loaded_, ours_, theirs_, to_string(reference_), name)) {
     const std::string_view component = std::string_view(difference->kind).substr(0, difference->kind.find(':'));
-    if (const std::string why = excuse(js_.freedom, component); !why.empty()) {
-      return undecided(text::format("external: {}", why));
-    }
+    std::string why = excuse(js_.freedom, component);
+    if (component == "exception" && loaded_.modules.size() > 1) why = "one tag may have several labels";
+    if (!why.empty()) return undecided(text::format("external: {}", why));
     const std::string said = end->message.empty() ? "" : text::format(" (it says: {})", one_line(end->message));
     return found(FindingClass::kDivergence, text::format("{}: {}", name, difference->kind), difference->text + said);
   }

@@ -72,7 +72,7 @@ struct Hosts::State {
   bool have_tags = false;
   std::vector<Published> instances;
   std::unordered_map<uint64_t, FuncLabel> func_labels;  // by the executor's name of the funcref
-  std::unordered_map<uint64_t, uint64_t> tag_labels;    // by identity: one tag has a handle for each way to it
+  std::unordered_map<uint64_t, uint64_t> tag_labels;    // by Extern id
   uint32_t next_host_func = 0;
   uint32_t trace_tokens = 0;
   uint32_t hashed_tokens = 0;
@@ -81,15 +81,13 @@ struct Hosts::State {
   State(Embedding& store, std::shared_ptr<wasm::TypeStore> types, Observation& out)
       : store(store), types(std::move(types)), out(out) {}
 
-  uint64_t tag_identity(Extern tag) const { return store.identity_of(tag).value_or(tag.id); }
-
   void make_tags() {
     if (have_tags) return;
     have_tags = true;
     wasm_tag = store.make_tag(types->intern_func({wasm::kI32}, {}));
     js_tag = store.make_tag(types->intern_func({wasm::kExternRef}, {}));
-    tag_labels[tag_identity(wasm_tag)] = kWasmTagLabel;
-    tag_labels[tag_identity(js_tag)] = kJsTagLabel;
+    tag_labels[wasm_tag.id] = kWasmTagLabel;
+    tag_labels[js_tag.id] = kJsTagLabel;
   }
 
   Outcome js_exception() {
@@ -262,7 +260,7 @@ Result<Extern> Hosts::make_import(const wasm::Module& module, const wasm::Import
       if (import.module == "fuzzing-support" && import.name == "wasmtag") return state.wasm_tag;
       if (import.module == "fuzzing-support" && import.name == "jstag") return state.js_tag;
       const Extern tag = state.store.make_tag(module.tags[import.index].type_id);
-      state.tag_labels[state.tag_identity(tag)] = export_label(instance_number, import_number | 1u << 31);
+      state.tag_labels[tag.id] = export_label(instance_number, import_number | 1u << 31);
       return tag;
     }
     case ExternKind::kGlobal: {
@@ -296,7 +294,7 @@ void Hosts::publish(uint32_t instance_number, wasm::InstanceId instance, std::sh
     const auto found = state.store.find_export(instance, item.name);
     if (!found) continue;
     if (item.kind == ExternKind::kTag) {
-      state.tag_labels.try_emplace(state.tag_identity(*found), export_label(instance_number, number));
+      state.tag_labels.try_emplace(found->id, export_label(instance_number, number));
     } else {
       const Value ref = state.store.func_ref(*found);
       state.func_labels.try_emplace(ref.ref.name, FuncLabel{.instance = instance_number, .number = number});
@@ -355,7 +353,7 @@ void Hosts::put_shallow(const Value& value) {
 }
 
 void Hosts::put_tag(Extern tag) {
-  const auto it = state_->tag_labels.find(state_->tag_identity(tag));
+  const auto it = state_->tag_labels.find(tag.id);
   if (it != state_->tag_labels.end()) return state_->out.put(Tok::kExnTag, 0, it->second);
   const auto type = state_->store.tag_type(tag);
   if (!type) {
