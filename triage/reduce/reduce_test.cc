@@ -4,6 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <filesystem>
 #include <functional>
 #include <map>
 
@@ -368,8 +370,18 @@ TEST(Coverage, CountsWhatRuns) {
   EXPECT_EQ(coverage.executed, 1u + 5 * (4 + 4) + 2);
 }
 
-TEST(Predicate, CommandsDecide) {
-  const std::string folder = ::testing::TempDir();
+// A folder for candidates that no other test writes into.
+class Predicate : public ::testing::Test {
+ protected:
+  Predicate() {
+    std::string name = ::testing::TempDir() + "/candidates-XXXXXX";
+    folder = ::mkdtemp(name.data());
+  }
+  ~Predicate() override { std::filesystem::remove_all(folder); }
+  std::string folder;
+};
+
+TEST_F(Predicate, CommandsDecide) {
   CommandTest test({.command = "grep -q hello", .jobs = 3, .folder = folder});
   const fuzz::Case with = case_of(R"((module (memory 1) (data (i32.const 0) "hello") (func (nop) (nop))))");
   EXPECT_TRUE(test.interesting(with));
@@ -381,8 +393,8 @@ TEST(Predicate, CommandsDecide) {
   EXPECT_TRUE(placed.interesting(with));
 }
 
-TEST(Predicate, SlowCommandsSayNo) {
-  CommandTest test({.command = "sleep 5; true", .seconds = 0.2, .folder = ::testing::TempDir()});
+TEST_F(Predicate, SlowCommandsSayNo) {
+  CommandTest test({.command = "sleep 5; true", .seconds = 0.2, .folder = folder});
   EXPECT_FALSE(test.interesting(case_of("(module)")));
   EXPECT_EQ(test.timeouts(), 1u);
 }
