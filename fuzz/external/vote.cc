@@ -2,7 +2,6 @@
 
 #include <xxhash.h>
 
-#include <array>
 #include <charconv>
 #include <map>
 #include <memory>
@@ -10,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "engine/base/base64.h"
 #include "engine/base/text.h"
 #include "engine/wasm/traps.h"
 #include "fuzz/external/worker.h"
@@ -76,26 +76,6 @@ uint64_t number(const json& value) {
   uint64_t parsed = 0;
   std::from_chars(text.data(), text.data() + text.size(), parsed);
   return parsed;
-}
-
-std::vector<uint8_t> from_base64(std::string_view text) {
-  static const std::array<uint8_t, 256> kValues = [] {
-    std::array<uint8_t, 256> values{};
-    constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for (size_t i = 0; i < kLetters.size(); ++i) values[static_cast<uint8_t>(kLetters[i])] = static_cast<uint8_t>(i);
-    return values;
-  }();
-  std::vector<uint8_t> out;
-  uint32_t held = 0;
-  int bits = 0;
-  for (const char c : text) {
-    held = held << 6 | kValues[static_cast<uint8_t>(c)];
-    bits += 6;
-    if (bits < 8) continue;
-    bits -= 8;
-    out.push_back(static_cast<uint8_t>(held >> bits));
-  }
-  return out;
 }
 
 // Writes tokens as the oracle does: host calls beyond a limit become one hash a step, memory becomes hashes.

@@ -21,6 +21,7 @@
 #include "bench/suite/statistics.h"
 #include "engine/base/text.h"
 #include "fuzz/executors/executors.h"
+#include "fuzz/external/engines.h"
 #include "tools/parallax/commands.h"
 
 namespace parallax::cli {
@@ -114,7 +115,7 @@ Result<std::vector<bench::Peer>> chosen_peers(const BenchArgs& args) {
     if (std::ranges::none_of(rows, [&](const bench::PeerRow& row) { return row.name == name; }))
       return fail(ErrorCode::kUsage, 0, text::format("no peer is called '{}' (`parallax engines` shows all)", name));
   }
-  std::vector<bench::Peer> found = bench::find_peers(bench::peer_folders(args.folders));
+  std::vector<bench::Peer> found = bench::find_peers(fuzz::engine_folders(args.folders));
   if (args.peers.empty()) return found;
   std::vector<bench::Peer> chosen;
   for (const std::string& name : args.peers) {

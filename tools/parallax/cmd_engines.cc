@@ -21,7 +21,7 @@ using nlohmann::json;
 // Every engine that we know to drive: where it is and which version, or that it was not found.
 json other_engines(const std::vector<std::string>& folders, std::vector<std::string>& notes) {
   json rows = json::array();
-  const std::vector<bench::Peer> found = bench::find_peers(bench::peer_folders(folders), &notes);
+  const std::vector<bench::Peer> found = bench::find_peers(fuzz::engine_folders(folders), &notes);
   for (const bench::PeerRow& row : bench::peer_rows()) {
     const auto peer = std::ranges::find(found, &row, &bench::Peer::row);
     json entry = {{"name", row.name}, {"summary", row.summary}, {"votes", fuzz::find_external(row.name).has_value()}};

@@ -334,7 +334,7 @@ class Gatherer {
   // --- Votes ---------------------------------------------------------------------------------------------------------
   // Engines of others that are on this machine, each with all its tiers.
   const std::vector<bench::Peer>& peers() {
-    if (!peers_) peers_ = bench::find_peers(bench::peer_folders({}));
+    if (!peers_) peers_ = bench::find_peers(fuzz::engine_folders({}));
     return *peers_;
   }
 

@@ -88,19 +88,4 @@ std::vector<std::pair<std::string, std::string>> setting_rows(const Report& repo
   return rows;
 }
 
-std::string base64(const std::vector<uint8_t>& bytes) {
-  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t left = bytes.size() - i;
-    const uint32_t three =
-        static_cast<uint32_t>(bytes[i]) << 16 | (left > 1 ? bytes[i + 1] : 0u) << 8 | (left > 2 ? bytes[i + 2] : 0u);
-    out += kDigits[three >> 18];
-    out += kDigits[three >> 12 & 63];
-    out += left > 1 ? kDigits[three >> 6 & 63] : '=';
-    out += left > 2 ? kDigits[three & 63] : '=';
-  }
-  return out;
-}
-
 }  // namespace parallax::triage

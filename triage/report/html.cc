@@ -1,6 +1,7 @@
 // A report as one HTML file that needs nothing else: pictures and reproducer are inside.
 #include <algorithm>
 
+#include "engine/base/base64.h"
 #include "engine/base/text.h"
 #include "triage/junit.h"
 #include "triage/report/page.h"
@@ -67,7 +68,7 @@ std::string reproduce(const Report& report) {
   out += text::format(
       "<p>The case, {}: <a download=\"reproducer.wasm\" href=\"data:application/wasm;base64,{}\">reproducer.wasm</a> "
       "({} bytes), a module that any engine can read.</p>\n",
-      esc(report.case_origin), base64(report.wasm), report.wasm.size());
+      esc(report.case_origin), to_base64(report.wasm), report.wasm.size());
   std::string plan;
   for (const std::string& step : report.plan) plan += step + "\n";
   if (!plan.empty()) out += folded("What the embedder does", pre(plan));

@@ -1,6 +1,7 @@
 // A report as JSON (docs/report.schema.json) and as SARIF 2.1.0.
 #include <nlohmann/json.hpp>
 
+#include "engine/base/base64.h"
 #include "engine/base/text.h"
 #include "triage/report/report.h"
 
@@ -118,7 +119,7 @@ std::string to_report_json(const Report& report) {
               {"reproduced", {{"text", report.reproduced}, {"signature", report.reproduced_signature}}},
               {"commands", report.commands},
               {"reproducer",
-               {{"wasm_base64", base64(report.wasm)},
+               {{"wasm_base64", to_base64(report.wasm)},
                 {"wat", report.wat},
                 {"plan", report.plan},
                 {"origin", report.case_origin}}},
@@ -178,7 +179,7 @@ std::string to_sarif(const Report& report) {
                {{{"location", {{"uri", "reproducer.wasm"}}},
                  {"mimeType", "application/wasm"},
                  {"length", report.wasm.size()},
-                 {"contents", {{"binary", base64(report.wasm)}}}}}},
+                 {"contents", {{"binary", to_base64(report.wasm)}}}}}},
               {"results", {result}}};
   return dump({{"$schema", "https://json.schemastore.org/sarif-2.1.0.json"}, {"version", "2.1.0"}, {"runs", {run}}});
 }

@@ -104,6 +104,4 @@ std::string to_html(const Report& report);
 std::string to_report_json(const Report& report);
 std::string to_sarif(const Report& report);
 
-std::string base64(const std::vector<uint8_t>& bytes);
-
 }  // namespace parallax::triage

@@ -7,6 +7,7 @@
 #include "engine/base/check.h"
 #include "engine/base/text.h"
 #include "engine/wasm/edit/module.h"
+#include "engine/wasm/edit/nodes.h"
 #include "engine/wasm/edit/refs.h"
 #include "engine/wasm/func_walk_rules.h"
 
@@ -149,22 +150,6 @@ class Lifter {
     frame.seq.push_back(id);
     if (never_falls_through(node.op())) frame.floor = frame.seq.size();
     return {};
-  }
-
-  static bool never_falls_through(Opcode op) {
-    switch (op) {
-      case Opcode::Unreachable:
-      case Opcode::Br:
-      case Opcode::BrTable:
-      case Opcode::Return:
-      case Opcode::ReturnCall:
-      case Opcode::ReturnCallIndirect:
-      case Opcode::ReturnCallRef:
-      case Opcode::Throw:
-      case Opcode::ThrowRef:
-      case Opcode::Rethrow: return true;
-      default: return false;
-    }
   }
 
   void end_clause() {
