@@ -26,14 +26,16 @@ bool have_binaryen() { return true; }
 
 namespace {
 
-// What the engine compiles; one input in sixteen has 64-bit and several memories besides.
-::wasm::FeatureSet features(bool wide) {
+// What the engine compiles; one input in sixteen has 64-bit and several memories besides. Vectors need a memory: Binaryen's
+// fuzzer loads them whether there is one or not.
+::wasm::FeatureSet features(bool wide, bool memory) {
   using ::wasm::FeatureSet;
-  return FeatureSet((wide ? FeatureSet::Memory64 | FeatureSet::MultiMemory : 0) | FeatureSet::MVP |
-                    FeatureSet::SignExt | FeatureSet::TruncSat | FeatureSet::MutableGlobals | FeatureSet::BulkMemory |
+  return FeatureSet((wide ? FeatureSet::Memory64 | FeatureSet::MultiMemory : 0) |
+                    (memory ? FeatureSet::SIMD | FeatureSet::RelaxedSIMD : 0) | FeatureSet::MVP | FeatureSet::SignExt |
+                    FeatureSet::TruncSat | FeatureSet::MutableGlobals | FeatureSet::BulkMemory |
                     FeatureSet::BulkMemoryOpt | FeatureSet::CallIndirectOverlong | FeatureSet::ReferenceTypes |
                     FeatureSet::Multivalue | FeatureSet::TailCall | FeatureSet::GC | FeatureSet::ExtendedConst |
-                    FeatureSet::ExceptionHandling | FeatureSet::SIMD | FeatureSet::RelaxedSIMD);
+                    FeatureSet::ExceptionHandling);
 }
 
 // A program of ours as what Binaryen's fuzzer begins with: it adds to it, and changes what is there. Left to itself it
@@ -63,9 +65,10 @@ Result<Case> make_binaryen(std::span<const uint8_t> bytes) {
   // it begins with a program of ours.
   ::wasm::parallaxGCWeight = bytes[0] % 4 == 0 ? 1 : 8;
   const bool begun = bytes[2] % 4 != 0;
+  const bool memory = bytes[0] % 8 < 6;
   const auto fresh = [&] {
     auto made = std::make_unique<::wasm::Module>();
-    made->features = features(begun || bytes[1] % 16 == 0);
+    made->features = features(begun || bytes[1] % 16 == 0, memory);
     return made;
   };
   auto owner = fresh();
@@ -73,7 +76,7 @@ Result<Case> make_binaryen(std::span<const uint8_t> bytes) {
   ::wasm::Module& module = *owner;
   {
     ::wasm::TranslateToFuzzReader reader(module, std::vector<char>(bytes.begin(), bytes.end()));
-    reader.setAllowMemory(bytes[0] % 8 < 6);
+    reader.setAllowMemory(memory);
     reader.setAllowOOB(bytes[0] % 16 == 0);
     reader.build();
   }
