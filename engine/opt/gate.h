@@ -22,6 +22,11 @@ inline constexpr uint32_t kPassCount = 0
 #undef PASS
     ;
 
+// A set of passes, a bit per PassId.
+using PassSet = uint64_t;
+static_assert(kPassCount <= 64);
+constexpr PassSet bit(PassId pass) { return PassSet{1} << static_cast<uint32_t>(pass); }
+
 enum class Rewrite : uint8_t {
 #define REWRITE(id, name, summary) id,
 #include "engine/opt/rewrites.def"
@@ -45,7 +50,7 @@ class Gate {
   static constexpr uint64_t kNoLimit = ~uint64_t{0};
 
   uint64_t limit = kNoLimit;  // rewrites that may happen; later ones are refused
-  uint32_t disabled = 0;      // bit per PassId
+  PassSet disabled = 0;
   // One query, as a listener hears of it.
   struct Query {
     wasm::FuncIndex func;
@@ -58,7 +63,7 @@ class Gate {
   void (*listener)(void* context, const Query& query) = nullptr;
   void* listener_context = nullptr;
 
-  bool enabled(PassId pass) const { return (disabled >> static_cast<uint32_t>(pass) & 1u) == 0; }
+  bool enabled(PassId pass) const { return (disabled & bit(pass)) == 0; }
   // Set by the runner before each pass.
   void enter(wasm::FuncIndex func, PassId pass) {
     func_ = func;

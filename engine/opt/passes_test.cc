@@ -233,7 +233,7 @@ TEST(Gate, RefusedRewritesDoNotHappenAndAnyPrefixIsCorrect) {
 
 TEST(Gate, ADisabledPassDoesNotRun) {
   Gate gate;
-  gate.disabled = 1u << static_cast<uint32_t>(PassId::kRefineParams);
+  gate.disabled = bit(PassId::kRefineParams);
   ir::Func func = func_of(kNarrowLoop);
   ASSERT_TRUE(run(func, Level::kO1, &gate).has_value());
   EXPECT_TRUE(contains(ir::print(func), "cast"));

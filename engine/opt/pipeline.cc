@@ -74,6 +74,14 @@ Result<> Pipeline::run(ir::Func& func, const PipelineOptions& options) {
   return {};
 }
 
+Result<> Pipeline::run_only(ir::Func& func, std::span<const PassId> passes, const PipelineOptions& options) {
+  Gate& gate = options.gate != nullptr ? *options.gate : own_gate_;
+  if (options.verify) TRY(ir::verify(func, "translate"));
+  cfg_.compute(func);
+  for (const PassId pass : passes) TRY(run_pass(func, pass, options, gate));
+  return {};
+}
+
 Result<> Pipeline::run_pass(ir::Func& func, PassId pass, const PipelineOptions& options, Gate& gate) {
   const uint64_t start = options.time ? now() : 0;
   gate.enter(func.index(), pass);

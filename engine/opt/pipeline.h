@@ -10,6 +10,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -47,6 +48,9 @@ class Pipeline {
  public:
   // Requires a function as translation leaves it. After an error the function must not be used.
   Result<> run(ir::Func& func, const PipelineOptions& options);
+
+  // For tests: these passes in this order, whatever their level, with judges and dumps as in run.
+  Result<> run_only(ir::Func& func, std::span<const PassId> passes, const PipelineOptions& options);
 
   // Nanoseconds by pass, only with PipelineOptions::time.
   std::array<uint64_t, kPassCount> nanoseconds{};

@@ -1,6 +1,7 @@
 #include "fuzz/executors/executors.h"
 
 #include <algorithm>
+#include <bit>
 #include <charconv>
 #include <iterator>
 
@@ -72,8 +73,7 @@ bool apply_zeal_flag(std::string_view part, ExecutorSpec& spec) {
 }
 
 // Passes that can be switched off.
-constexpr uint32_t kOptionalPasses =
-    ((uint32_t{1} << opt::kPassCount) - 1) & ~(uint32_t{1} << static_cast<uint32_t>(opt::PassId::kSafepoints));
+constexpr uint64_t kOptionalPasses = (~uint64_t{0} >> (64 - opt::kPassCount)) & ~opt::bit(opt::PassId::kSafepoints);
 
 std::string pass_names() {
   std::string out;
@@ -84,12 +84,12 @@ std::string pass_names() {
 }
 
 // Takes the next pass name off `list`; its bit, or 0 when there is no such optional pass.
-uint32_t take_pass(std::string_view& list, char separator) {
+uint64_t take_pass(std::string_view& list, char separator) {
   const size_t end = std::min(list.find(separator), list.size());
   const opt::PassId pass = opt::find_pass(list.substr(0, end));
   list.remove_prefix(std::min(end + 1, list.size()));
   const auto number = static_cast<uint32_t>(pass);
-  return number < opt::kPassCount ? (uint32_t{1} << number) & kOptionalPasses : 0;
+  return number < opt::kPassCount ? (uint64_t{1} << number) & kOptionalPasses : 0;
 }
 
 // "none", "all", "values+dce" or "-loads-facts".
@@ -102,9 +102,9 @@ bool apply_passes(std::string_view value, ExecutorSpec& spec) {
   const char separator = without ? '-' : '+';
   if (without) value.remove_prefix(1);
   if (value.empty() || value.ends_with(separator)) return false;
-  uint32_t named = 0;
+  uint64_t named = 0;
   while (!value.empty()) {
-    const uint32_t pass = take_pass(value, separator);
+    const uint64_t pass = take_pass(value, separator);
     if (pass == 0) return false;
     named |= pass;
   }
@@ -113,10 +113,10 @@ bool apply_passes(std::string_view value, ExecutorSpec& spec) {
 }
 
 // The shorter of both ways to say it.
-std::string passes_text(uint32_t disabled) {
+std::string passes_text(uint64_t disabled) {
   if (disabled == kOptionalPasses) return "none";
-  const uint32_t enabled = kOptionalPasses & ~disabled;
-  const bool without = __builtin_popcount(disabled) <= __builtin_popcount(enabled);
+  const uint64_t enabled = kOptionalPasses & ~disabled;
+  const bool without = std::popcount(disabled) <= std::popcount(enabled);
   std::string out;
   for (uint32_t pass = 0; pass < opt::kPassCount; ++pass) {
     if (((without ? disabled : enabled) >> pass & 1u) == 0) continue;
@@ -353,7 +353,7 @@ std::vector<ExecutorSpec> standard_executors() {
 std::vector<PassName> optional_passes(uint8_t level) {
   std::vector<PassName> out;
   for (uint32_t pass = 0; pass < opt::kPassCount; ++pass) {
-    const uint32_t mask = uint32_t{1} << pass;
+    const uint64_t mask = uint64_t{1} << pass;
     if (opt::kPassTable[pass].level <= level && (mask & kOptionalPasses) != 0)
       out.push_back({opt::kPassTable[pass].name, mask});
   }

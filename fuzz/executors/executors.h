@@ -56,7 +56,7 @@ struct ExecutorSpec {
   Cpu cpu = Cpu::kHost;     // jit
   uint64_t chaos = 0;       // jit
   static constexpr uint64_t kNoLimit = ~uint64_t{0};
-  uint32_t disabled = 0;      // jit, ir: passes that do not run, bit per opt::PassId
+  uint64_t disabled = 0;      // jit, ir: passes that do not run, bit per opt::PassId
   uint64_t limit = kNoLimit;  // jit, ir: rewrites that may happen
   uint32_t external = 0;      // external: row of external_engines()
   friend bool operator==(const ExecutorSpec&, const ExecutorSpec&) = default;
@@ -82,7 +82,7 @@ std::vector<ExecutorSpec> standard_executors();
 // Passes that can be switched off, in the order in which they run at this level; `bit` is that of ExecutorSpec::disabled.
 struct PassName {
   const char* name;
-  uint32_t bit;
+  uint64_t bit;
 };
 std::vector<PassName> optional_passes(uint8_t level);
 

@@ -22,7 +22,7 @@ namespace parallax::fuzz {
 
 struct IrEvalOptions {
   opt::Level level = opt::Level::kO2;
-  uint32_t disabled = 0;  // passes, bit per opt::PassId
+  uint64_t disabled = 0;  // passes, bit per opt::PassId
   uint64_t limit = opt::Gate::kNoLimit;
   bool armed = false;
 };
