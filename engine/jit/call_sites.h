@@ -4,8 +4,8 @@
 // appended, so the records are in address order and a lookup is a binary search.
 //
 // Frame of compiled code, from rbp downwards:
-//   +8 return address, 0 caller's rbp, -8 VmContext*, -16 depth left (after this call was counted),
-//   -24 - 8 * i home slot i (a gc::Ref in the low 4 bytes), then spill slots
+//   +8 return address, 0 caller's rbp, -8 depth left (after this call was counted),
+//   -16 - 8 * i home slot i (a gc::Ref in the low 4 bytes), then spill slots
 #pragma once
 
 #include <cstdint>
@@ -16,9 +16,8 @@
 
 namespace parallax::jit {
 
-inline constexpr int32_t kFrameContext = -8;
-inline constexpr int32_t kFrameDepth = -16;
-inline constexpr int32_t kFrameHomes = -24;
+inline constexpr int32_t kFrameDepth = -8;
+inline constexpr int32_t kFrameHomes = -16;
 constexpr int32_t home_offset(uint32_t slot) { return kFrameHomes - 8 * static_cast<int32_t>(slot); }
 
 struct CallSite {

@@ -63,7 +63,7 @@ void JitCompiler::attach(StoreContext& store) {
 Result<> JitCompiler::prepare() {
   space_ = TRY(CodeSpace::acquire());
   return x64::make_shared_stubs(Workspace::of_thread().stub_asm, *space_, sites_, &JitCompiler::unwind, stubs_,
-                                leave_threw_, store_->jit_words[runtime::kOriginWord]);
+                                leave_threw_, *store_);
 }
 
 // --- Signatures ----------------------------------------------------------------------------------------------------

@@ -52,6 +52,7 @@ class Program {
     if (instance_ == 0) start();
     return engine_->call(*engine_->find_export(instance_, name), args);
   }
+  wasm::Extern exported(const char* name) { return *engine_->find_export(instance_, name); }
   wasm::Embedding& engine() { return *engine_; }
   wasm::TypeStore& types() { return *types_; }
 
@@ -464,6 +465,55 @@ TEST(Hosts, ReenterThrowTrapAndCollect) {
       EXPECT_EQ(trapped.trap, TrapKind::kUnreachable);
     }
     EXPECT_TRUE(program.engine().verify().has_value());
+  }
+}
+
+// Fuel is in a register while compiled code runs: hosts see what is left, and what they set counts from then on.
+TEST(Hosts, SeeFuelAndChangeIt) {
+  for (const EngineOptions& options : kConfigurations) {
+    Program program(R"((module
+      (import "" "meter" (func $meter (param i32)))
+      (tag $e (export "e"))
+      (func (export "inner"))
+      (func $count (param i32)
+        (loop $l
+          (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+          (br_if $l (local.get 0))))
+      (func (export "outer") (param i32 i32)
+        (call $count (i32.const 5))
+        (block $h (try_table (catch_all $h) (call $meter (local.get 0))))
+        (call $count (local.get 1)))))",
+                    options);
+    Program* self = &program;
+    std::vector<uint64_t> seen;
+    const wasm::TypeId type = program.types().intern_func({wasm::kI32}, {});
+    const wasm::Extern host =
+        program.engine().make_func(type, [&](wasm::Embedding& store, std::span<const Value> args) -> Outcome {
+          seen.push_back(store.stats().fuel_used);
+          if (args[0].low == 1) store.set_budget({.fuel = 8, .call_depth = 10});
+          if (args[0].low == 2) (void)self->call("inner");
+          if (args[0].low == 3) {
+            store.set_budget({.fuel = 8, .call_depth = 10});
+            return Outcome{.kind = OutcomeKind::kThrew, .tag = self->exported("e")};
+          }
+          return Outcome::ok({});
+        });
+    program.start(std::span(&host, 1));
+    const auto run = [&](int32_t mode, int32_t turns) {
+      program.engine().set_budget({.fuel = 20, .call_depth = 10});
+      const OutcomeKind kind = program.call("outer", {Value::i32(mode), Value::i32(turns)}).kind;
+      return std::pair(kind, program.engine().stats().fuel_used);
+    };
+    // 1 + (1 + 5) before the host, 1 + turns behind it.
+    EXPECT_EQ(run(0, 12), std::pair(OutcomeKind::kReturned, uint64_t{20}));
+    EXPECT_EQ(run(0, 13), std::pair(OutcomeKind::kFuelExhausted, uint64_t{20}));
+    EXPECT_EQ(run(1, 7), std::pair(OutcomeKind::kReturned, uint64_t{8}));
+    EXPECT_EQ(run(1, 8), std::pair(OutcomeKind::kFuelExhausted, uint64_t{8}));
+    EXPECT_EQ(run(2, 11), std::pair(OutcomeKind::kReturned, uint64_t{20}));
+    EXPECT_EQ(run(2, 12), std::pair(OutcomeKind::kFuelExhausted, uint64_t{20}));
+    EXPECT_EQ(run(3, 3), std::pair(OutcomeKind::kReturned, uint64_t{4}));
+    EXPECT_EQ(run(3, 8), std::pair(OutcomeKind::kFuelExhausted, uint64_t{8}));
+    EXPECT_EQ(seen, std::vector<uint64_t>(8, 7));
   }
 }
 

@@ -80,7 +80,7 @@ enum class RoundOp : uint8_t { kNearest, kFloor, kCeil, kTrunc };  // ORDER: rou
 inline constexpr int64_t kDivCheckZero = 1;
 inline constexpr int64_t kDivCheckMinusOne = 2;
 
-enum class MemBase : uint8_t { kNone, kVReg, kHeap, kStore, kContext, kHome };
+enum class MemBase : uint8_t { kNone, kVReg, kHeap, kStore, kHome };
 
 // [base + index * scale + disp]. The virtual registers stand among the instruction's operands: base first when it is
 // kVReg, then the index.

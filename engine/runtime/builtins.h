@@ -25,6 +25,8 @@ enum BuiltinFlags : uint8_t {
   kMayThrow = 4,
   kReadsState = 8,
   kWritesState = 16,
+  kStoreOnly = 32,
+  kReenters = 64,
 };
 
 struct BuiltinInfo {

@@ -64,6 +64,7 @@ Store::Store(std::shared_ptr<wasm::TypeStore> types, const EngineOptions& option
   context_.armed = options.armed ? 1 : 0;
   context_.zeal_polls = options.zeal.mode != ZealMode::kNone && options.zeal.mode != ZealMode::kEveryAlloc ? 1 : 0;
   root_context_.store = &context_;
+  context_.root = &root_context_;
   if (options.armed || options.zeal.pages) keep_origins();
   set_budget(budget_);
   sync_types();

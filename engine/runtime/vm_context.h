@@ -1,7 +1,7 @@
 // What compiled code can address: plain structs with fixed offsets, shared by runtime and JIT.
 //
-// StoreContext exists once per store, VmContext once per instance; compiled code holds its VmContext* in a register and
-// reaches everything else from there (offsetof, all structs are standard layout). Members are grouped by who writes
+// StoreContext exists once per store, VmContext once per instance; compiled code holds its StoreContext* in a register and
+// its VmContext* as a constant, and reaches everything else from there (offsetof, all structs are standard layout). Members are grouped by who writes
 // them. Append only: other components build on the offsets.
 //
 // A *slot* is 16 bytes: i32/f32 in the low 4 bytes (the rest unspecified on reading, zero when the runtime writes),
@@ -107,7 +107,9 @@ struct StoreContext {
   uint64_t allocated_objects = 0;
 
   // --- Budgets (compiled code counts; limits.h has the rules).
-  uint64_t fuel = 0;                   // left; 0 at an entry or loop head: kFuelExhausted
+  // Left; 0 at an entry or loop head: kFuelExhausted. Compiled code has it in a register; here it is right whenever a
+  // builtin or nobody runs, and only builtins that are kReenters may change it.
+  uint64_t fuel = 0;
   uint64_t depth_left = 0;             // nested calls left; 0 at an entry: kStackExhausted, before fuel is looked at
   void* native_stack_limit = nullptr;  // rsp below this at an entry: kNativeStack
 
@@ -138,6 +140,8 @@ struct StoreContext {
   uint64_t armed_counts[kArmedCounterSlots] = {};  // by ArmedCheck; evaluated, not failed
 
   Slot arg_area[kArgSlots];
+
+  VmContext* root = nullptr;  // of the store: for what needs no instance
 };
 
 // Words of StoreContext::jit_words that runtime and compiled code share: where sites of allocations are noted (address plus

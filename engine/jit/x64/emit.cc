@@ -20,9 +20,9 @@ static constexpr uint32_t kTrapKindCount = 0
 #undef TRAP
     ;
 
-// Bytes of a frame below rbp: context and depth, homes and narrow slots, wide slots.
+// Bytes of a frame below rbp: depth, homes and narrow slots, wide slots.
 static uint32_t narrow_bytes(uint32_t homes, uint32_t narrow_slots) {
-  return (16 + 8 * (homes + narrow_slots) + 15) & ~15u;
+  return (8 + 8 * (homes + narrow_slots) + 15) & ~15u;
 }
 
 x86::Mem Emitter::slot(Loc l) const {
@@ -61,7 +61,6 @@ x86::Mem Emitter::mem(const MInst& inst, uint32_t at) const {
     case MemBase::kVReg: base = reg(inst, at++); break;
     case MemBase::kHeap: base = kHeapReg; break;
     case MemBase::kStore: base = kStoreReg; break;
-    case MemBase::kContext: base = kContextReg; break;
     case MemBase::kHome:
     case MemBase::kNone: break;
   }
@@ -77,7 +76,6 @@ void Emitter::prologue() {
   a_.push(x86::rbp);
   a_.mov(x86::rbp, x86::rsp);
   a_.sub(x86::rsp, frame_bytes_);
-  a_.mov(x86::ptr(x86::rbp, kFrameContext), gp64(kContextReg));
   // Depth first, then the machine's own stack; fuel is a Budget instruction of the body (limits.h).
   a_.mov(x86::r11, store_field(offsetof(StoreContext, depth_left)));
   a_.sub(x86::r11, 1);
@@ -96,7 +94,6 @@ void Emitter::leave_frame() {
 // The unwinder arrives with rbp set; everything else of the frame follows from it.
 void Emitter::landing_entry() {
   a_.lea(x86::rsp, x86::ptr(x86::rbp, -static_cast<int32_t>(frame_bytes_)));
-  a_.mov(gp64(kContextReg), x86::ptr(x86::rbp, kFrameContext));
   a_.mov(x86::r11, x86::ptr(x86::rbp, kFrameDepth));
   a_.mov(store_field(offsetof(StoreContext, depth_left)), x86::r11);
 }
@@ -246,7 +243,7 @@ void Emitter::instruction(uint32_t index) {
       a_.mov(store_field32(offsetof(StoreContext, pending_exception)), 0);
       return;
     case MOp::Budget:
-      a_.sub(x86::qword_ptr(gp64(kStoreReg), offsetof(StoreContext, fuel)), 1);
+      a_.sub(gp64(kFuelReg), 1);
       a_.jb(cold(ColdKind::kExit, static_cast<uint8_t>(OutcomeKind::kFuelExhausted)));
       return;
     case MOp::CallFunc: call_func(inst); return;
@@ -389,7 +386,7 @@ void Emitter::cold_parts() {
       case ColdKind::kExit:
         a_.mov(x86::eax, imm(f().inst(c.inst).offset));
         if (static_cast<OutcomeKind>(c.trap) == OutcomeKind::kFuelExhausted) {
-          a_.mov(x86::qword_ptr(gp64(kStoreReg), offsetof(StoreContext, fuel)), 0);
+          a_.xor_(gp32(kFuelReg), gp32(kFuelReg));
         }
         a_.jmp(exit_label(static_cast<OutcomeKind>(c.trap)));
         break;
@@ -456,30 +453,36 @@ void Emitter::call_func(const MInst& inst) {
   const auto* callee = static_cast<const FuncEntry*>(f().call(inst.aux).entry);
   if (callee == input_.entry) {
     a_.call(entry_label_);
-  } else if (callee->ctx == input_.entry->ctx && callee->host == nullptr && space_->contains(callee->code) &&
-             callee->code != input_.stubs->compile) {
+  } else if (callee->host == nullptr && space_->contains(callee->code) && callee->code != input_.stubs->compile) {
     a_.call(imm(callee->code));
   } else {
     a_.mov(gp64(kCalleeReg), imm(callee));
-    if (callee->ctx != input_.entry->ctx)
-      a_.mov(gp64(kContextReg), x86::ptr(gp64(kCalleeReg), offsetof(FuncEntry, ctx)));
     a_.call(x86::qword_ptr(gp64(kCalleeReg), offsetof(FuncEntry, code)));
   }
   record_call(inst);
-  a_.mov(gp64(kContextReg), x86::ptr(x86::rbp, kFrameContext));
 }
 
 void Emitter::call_entry(const MInst& inst) {
-  a_.mov(gp64(kContextReg), x86::ptr(gp64(kCalleeReg), offsetof(FuncEntry, ctx)));
   a_.call(x86::qword_ptr(gp64(kCalleeReg), offsetof(FuncEntry, code)));
   record_call(inst);
-  a_.mov(gp64(kContextReg), x86::ptr(x86::rbp, kFrameContext));
+}
+
+// The other arguments are in place.
+void Emitter::builtin_stub(runtime::Builtin builtin) {
+  if ((runtime::info(builtin).flags & runtime::kStoreOnly) == 0) {
+    a_.mov(gp64(kNativeGprs[0]), imm(reinterpret_cast<uint64_t>(input_.entry->ctx)));
+  }
+  a_.call(imm(input_.stubs->builtins[static_cast<size_t>(builtin)]));
 }
 
 void Emitter::call_builtin(const MInst& inst) {
   const uint32_t id = f().call(inst.aux).builtin;
   const bool bump = inst.sub != 0;  // AllocStruct with size and charge at hand
-  a_.call(imm(bump ? input_.stubs->alloc_struct : input_.stubs->builtins[id]));
+  if (bump) {
+    a_.call(imm(input_.stubs->alloc_struct));
+  } else {
+    builtin_stub(static_cast<runtime::Builtin>(id));
+  }
   record_call(inst);
   // Only the low half of a narrow result means anything.
   const auto ops = f().operands(inst);
@@ -497,13 +500,11 @@ void Emitter::tail_func(const MInst& inst) {
     return;
   }
   a_.mov(gp64(kCalleeReg), imm(callee));
-  if (callee->ctx != input_.entry->ctx) a_.mov(gp64(kContextReg), x86::ptr(gp64(kCalleeReg), offsetof(FuncEntry, ctx)));
   a_.jmp(x86::qword_ptr(gp64(kCalleeReg), offsetof(FuncEntry, code)));
 }
 
 void Emitter::tail_entry() {
   leave_frame();
-  a_.mov(gp64(kContextReg), x86::ptr(gp64(kCalleeReg), offsetof(FuncEntry, ctx)));
   a_.jmp(x86::qword_ptr(gp64(kCalleeReg), offsetof(FuncEntry, code)));
 }
 

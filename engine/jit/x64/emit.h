@@ -106,6 +106,7 @@ class Emitter {
   void call_func(const MInst& inst);
   void call_entry(const MInst& inst);
   void call_builtin(const MInst& inst);
+  void builtin_stub(runtime::Builtin builtin);
   void tail_func(const MInst& inst);
   void tail_entry();
 

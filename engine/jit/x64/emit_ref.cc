@@ -164,7 +164,7 @@ void Emitter::cold_bad_func(const Cold& cold) {
 
 // Arguments are in place. The builtin ends the run. Should it ever see nothing wrong, the two disagree.
 void Emitter::ask_runtime(runtime::Builtin builtin, const MInst& inst) {
-  a_.call(imm(input_.stubs->builtins[static_cast<size_t>(builtin)]));
+  builtin_stub(builtin);
   CallSite site;
   site.pc = a_.here();
   site.homes = f().home_slots;

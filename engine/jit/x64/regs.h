@@ -4,7 +4,7 @@
 // them are 32-bit masks. Nothing here depends on the assembler.
 //
 // Convention between compiled functions (all registers are caller-saved; only frame slots survive a call):
-//   r15  VmContext* of the running function; a callee's context is passed in it
+//   r15  fuel left; StoreContext::fuel is right whenever C++ runs, see stubs.h
 //   r14  heap base, r13 StoreContext*: constant while compiled code runs
 //   r10  FuncEntry* of the callee, for its stubs; otherwise allocatable
 //   r11, xmm15  scratch of the emitter and of edge moves, never allocated
@@ -61,7 +61,7 @@ constexpr RegSet bit(PReg reg) { return RegSet{1} << reg; }
 constexpr RegClass class_of(PReg reg) { return reg < kXmm0 ? RegClass::kGpr : RegClass::kXmm; }
 constexpr PReg lowest(RegSet set) { return static_cast<PReg>(std::countr_zero(set)); }
 
-inline constexpr PReg kContextReg = kR15;
+inline constexpr PReg kFuelReg = kR15;
 inline constexpr PReg kHeapReg = kR14;
 inline constexpr PReg kStoreReg = kR13;
 inline constexpr PReg kCalleeReg = kR10;
@@ -69,7 +69,7 @@ inline constexpr PReg kScratchGpr = kR11;
 inline constexpr PReg kScratchXmm = kXmm15;
 
 inline constexpr RegSet kReservedRegs =
-    bit(kRsp) | bit(kRbp) | bit(kContextReg) | bit(kHeapReg) | bit(kStoreReg) | bit(kScratchGpr) | bit(kScratchXmm);
+    bit(kRsp) | bit(kRbp) | bit(kFuelReg) | bit(kHeapReg) | bit(kStoreReg) | bit(kScratchGpr) | bit(kScratchXmm);
 inline constexpr RegSet kAllGprs = 0x0000ffffu & ~kReservedRegs;
 inline constexpr RegSet kAllXmms = 0xffff0000u & ~kReservedRegs;
 inline constexpr RegSet kAllRegs = kAllGprs | kAllXmms;

@@ -43,8 +43,8 @@ namespace {
 
 class SharedStubs {
  public:
-  SharedStubs(Asm& a, CallSites& sites, UnwindFunction unwind, uint64_t origins)
-      : a_(a), sites_(sites), unwind_(unwind), origins_(origins) {}
+  SharedStubs(Asm& a, CallSites& sites, UnwindFunction unwind, const StoreContext& store)
+      : a_(a), sites_(sites), unwind_(unwind), root_(store.root), origins_(store.jit_words[runtime::kOriginWord]) {}
 
   void write() {
     leave_ = a_.newLabel();
@@ -83,8 +83,11 @@ class SharedStubs {
   }
 
  private:
+  void save_fuel() { a_.mov(field(offsetof(StoreContext, fuel)), gp64(kFuelReg)); }
+
   void leaving() {
     a_.bind(exit_);
+    save_fuel();
     a_.mov(field32(offsetof(StoreContext, exit_offset)), x86::eax);
     a_.mov(field32(offsetof(StoreContext, exit_func)), x86::ecx);
     a_.movzx(x86::eax, x86::dl);
@@ -106,6 +109,7 @@ class SharedStubs {
   // Called: the return address and rbp name the place.
   void throwing() {
     a_.bind(throw_);
+    save_fuel();
     a_.mov(x86::rdi, gp64(kStoreReg));
     a_.mov(x86::rsi, x86::ptr(x86::rsp));
     a_.mov(x86::rdx, x86::rbp);
@@ -120,11 +124,13 @@ class SharedStubs {
     a_.mov(x86::rax, x86::ptr(x86::rsp));
     a_.mov(field(offsetof(StoreContext, last_pc)), x86::rax);
     a_.mov(field(offsetof(StoreContext, last_frame)), x86::rbp);
-    a_.mov(x86::rdi, gp64(kContextReg));
+    save_fuel();
+    if ((info.flags & runtime::kStoreOnly) != 0) a_.mov(x86::rdi, imm(reinterpret_cast<uint64_t>(root_)));
     a_.sub(x86::rsp, 8);
     a_.mov(x86::rax, imm(reinterpret_cast<uint64_t>(info.address)));
     a_.call(x86::rax);
     a_.add(x86::rsp, 8);
+    if ((info.flags & runtime::kReenters) != 0) a_.mov(gp64(kFuelReg), field(offsetof(StoreContext, fuel)));
     if ((info.flags & runtime::kMayExit) != 0) {
       a_.cmp(field32(offsetof(StoreContext, exit_kind)), 0);
       a_.jne(leave_);
@@ -194,7 +200,8 @@ class SharedStubs {
   Asm& a_;
   CallSites& sites_;
   UnwindFunction unwind_;
-  uint64_t origins_;
+  const runtime::VmContext* root_;
+  uint64_t origins_;  // where inline allocation notes its sites, or 0 (kOriginWord)
   Label leave_, leave_threw_, throw_, exit_, compile_, alloc_struct_;
   Label builtins_[runtime::kBuiltinCount];
   std::vector<uint32_t> places_;
@@ -203,10 +210,10 @@ class SharedStubs {
 }  // namespace
 
 Result<> make_shared_stubs(Asm& a, CodeSpace& space, CallSites& sites, UnwindFunction unwind, StubTable& out,
-                           const void*& leave_threw, uint64_t origins) {
+                           const void*& leave_threw, const StoreContext& store) {
   a.start(space);
   const uint32_t base_offset = a.here();
-  SharedStubs stubs(a, sites, unwind, origins);
+  SharedStubs stubs(a, sites, unwind, store);
   stubs.write();
   stubs.note_places();
   const uint8_t* base = TRY(a.finish());
@@ -310,11 +317,12 @@ Result<EntryTrampoline> make_entry(Asm& a, CodeSpace& space, std::string_view pa
   a.mov(field(offsetof(StoreContext, entry_frame)), x86::rbp);
   a.mov(field(offsetof(StoreContext, entry_sp)), x86::rsp);
   a.mov(gp64(kCalleeReg), x86::rsi);
-  a.mov(gp64(kContextReg), x86::ptr(x86::rsi, offsetof(FuncEntry, ctx)));
+  a.mov(gp64(kFuelReg), field(offsetof(StoreContext, fuel)));
   a.mov(x86::r12, x86::rdi);
   a.mov(x86::r11, x86::rdx);
   slots_to_places(a, x86::r11, params);
   a.call(x86::r12);
+  a.mov(field(offsetof(StoreContext, fuel)), gp64(kFuelReg));
   a.mov(x86::r11, x86::ptr(x86::rbp, kEntrySlots));
   places_to_slots(a, x86::r11, results);
   a.xor_(x86::eax, x86::eax);

@@ -6,6 +6,9 @@
 //   builtin stubs                         compiled code -> a C++ function: notes the frame for the walker, tests how it ended
 //   exits                                 back to the innermost entry trampoline; no C++ frame is ever skipped
 //   throw                                 asks the unwinder where an exception continues, and goes there
+//
+// Fuel lives in a register while compiled code runs: the entry trampoline loads it, and whatever goes to C++ (builtins,
+// exits, throws, the trampoline's return) stores it first. Builtins that may re-enter load it again.
 #pragma once
 
 #include <span>
@@ -27,9 +30,9 @@ using UnwindFunction = UnwindTarget (*)(runtime::StoreContext* store, const void
 using EntryTrampoline = uint32_t (*)(const void* code, runtime::FuncEntry* entry, runtime::Slot* slots,
                                      runtime::StoreContext* store);
 
-// The shared stubs; records their call sites. `origins`: where inline allocation notes its sites, or 0 (kOriginWord). `leave_threw` is where the unwinder sends what nobody catches.
+// The shared stubs of `store`; records their call sites. `leave_threw` is where the unwinder sends what nobody catches.
 Result<> make_shared_stubs(Asm& a, CodeSpace& space, CallSites& sites, UnwindFunction unwind, StubTable& out,
-                           const void*& leave_threw, uint64_t origins);
+                           const void*& leave_threw, const runtime::StoreContext& store);
 
 // One letter a value, as values travel: i (i32), r (reference), l, g, f, d, v.
 void append_letters(const wasm::TypeStore& types, std::span<const wasm::ValType> values, std::string& out);
