@@ -4,7 +4,7 @@
 // appended, so the records are in address order and a lookup is a binary search.
 //
 // Frame of compiled code, from rbp downwards:
-//   +8 return address, 0 caller's rbp, -8 depth left (after this call was counted),
+//   +8 return address, 0 caller's rbp, -8 depth left for callees (after this call was counted),
 //   -16 - 8 * i home slot i (a gc::Ref in the low 4 bytes), then spill slots
 #pragma once
 

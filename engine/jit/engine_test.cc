@@ -415,6 +415,51 @@ TEST(Calls, DepthIsCheckedBeforeFuelAndRestoredByEveryWayOut) {
   }
 }
 
+// Functions without a frame, with one, and what hosts call back: all of them nest.
+TEST(Calls, EveryKindOfFunctionCountsOneLevel) {
+  for (const EngineOptions& options : kConfigurations) {
+    Program program(R"((module
+      (import "" "back" (func $back))
+      (type $s (struct (field i32)))
+      (type $leaf (func (param i32) (result i32)))
+      (table funcref (elem $bare $allocates $tail $host))
+      (func $bare (type $leaf) (i32.add (local.get 0) (i32.const 1)))
+      (func $allocates (type $leaf)
+        (i32.add (struct.get $s 0 (struct.new $s (local.get 0))) (i32.const 1)))
+      (func $tail (type $leaf) (return_call $bare (local.get 0)))
+      (func $host (type $leaf) (call $back) (i32.add (local.get 0) (i32.const 1)))
+      (func (export "innermost"))
+      (func (export "run") (param i32) (result i32)
+        (call_indirect (type $leaf) (i32.const 41) (local.get 0)))
+      (func (export "count") (param i32) (result i32)
+        (loop $l
+          (if (local.get 0) (then (local.set 0 (i32.sub (local.get 0) (i32.const 1))) (br $l))))
+        (i32.const 42))))",
+                    options);
+    Program* self = &program;
+    const wasm::Extern host = program.engine().make_func(
+        program.types().intern_func({}, {}),
+        [self](wasm::Embedding&, std::span<const Value>) { return self->call("innermost"); });
+    program.start(std::span(&host, 1));
+    for (int32_t kind = 0; kind < 4; ++kind) {
+      const uint32_t needed = kind == 3 ? 3 : 2;
+      program.engine().set_budget({.call_depth = needed});
+      const Outcome enough = program.call("run", {Value::i32(kind)});
+      ASSERT_TRUE(enough.returned()) << kind << " " << to_string(enough.kind);
+      EXPECT_EQ(enough.values.at(0).low, 42u);
+      for (uint32_t depth = 0; depth < needed; ++depth) {
+        program.engine().set_budget({.fuel = depth, .call_depth = depth});
+        EXPECT_EQ(program.call("run", {Value::i32(kind)}).kind, OutcomeKind::kStackExhausted) << kind << " " << depth;
+        EXPECT_EQ(program.engine().stats().fuel_used, depth);
+      }
+    }
+    program.engine().set_budget({.call_depth = 0});
+    EXPECT_EQ(program.call("count", {Value::i32(3)}).kind, OutcomeKind::kStackExhausted);
+    program.engine().set_budget({.fuel = 5, .call_depth = 1});
+    EXPECT_TRUE(program.call("count", {Value::i32(3)}).returned());
+  }
+}
+
 TEST(Calls, NativeStackEndsBeforeTheMachineDoes) {
   Program program("(module (func $f (export \"f\") (call $f)))");
   program.engine().set_budget({.call_depth = ~0u});

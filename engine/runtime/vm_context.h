@@ -110,7 +110,9 @@ struct StoreContext {
   // Left; 0 at an entry or loop head: kFuelExhausted. Compiled code has it in a register; here it is right whenever a
   // builtin or nobody runs, and only builtins that are kReenters may change it.
   uint64_t fuel = 0;
-  uint64_t depth_left = 0;             // nested calls left; 0 at an entry: kStackExhausted, before fuel is looked at
+  // Nested calls left; 0 at an entry: kStackExhausted, before fuel is looked at. Compiled code has it in its frames; here
+  // it is right at entries from C++ and while a host function runs.
+  uint64_t depth_left = 0;
   void* native_stack_limit = nullptr;  // rsp below this at an entry: kNativeStack
 
   // --- Ending a run. exit_kind is an OutcomeKind: 0 (kReturned) means go on. Whoever sets it sets the rest first.

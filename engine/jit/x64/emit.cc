@@ -14,6 +14,8 @@ using wasm::OutcomeKind;
 using wasm::TrapKind;
 
 static constexpr uint32_t kMaxFrameBytes = 256 * 1024;
+// Frames up to this size, of functions that only call the runtime, fit into what is kept free for the runtime.
+static constexpr uint32_t kSmallFrameBytes = 1024;
 static constexpr uint32_t kTrapKindCount = 0
 #define TRAP(id, text) +1
 #include "engine/wasm/traps.def"
@@ -72,30 +74,73 @@ x86::Mem Emitter::mem(const MInst& inst, uint32_t at) const {
 
 // --- Frame ---------------------------------------------------------------------------------------------------------
 
+Emitter::FrameShape Emitter::shape_of() const {
+  FrameShape shape;
+  for (const MInst& inst : f().insts()) {
+    if (f().is_call(inst)) shape.exists = true;
+    if (inst.op == MOp::CallFunc || inst.op == MOp::CallEntry) shape.depth = true;
+    if (inst.op == MOp::DepthAdd) shape.shifts = true;
+  }
+  const Allocation& allocation = *input_.allocation;
+  if (shape.depth || f().home_slots != 0 || allocation.slots != 0) {
+    shape.exists = true;
+    shape.bytes =
+        narrow_bytes(f().home_slots, allocation.narrow_slots) + 16 * (allocation.slots - allocation.narrow_slots);
+  }
+  return shape;
+}
+
+// Depth first, then the machine's own stack; fuel is a Budget instruction of the body (limits.h). What is left stands in
+// the caller's frame, which rbp still names: a function that calls nothing only has to look at it.
 void Emitter::prologue() {
-  a_.push(x86::rbp);
-  a_.mov(x86::rbp, x86::rsp);
-  a_.sub(x86::rsp, frame_bytes_);
-  // Depth first, then the machine's own stack; fuel is a Budget instruction of the body (limits.h).
-  a_.mov(x86::r11, store_field(offsetof(StoreContext, depth_left)));
-  a_.sub(x86::r11, 1);
+  if (frame_.depth) {
+    a_.mov(x86::r11, x86::ptr(x86::rbp, kFrameDepth));
+    a_.sub(x86::r11, 1);
+  } else {
+    a_.cmp(x86::qword_ptr(x86::rbp, kFrameDepth), 1);
+  }
   a_.jb(exit_label(OutcomeKind::kStackExhausted));
-  a_.cmp(x86::rsp, store_field(offsetof(StoreContext, native_stack_limit)));
-  a_.jb(exit_label(OutcomeKind::kNativeStack));
-  a_.mov(store_field(offsetof(StoreContext, depth_left)), x86::r11);
-  a_.mov(x86::ptr(x86::rbp, kFrameDepth), x86::r11);
+  if (frame_.exists) {
+    a_.push(x86::rbp);
+    a_.mov(x86::rbp, x86::rsp);
+    if (frame_.bytes != 0) a_.sub(x86::rsp, frame_.bytes);
+    if (frame_.depth || frame_.bytes > kSmallFrameBytes) {
+      a_.cmp(x86::rsp, store_field(offsetof(StoreContext, native_stack_limit)));
+      a_.jb(exit_label(OutcomeKind::kNativeStack));
+    }
+    if (frame_.depth) a_.mov(x86::ptr(x86::rbp, kFrameDepth), x86::r11);
+  }
+  a_.bind(body_label_);
 }
 
 void Emitter::leave_frame() {
-  a_.inc(x86::qword_ptr(gp64(kStoreReg), offsetof(StoreContext, depth_left)));
-  a_.leave();
+  if (!frame_.exists) return;
+  if (frame_.bytes != 0) {
+    a_.leave();
+  } else {
+    a_.pop(x86::rbp);
+  }
 }
 
 // The unwinder arrives with rbp set; everything else of the frame follows from it.
 void Emitter::landing_entry() {
-  a_.lea(x86::rsp, x86::ptr(x86::rbp, -static_cast<int32_t>(frame_bytes_)));
-  a_.mov(x86::r11, x86::ptr(x86::rbp, kFrameDepth));
-  a_.mov(store_field(offsetof(StoreContext, depth_left)), x86::r11);
+  a_.lea(x86::rsp, x86::ptr(x86::rbp, -static_cast<int32_t>(frame_.bytes)));
+  if (!frame_.shifts) return;
+  a_.mov(x86::r11, x86::ptr(x86::rbp));
+  a_.mov(x86::r11, x86::ptr(x86::r11, kFrameDepth));
+  a_.dec(x86::r11);
+  a_.mov(x86::ptr(x86::rbp, kFrameDepth), x86::r11);
+}
+
+// Requires: outside of what DepthAdd brackets.
+void Emitter::depth_check(const MInst& inst) {
+  x86::Mem left = x86::qword_ptr(x86::rbp, kFrameDepth);  // without a frame, the caller's
+  if (frame_.exists && !frame_.depth) {
+    a_.mov(x86::r11, x86::ptr(x86::rbp));
+    left = x86::qword_ptr(x86::r11, kFrameDepth);
+  }
+  a_.cmp(left, imm(inst.imm + (frame_.depth ? 0 : 1)));
+  a_.jb(cold(ColdKind::kDepth));
 }
 
 // --- Items ---------------------------------------------------------------------------------------------------------
@@ -246,6 +291,8 @@ void Emitter::instruction(uint32_t index) {
       a_.sub(gp64(kFuelReg), 1);
       a_.jb(cold(ColdKind::kExit, static_cast<uint8_t>(OutcomeKind::kFuelExhausted)));
       return;
+    case MOp::DepthCheck: depth_check(inst); return;
+    case MOp::DepthAdd: a_.add(x86::qword_ptr(x86::rbp, kFrameDepth), imm(inst.imm)); return;
     case MOp::CallFunc: call_func(inst); return;
     case MOp::CallEntry: call_entry(inst); return;
     case MOp::CallBuiltin: call_builtin(inst); return;
@@ -383,6 +430,10 @@ void Emitter::cold_parts() {
         a_.mov(x86::eax, imm(f().inst(c.inst).offset));
         a_.jmp(trap_label(static_cast<TrapKind>(c.trap)));
         break;
+      case ColdKind::kDepth:
+        a_.mov(x86::eax, imm(~0u));
+        leave(f().inst(c.inst).aux, OutcomeKind::kStackExhausted, 0);
+        break;
       case ColdKind::kExit:
         a_.mov(x86::eax, imm(f().inst(c.inst).offset));
         if (static_cast<OutcomeKind>(c.trap) == OutcomeKind::kFuelExhausted) {
@@ -406,13 +457,16 @@ void Emitter::cold_parts() {
   shared_exits();
 }
 
+// Ends the run; the wasm offset is in eax.
+void Emitter::leave(uint32_t func, OutcomeKind outcome, uint32_t trap) {
+  a_.mov(x86::ecx, imm(func));
+  a_.mov(x86::edx, imm(static_cast<uint32_t>(outcome) << 8 | trap));
+  a_.jmp(imm(input_.stubs->exit));
+}
+
 // One tail per kind: the sites above bring their wasm offset in eax.
 void Emitter::shared_exits() {
-  const auto tail = [&](OutcomeKind outcome, uint32_t trap) {
-    a_.mov(x86::ecx, imm(input_.entry->func_index));
-    a_.mov(x86::edx, imm(static_cast<uint32_t>(outcome) << 8 | trap));
-    a_.jmp(imm(input_.stubs->exit));
-  };
+  const auto tail = [&](OutcomeKind outcome, uint32_t trap) { leave(input_.entry->func_index, outcome, trap); };
   for (uint32_t kind = 0; kind < trap_labels_.size(); ++kind) {
     if (!trap_labels_[kind].isValid()) continue;
     a_.bind(trap_labels_[kind]);
@@ -494,11 +548,11 @@ void Emitter::call_builtin(const MInst& inst) {
 
 void Emitter::tail_func(const MInst& inst) {
   const auto* callee = static_cast<const FuncEntry*>(f().call(inst.aux).entry);
-  leave_frame();
-  if (callee == input_.entry) {
-    a_.jmp(entry_label_);
+  if (callee == input_.entry) {  // the frame stays; what the prologue checked holds again
+    a_.jmp(body_label_);
     return;
   }
+  leave_frame();
   a_.mov(gp64(kCalleeReg), imm(callee));
   a_.jmp(x86::qword_ptr(gp64(kCalleeReg), offsetof(FuncEntry, code)));
 }
@@ -516,9 +570,8 @@ Result<const uint8_t*> Emitter::emit(const EmitInput& input, CodeSpace& space, C
   sites_ = &sites;
   const uint64_t slots = uint64_t{f().home_slots} + input.allocation->slots;
   if (slots > kMaxFrameBytes / 8) return fail(ErrorCode::kLimit, 0, text::format("frame of {} slots", slots));
-  const uint32_t wide_slots = input.allocation->slots - input.allocation->narrow_slots;
-  frame_bytes_ = narrow_bytes(f().home_slots, input.allocation->narrow_slots) + 16 * wide_slots;
-  if (frame_bytes_ > kMaxFrameBytes) return fail(ErrorCode::kLimit, 0, text::format("frame of {} bytes", frame_bytes_));
+  frame_ = shape_of();
+  if (frame_.bytes > kMaxFrameBytes) return fail(ErrorCode::kLimit, 0, text::format("frame of {} bytes", frame_.bytes));
   pool_.clear();
   cold_.clear();
   tables_.clear();
@@ -530,6 +583,7 @@ Result<const uint8_t*> Emitter::emit(const EmitInput& input, CodeSpace& space, C
   block_labels_.resize(f().blocks().size());
   for (Label& label : block_labels_) label = a_.newLabel();
   entry_label_ = a_.newLabel();
+  body_label_ = a_.newLabel();
   a_.bind(entry_label_);
   prologue();
   for (uint32_t b = 0; b < f().blocks().size(); ++b) block(b);

@@ -62,6 +62,7 @@ class Emitter {
   enum class ColdKind : uint8_t {
     kTrap,          // trap kind `trap` at the instruction's offset
     kExit,          // OutcomeKind `trap`
+    kDepth,         // an inlined call would nest too deeply
     kCanonicalNan,  // put the canonical NaN into the definition, go back
     kTruncate,      // decide about a truncation that did not fit
     kBadFunc,       // ask the runtime what is wrong with a function reference
@@ -78,6 +79,14 @@ class Emitter {
   };
 
   // --- Frame and control (emit.cc)
+  // What the function's operations need of a frame.
+  struct FrameShape {
+    bool exists = false;  // rbp is this function's: it calls something, or has slots
+    bool depth = false;   // the depth left stands in it, for callees
+    bool shifts = false;  // and is another one during some calls (DepthAdd)
+    uint32_t bytes = 0;   // below rbp
+  };
+  FrameShape shape_of() const;
   void prologue();
   void leave_frame();
   void landing_entry();
@@ -100,9 +109,11 @@ class Emitter {
   Label exit_label(wasm::OutcomeKind kind);
   Label cold(ColdKind kind, uint8_t trap = 0, Label back = {});
   void shared_exits();
+  void leave(uint32_t func, wasm::OutcomeKind outcome, uint32_t trap);
   void record_call(const MInst& inst);
 
   // --- Calls (emit.cc)
+  void depth_check(const MInst& inst);
   void call_func(const MInst& inst);
   void call_entry(const MInst& inst);
   void call_builtin(const MInst& inst);
@@ -179,9 +190,10 @@ class Emitter {
   EmitInput input_;
   CodeSpace* space_ = nullptr;
   CallSites* sites_ = nullptr;
-  uint32_t frame_bytes_ = 0;
+  FrameShape frame_;
   uint32_t current_ = 0;  // instruction being emitted
   Label entry_label_;
+  Label body_label_;  // behind the prologue
   std::vector<Label> block_labels_;
   std::vector<Label> edge_labels_;
   std::vector<Cold> cold_;

@@ -164,6 +164,10 @@ void Emitter::cold_bad_func(const Cold& cold) {
 
 // Arguments are in place. The builtin ends the run. Should it ever see nothing wrong, the two disagree.
 void Emitter::ask_runtime(runtime::Builtin builtin, const MInst& inst) {
+  if (!frame_.exists) {
+    a_.push(x86::rbp);
+    a_.mov(x86::rbp, x86::rsp);
+  }
   builtin_stub(builtin);
   CallSite site;
   site.pc = a_.here();

@@ -24,9 +24,10 @@ static RegClass class_of(char letter) {
 
 // --- Shared stubs --------------------------------------------------------------------------------------------------
 
-// A trampoline's frame, from its rbp downwards: rbx, r12 to r15, the slots' address.
-static constexpr int32_t kEntrySaved = -40;
-static constexpr int32_t kEntrySlots = -48;
+// A trampoline's frame, from its rbp downwards: depth left, rbx, r12 to r15, the slots' address, nothing.
+static constexpr int32_t kEntrySaved = -48;
+static constexpr int32_t kEntrySlots = -56;
+static_assert(kFrameDepth == -8);
 
 static void epilogue(Asm& a) {
   a.lea(x86::rsp, x86::ptr(x86::rbp, kEntrySaved));
@@ -35,7 +36,7 @@ static void epilogue(Asm& a) {
   a.pop(x86::r13);
   a.pop(x86::r12);
   a.pop(x86::rbx);
-  a.pop(x86::rbp);
+  a.leave();
   a.ret();
 }
 
@@ -305,13 +306,15 @@ Result<EntryTrampoline> make_entry(Asm& a, CodeSpace& space, std::string_view pa
   a.start(space);
   a.push(x86::rbp);
   a.mov(x86::rbp, x86::rsp);
+  a.push(x86::qword_ptr(x86::rcx, offsetof(StoreContext, depth_left)));
   a.push(x86::rbx);
   a.push(x86::r12);
   a.push(x86::r13);
   a.push(x86::r14);
   a.push(x86::r15);
   a.push(x86::rdx);
-  static_assert(kEntrySlots == -48);
+  static_assert(kEntrySlots == -56);
+  a.sub(x86::rsp, 8);
   a.mov(gp64(kStoreReg), x86::rcx);
   a.mov(gp64(kHeapReg), field(offsetof(StoreContext, heap_base)));
   a.mov(field(offsetof(StoreContext, entry_frame)), x86::rbp);
@@ -335,6 +338,8 @@ Result<const uint8_t*> make_host_stub(Asm& a, CodeSpace& space, CallSites& sites
                                       std::string_view results, const StubTable& stubs) {
   a.start(space);
   const auto slots = static_cast<int32_t>(sizeof(Slot) * std::max(params.size(), results.size()));
+  a.mov(x86::r11, x86::ptr(x86::rbp, kFrameDepth));
+  a.mov(field(offsetof(StoreContext, depth_left)), x86::r11);
   a.push(x86::rbp);
   a.mov(x86::rbp, x86::rsp);
   if (slots != 0) a.sub(x86::rsp, slots);
