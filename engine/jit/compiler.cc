@@ -9,9 +9,12 @@
 #include "engine/ir/text.h"
 #include "engine/jit/disassemble.h"
 #include "engine/jit/fault_guard.h"
+#include "engine/jit/flow.h"
+#include "engine/jit/layout.h"
 #include "engine/jit/lower.h"
 #include "engine/jit/regalloc/allocate.h"
 #include "engine/jit/regalloc/check.h"
+#include "engine/jit/regalloc/global.h"
 #include "engine/jit/translate.h"
 #include "engine/opt/pipeline.h"
 #include "engine/runtime/instance.h"
@@ -30,9 +33,12 @@ struct Workspace {
   opt::Pipeline pipeline;
   Lowering lowering;
   MFunc machine;
-  RegisterAllocator allocator;
+  RegisterAllocator greedy;
+  GlobalAllocator global;
   Allocation allocation;
   AllocationChecker checker;
+  Flow flow;
+  Layout layout;
   x64::Emitter emitter;
   x64::Asm stub_asm;
 
@@ -193,6 +199,17 @@ CompileStats& JitCompiler::of_thread() {
 
 static opt::Level level_of(runtime::OptLevel level) { return static_cast<opt::Level>(level); }
 
+// The greedy allocator is for fast compilation, and for functions too large for the other.
+Result<> JitCompiler::allocate(Workspace& w, uint64_t chaos) {
+  if (options_.level == runtime::OptLevel::kO0) return w.greedy.run(w.machine, w.allocation, {.chaos_seed = chaos});
+  w.flow.run(w.machine);
+  auto done = w.global.run(w.machine, w.flow, w.allocation, {.chaos_seed = chaos});
+  if (done || done.error().code != ErrorCode::kLimit) return done;
+  ++stats_.greedy_instead;
+  ++of_thread().greedy_instead;
+  return w.greedy.run(w.machine, w.allocation, {.chaos_seed = chaos});
+}
+
 Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
   Workspace& w = Workspace::of_thread();
   const runtime::Instance* instance = entry.ctx->instance;
@@ -225,12 +242,18 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                      w.machine));
   if (dump_ != nullptr) dump(func, "machine", w.machine.print());
   const uint64_t chaos = options_.chaos_seed == 0 ? 0 : options_.chaos_seed + entry.func_index + 1;
-  TRY(w.allocator.run(w.machine, w.allocation, {.chaos_seed = chaos}));
+  TRY(allocate(w, chaos));
   if (dump_ != nullptr) dump(func, "allocated", print(w.machine, w.allocation));
   if (verify) TRY(w.checker.check(w.machine, w.allocation));
+  if (options_.level == runtime::OptLevel::kO0) {
+    w.layout.natural(w.machine, w.allocation);
+  } else {
+    w.layout.optimize(w.machine, w.allocation, w.flow);
+  }
   const auto values = dump_ != nullptr ? w.lowering.values_by_vreg() : std::vector<uint32_t>();
   const uint8_t* code = TRY(w.emitter.emit({.func = &w.machine,
                                             .allocation = &w.allocation,
+                                            .layout = &w.layout,
                                             .types = &types(),
                                             .stubs = &stubs_,
                                             .entry = &entry,

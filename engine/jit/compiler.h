@@ -25,6 +25,7 @@ struct CompileStats {
   uint64_t functions = 0;
   uint64_t code_bytes = 0;
   uint64_t failures = 0;
+  uint64_t greedy_instead = 0;  // functions that were too large for the allocator of their level
   uint64_t nanoseconds = 0;
 };
 
@@ -79,6 +80,7 @@ class JitCompiler final : public runtime::Compiler {
   static x64::UnwindTarget unwind(runtime::StoreContext* store, const void* pc, void* frame);
   Result<> prepare();
   Result<Signature*> signature(wasm::TypeId type);
+  Result<> allocate(Workspace& workspace, uint64_t chaos);
   Result<const void*> compile_func(runtime::FuncEntry& entry);
   FrameView view() const { return {space_.get(), &sites_, store_, entries_}; }
   void dump(wasm::FuncIndex func, const char* stage, const std::string& text) const {

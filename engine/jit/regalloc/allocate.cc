@@ -11,14 +11,6 @@ static constexpr size_t kMaxVRegs = 2'000'000;
 
 // --- Small helpers -------------------------------------------------------------------------------------------------
 
-bool RegisterAllocator::plant(AllocatorFault fault) {
-  if (options_.fault != fault) [[likely]]
-    return false;
-  if (fault_sites_++ != options_.fault_site) return false;
-  fault_planted_ = true;
-  return true;
-}
-
 // The one register to use of a non-empty set: the lowest, or under chaos any.
 RegSet RegisterAllocator::chosen(RegSet candidates) {
   if (options_.chaos_seed == 0) return candidates & -candidates;
@@ -529,97 +521,12 @@ void RegisterAllocator::edge(uint32_t index) {
 
 // --- Spill slots ---------------------------------------------------------------------------------------------------
 
-void RegisterAllocator::measure_lifetimes() {
-  start_.assign(func_->vreg_count(), ~0u);
-  end_.assign(func_->vreg_count(), 0);
-  const auto touch = [&](VReg v, uint32_t position) {
-    start_[v.index()] = std::min(start_[v.index()], position);
-    end_[v.index()] = std::max(end_[v.index()], position);
-  };
-  const auto blocks = func_->blocks();
-  for (uint32_t b = 0; b < blocks.size(); ++b) {
-    const MBlock& block = blocks[b];
-    for (const VReg p : func_->params(block)) touch(p, block.first);
-    liveness_.for_each_live_in(MBlockId(b), [&](VReg v) { touch(v, block.first); });
-    liveness_.for_each_live_out(MBlockId(b), [&](VReg v) { touch(v, block.end); });
-    for (uint32_t i = block.first; i < block.end; ++i) {
-      for (const Operand& op : func_->operands(func_->inst(i))) touch(op.vreg, i);
-    }
-    for (const MEdge& e : func_->edges(block)) {
-      for (const VReg a : func_->args(e)) touch(a, block.end);
-      // Written by this edge's moves.
-      for (const VReg p : func_->params(func_->block(e.to))) touch(p, block.end);
-    }
-  }
-}
-
-// Of the spilled values of one room: in the order in which lives begin, each takes a slot whose last user is dead.
-void RegisterAllocator::assign_slots(Room room) {
-  order_.clear();
-  for (uint32_t v = 0; v < func_->vreg_count(); ++v) {
-    if (spilled_[v] != 0 && slot_of_[v] == ~0u && func_->vreg(VReg(v)).room == room) order_.push_back(VReg(v));
-  }
-  // Narrow slots come first, and a wide value among them has only half of what it needs.
-  if (room == Room::k8) {
-    for (uint32_t v = 0; v < func_->vreg_count(); ++v) {
-      const bool wide = spilled_[v] != 0 && func_->vreg(VReg(v)).room == Room::k16;
-      if (wide && plant(AllocatorFault::kNarrowSlot)) order_.push_back(VReg(v));
-    }
-  }
-  std::sort(order_.begin(), order_.end(), [&](VReg a, VReg b) {
-    return start_[a.index()] != start_[b.index()] ? start_[a.index()] < start_[b.index()] : a < b;
-  });
-  active_.clear();  // a heap, first to end on top
-  const auto later = [](const ActiveSlot& a, const ActiveSlot& b) { return a.end > b.end; };
-  for (const VReg v : order_) {
-    uint32_t slot = out_->slots;
-    const bool wrong =
-        !active_.empty() && active_.front().end >= start_[v.index()] && plant(AllocatorFault::kShareSlots);
-    if (!active_.empty() && (active_.front().end < start_[v.index()] || wrong)) {
-      std::pop_heap(active_.begin(), active_.end(), later);
-      slot = active_.back().slot;
-      active_.pop_back();
-    } else {
-      ++out_->slots;
-    }
-    slot_of_[v.index()] = slot;
-    active_.push_back({end_[v.index()], slot});
-    std::push_heap(active_.begin(), active_.end(), later);
-  }
-}
-
-void RegisterAllocator::assign_slots() {
-  slot_of_.assign(func_->vreg_count(), ~0u);
-  if (std::find(spilled_.begin(), spilled_.end(), uint8_t{1}) != spilled_.end()) {
-    measure_lifetimes();
-    assign_slots(Room::k8);
-    out_->narrow_slots = out_->slots;
-    assign_slots(Room::k16);
-  }
-  rename_slots();
-}
-
-void RegisterAllocator::rename_slots() {
+// Stores behind definitions are needed for spilled values only.
+void RegisterAllocator::drop_stores() {
   for (Item& item : out_->items) {
-    if (item.kind != Item::Kind::kMove) continue;
-    // A store behind a definition whose value was never spilled.
-    if (item.dst.is_slot() && spilled_[item.dst.slot()] == 0) {
-      item.kind = Item::Kind::kNone;
-      continue;
-    }
-    if (item.dst.is_slot() && plant(AllocatorFault::kForgetSpill)) {
-      item.kind = Item::Kind::kNone;
-      continue;
-    }
-    rename(item.dst);
-    rename(item.src);
+    if (item.kind != Item::Kind::kMove || !item.dst.is_slot()) continue;
+    if (spilled_[item.dst.slot()] == 0 || plant(AllocatorFault::kForgetSpill)) item.kind = Item::Kind::kNone;
   }
-  for (Item& item : out_->edge_items) {
-    rename(item.dst);
-    rename(item.src);
-  }
-  for (Loc& loc : out_->locs) rename(loc);
-  for (Loc& loc : out_->param_locs) rename(loc);
 }
 
 // --- Driver --------------------------------------------------------------------------------------------------------
@@ -627,8 +534,7 @@ void RegisterAllocator::rename_slots() {
 Result<> RegisterAllocator::run(MFunc& func, Allocation& out, const AllocatorOptions& options) {
   options_ = options;
   random_ = options.chaos_seed * 0x9e3779b97f4a7c15u + 1;
-  fault_sites_ = 0;
-  fault_planted_ = false;
+  faults_.reset(options);
   if (func.vreg_count() > kMaxVRegs) {
     return fail(ErrorCode::kLimit, 0,
                 text::format("function too large to allocate registers: {} values", func.vreg_count()));
@@ -646,7 +552,8 @@ Result<> RegisterAllocator::run(MFunc& func, Allocation& out, const AllocatorOpt
     done_[b] = 1;
     out.blocks[b].end = static_cast<uint32_t>(out.items.size());
   }
-  assign_slots();
+  drop_stores();
+  slots_.run(func, liveness_, spilled_, out, faults_);
   return {};
 }
 

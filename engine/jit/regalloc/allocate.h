@@ -18,28 +18,11 @@
 #include "engine/jit/mir.h"
 #include "engine/jit/regalloc/allocation.h"
 #include "engine/jit/regalloc/liveness.h"
+#include "engine/jit/regalloc/options.h"
 #include "engine/jit/regalloc/parallel_move.h"
+#include "engine/jit/regalloc/slots.h"
 
 namespace parallax::jit {
-
-// Wrong decisions on purpose, for the tests of the checker.
-enum class AllocatorFault : uint8_t {
-  kNone,
-  kForgetSpill,    // one store behind a definition is missing
-  kForgetReload,   // one reload is missing
-  kSkipEdgeMove,   // the last move of an edge is missing
-  kSerializeEdge,  // edge moves in textual order instead of as parallel ones
-  kShareSlots,     // two spilled values get the same slot although both are live
-  kIgnoreClobber,  // a clobbered register is believed to keep its value
-  kWrongFixed,     // a fixed operand's move is missing
-  kNarrowSlot,     // a value of 16 bytes gets a slot of 8
-};
-
-struct AllocatorOptions {
-  uint64_t chaos_seed = 0;  // not 0: arbitrary instead of good choices, from this seed
-  AllocatorFault fault = AllocatorFault::kNone;
-  uint32_t fault_site = 0;  // which opportunity for the fault is taken
-};
 
 class RegisterAllocator {
  public:
@@ -47,7 +30,7 @@ class RegisterAllocator {
   // large, kInvariant when an instruction's constraints cannot be met.
   Result<> run(MFunc& func, Allocation& out, const AllocatorOptions& options = {});
   // Whether the last run reached the fault's site.
-  bool fault_planted() const { return fault_planted_; }
+  bool fault_planted() const { return faults_.planted(); }
 
  private:
   static constexpr uint32_t kDead = ~0u;     // no further use
@@ -88,25 +71,17 @@ class RegisterAllocator {
   }
   void push_spill(VReg v, PReg reg);
   RegSet chosen(RegSet candidates);
-  bool plant(AllocatorFault fault);
-
-  void measure_lifetimes();
-  void assign_slots();
-  void assign_slots(Room room);
-  void rename_slots();
-  void rename(Loc& loc) const {
-    if (loc.is_slot()) loc = Loc::slot(slot_of_[loc.slot()]);
-  }
+  bool plant(AllocatorFault fault) { return faults_.fires(fault); }
+  void drop_stores();
 
   MFunc* func_ = nullptr;
   Allocation* out_ = nullptr;
   AllocatorOptions options_;
   uint64_t random_ = 0;
-  uint32_t fault_sites_ = 0;
-  bool fault_planted_ = false;
-
+  FaultSites faults_;
   Liveness liveness_;
   ParallelMove moves_;
+  SlotAssigner slots_;
 
   // Registers now.
   VReg content_[kRegCount];
@@ -122,9 +97,6 @@ class RegisterAllocator {
   std::vector<uint32_t> next_;
   std::vector<uint8_t> spilled_;
   std::vector<PReg> hint_;
-  std::vector<uint32_t> start_;
-  std::vector<uint32_t> end_;
-  std::vector<uint32_t> slot_of_;
   // By operand.
   std::vector<uint32_t> op_next_;
 
@@ -146,13 +118,6 @@ class RegisterAllocator {
   std::vector<uint32_t> in_edges_;
   std::vector<uint32_t> calls_before_;  // by block: blocks with calls below it
   std::vector<uint32_t> calls_;         // of the block at hand, last first
-
-  std::vector<VReg> order_;  // spilled values by start
-  struct ActiveSlot {
-    uint32_t end;
-    uint32_t slot;
-  };
-  std::vector<ActiveSlot> active_;
 };
 
 }  // namespace parallax::jit

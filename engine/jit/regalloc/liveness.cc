@@ -7,8 +7,9 @@ namespace parallax::jit {
 // Bytes of one family of bit sets.
 static constexpr uint64_t kMaxSetBytes = uint64_t{32} << 20;
 
-void Liveness::note_use(const MFunc& func, VReg v, uint32_t block) {
-  if (def_block_[v.index()] == block || func.vreg(v).is_const || global_of_[v.index()] != kLocal) return;
+void Liveness::note_use(const MFunc& func, VReg v, uint32_t block, bool is_arg) {
+  if (def_block_[v.index()] == block || global_of_[v.index()] != kLocal) return;
+  if (func.vreg(v).is_const && (is_arg || !in_loop(block))) return;
   global_of_[v.index()] = static_cast<uint32_t>(globals_.size());
   globals_.push_back(v);
 }
@@ -29,11 +30,11 @@ void Liveness::number_globals(const MFunc& func) {
   for (uint32_t b = 0; b < blocks.size(); ++b) {
     for (uint32_t i = blocks[b].first; i < blocks[b].end; ++i) {
       for (const Operand& op : func.operands(func.inst(i))) {
-        if (op.role == Role::kUse) note_use(func, op.vreg, b);
+        if (op.role == Role::kUse) note_use(func, op.vreg, b, false);
       }
     }
     for (const MEdge& e : func.edges(blocks[b])) {
-      for (const VReg a : func.args(e)) note_use(func, a, b);
+      for (const VReg a : func.args(e)) note_use(func, a, b, true);
     }
   }
 }
@@ -54,20 +55,32 @@ void Liveness::gather(const MFunc& func) {
       for (const Operand& op : func.operands(func.inst(i))) {
         if (op.role != Role::kUse) {
           set(kill_, b, op.vreg);
-        } else if (def_block_[op.vreg.index()] != b) {
+        } else if (def_block_[op.vreg.index()] != b && (!func.vreg(op.vreg).is_const || in_loop(b))) {
           set(in_, b, op.vreg);
         }
       }
     }
     for (const MEdge& e : func.edges(blocks[b])) {
       for (const VReg a : func.args(e)) {
-        if (def_block_[a.index()] != b) set(in_, b, a);
+        if (def_block_[a.index()] != b && !func.vreg(a).is_const) set(in_, b, a);
       }
     }
   }
 }
 
-bool Liveness::flow(const MFunc& func, uint32_t block) {
+// Constants are not live outside loops.
+void Liveness::kill_constants(const MFunc& func) {
+  constants_.assign(words_, 0);
+  for (uint32_t g = 0; g < globals_.size(); ++g) {
+    if (func.vreg(globals_[g]).is_const) constants_[g / 64] |= uint64_t{1} << (g % 64);
+  }
+  for (uint32_t b = 0; b < func.blocks().size(); ++b) {
+    if (in_loop(b)) continue;
+    for (uint32_t w = 0; w < words_; ++w) kill_[size_t{b} * words_ + w] |= constants_[w];
+  }
+}
+
+bool Liveness::propagate(const MFunc& func, uint32_t block) {
   const MBlock& b = func.blocks()[block];
   uint64_t* out = out_.data() + size_t{block} * words_;
   const auto join = [&](MBlockId succ) {
@@ -87,7 +100,8 @@ bool Liveness::flow(const MFunc& func, uint32_t block) {
   return changed != 0;
 }
 
-Result<> Liveness::run(const MFunc& func) {
+Result<> Liveness::run(const MFunc& func, const Flow* flow) {
+  flow_ = flow;
   number_globals(func);
   words_ = static_cast<uint32_t>((globals_.size() + 63) / 64);
   const size_t blocks = func.blocks().size();
@@ -97,9 +111,10 @@ Result<> Liveness::run(const MFunc& func) {
         text::format("function too large to allocate registers: {} blocks, {} live ranges", blocks, globals_.size()));
   }
   gather(func);
+  if (flow != nullptr) kill_constants(func);
   for (bool again = words_ != 0; again;) {
     again = false;
-    for (size_t b = blocks; b-- > 0;) again |= flow(func, static_cast<uint32_t>(b));
+    for (size_t b = blocks; b-- > 0;) again |= propagate(func, static_cast<uint32_t>(b));
   }
   return {};
 }

@@ -1,7 +1,8 @@
 // Which virtual registers are live into which block.
 //
 // Only registers used outside the block that defines them ("global" ones) take part, renumbered densely, so that the bit
-// sets stay small. Constants are never live: they are materialised at each use.
+// sets stay small. Constants are never live: they are materialised at each use. Given the flow, those used in loops are,
+// within the outermost loops around their uses: there a register may be worth keeping.
 #pragma once
 
 #include <bit>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "engine/base/result.h"
+#include "engine/jit/flow.h"
 #include "engine/jit/mir.h"
 
 namespace parallax::jit {
@@ -16,7 +18,8 @@ namespace parallax::jit {
 class Liveness {
  public:
   // Error kLimit when the sets would take too much memory.
-  Result<> run(const MFunc& func);
+  Result<> run(const MFunc& func, const Flow* flow = nullptr);
+  uint32_t global_count() const { return static_cast<uint32_t>(globals_.size()); }
 
   bool is_live_in(MBlockId block, VReg v) const {
     const uint32_t g = global_of_[v.index()];
@@ -43,16 +46,20 @@ class Liveness {
     }
   }
   void number_globals(const MFunc& func);
-  void note_use(const MFunc& func, VReg v, uint32_t block);
+  void note_use(const MFunc& func, VReg v, uint32_t block, bool is_arg);
+  bool in_loop(uint32_t block) const { return flow_ != nullptr && flow_->loop_of(block) != Flow::kNone; }
   void gather(const MFunc& func);
-  bool flow(const MFunc& func, uint32_t block);
+  void kill_constants(const MFunc& func);
+  bool propagate(const MFunc& func, uint32_t block);
 
+  const Flow* flow_ = nullptr;
   std::vector<uint32_t> def_block_;
   std::vector<uint32_t> global_of_;
   std::vector<VReg> globals_;
   std::vector<uint64_t> in_;
   std::vector<uint64_t> out_;
   std::vector<uint64_t> kill_;
+  std::vector<uint64_t> constants_;
   uint32_t words_ = 0;
 };
 

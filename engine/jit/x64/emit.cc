@@ -317,43 +317,41 @@ void Emitter::instruction(uint32_t index) {
 
 // --- Control flow --------------------------------------------------------------------------------------------------
 
-void Emitter::jump_to(MBlockId to, uint32_t from) {
-  if (to.raw != from + 1) a_.jmp(block_labels_[to.index()]);
+// Goes to a node, by falling through if it stands next.
+void Emitter::go_to(uint32_t node) {
+  if (node != next_node_) a_.jmp(label_of(node));
 }
 
-void Emitter::edge_inline(uint32_t edge, uint32_t b) {
+Label Emitter::label_of(uint32_t node) {
+  const Layout& layout = *input_.layout;
+  Label& label = layout.is_edge(node) ? edge_labels_[layout.edge_of(node).index()] : block_labels_[node];
+  if (!label.isValid()) label = a_.newLabel();
+  return label;
+}
+
+void Emitter::edge_inline(uint32_t edge) {
   for (const Item& i : input_.allocation->moves(EdgeId(edge))) item(i);
-  jump_to(f().edges()[edge].to, b);
-}
-
-// Where to jump for an edge: to the target, or to a cold block with the edge's moves.
-Label Emitter::edge_label(uint32_t edge) {
-  if (input_.allocation->moves(EdgeId(edge)).empty()) return block_labels_[f().edges()[edge].to.index()];
-  if (!edge_labels_[edge].isValid()) {
-    edge_labels_[edge] = a_.newLabel();
-    cold_.push_back({ColdKind::kEdge, 0, edge, edge_labels_[edge], {}});
-  }
-  return edge_labels_[edge];
+  go_to(input_.layout->destination(edge));
 }
 
 void Emitter::branch(Cond cond, uint32_t b) {
-  const uint32_t yes = f().blocks()[b].edges_begin;
-  const uint32_t no = yes + 1;
-  if (f().edges()[yes].to.raw == b + 1) {
-    jump_if(negate(cond), edge_label(no));
-    edge_inline(yes, b);
+  const uint32_t yes = input_.layout->target(f().blocks()[b].edges_begin);
+  const uint32_t no = input_.layout->target(f().blocks()[b].edges_begin + 1);
+  if (yes == no) {
+    go_to(yes);
+  } else if (yes == next_node_) {
+    jump_if(negate(cond), label_of(no));
   } else {
-    jump_if(cond, edge_label(yes));
-    edge_inline(no, b);
+    jump_if(cond, label_of(yes));
+    go_to(no);
   }
 }
 
 void Emitter::branch_type(const MInst& inst, uint32_t b) {
-  const uint32_t yes = f().blocks()[b].edges_begin;
-  const Label matched = a_.newLabel();
-  match(reg(inst, 0), inst.aux, matched, edge_label(yes + 1));
-  a_.bind(matched);
-  edge_inline(yes, b);
+  const uint32_t yes = input_.layout->target(f().blocks()[b].edges_begin);
+  const uint32_t no = input_.layout->target(f().blocks()[b].edges_begin + 1);
+  match(reg(inst, 0), inst.aux, label_of(yes), label_of(no));
+  go_to(yes);
 }
 
 void Emitter::switch_table(const MInst& inst, uint32_t b) {
@@ -367,13 +365,12 @@ void Emitter::switch_table(const MInst& inst, uint32_t b) {
     a_.jae(edge_label(fallback));
     const Label table = a_.newLabel();
     tables_.push_back({table, block.edges_begin, count});
-    for (uint32_t e = 0; e < count; ++e) edge_label(block.edges_begin + e);
     a_.lea(x86::r11, x86::ptr(table));
     a_.movsxd(target, x86::dword_ptr(x86::r11, index, 2));
     a_.add(target, x86::r11);
     a_.jmp(target);
   } else {
-    edge_inline(fallback, b);
+    edge_inline(fallback);
   }
 }
 
@@ -381,7 +378,7 @@ void Emitter::terminator(uint32_t index, uint32_t b) {
   current_ = index;
   const MInst& inst = f().inst(index);
   switch (inst.op) {
-    case MOp::Jump: edge_inline(f().blocks()[b].edges_begin, b); return;
+    case MOp::Jump: edge_inline(f().blocks()[b].edges_begin); return;
     case MOp::BranchIf:
       compare(inst, 0);
       branch(inst.cond, b);
@@ -393,10 +390,19 @@ void Emitter::terminator(uint32_t index, uint32_t b) {
 }
 
 void Emitter::block(uint32_t b) {
-  a_.bind(block_labels_[b]);
   if (f().blocks()[b].landing) landing_entry();
   for (const Item& i : input_.allocation->block_items(MBlockId(b))) item(i);
   if (f().blocks()[b].end != f().blocks()[b].first) terminator(f().blocks()[b].end - 1, b);
+}
+
+void Emitter::node(uint32_t n) {
+  const Layout& layout = *input_.layout;
+  a_.bind(label_of(n));
+  if (layout.is_edge(n)) {
+    edge_inline(layout.edge_of(n).raw);
+  } else {
+    block(n);
+  }
 }
 
 // --- Cold parts ----------------------------------------------------------------------------------------------------
@@ -424,7 +430,7 @@ void Emitter::cold_parts() {
   for (size_t n = 0; n < cold_.size(); ++n) {  // grows meanwhile
     const Cold c = cold_[n];
     a_.bind(c.at);
-    if (c.kind != ColdKind::kEdge) current_ = c.inst;
+    current_ = c.inst;
     switch (c.kind) {
       case ColdKind::kTrap:
         a_.mov(x86::eax, imm(f().inst(c.inst).offset));
@@ -451,7 +457,6 @@ void Emitter::cold_parts() {
       case ColdKind::kBadFunc: cold_bad_func(c); break;
       case ColdKind::kBadRef: cold_bad_ref(c, runtime::Builtin::CheckRef); break;
       case ColdKind::kBadFuncRef: cold_bad_ref(c, runtime::Builtin::CheckFunc); break;
-      case ColdKind::kEdge: edge_inline(c.inst, ~0u - 1); break;
     }
   }
   shared_exits();
@@ -580,13 +585,16 @@ Result<const uint8_t*> Emitter::emit(const EmitInput& input, CodeSpace& space, C
   trap_labels_.assign(kTrapKindCount, Label());
   exit_labels_.assign(static_cast<size_t>(OutcomeKind::kInvariant) + 1, Label());
   edge_labels_.assign(f().edges().size(), Label());
-  block_labels_.resize(f().blocks().size());
-  for (Label& label : block_labels_) label = a_.newLabel();
+  block_labels_.assign(f().blocks().size(), Label());
   entry_label_ = a_.newLabel();
   body_label_ = a_.newLabel();
   a_.bind(entry_label_);
   prologue();
-  for (uint32_t b = 0; b < f().blocks().size(); ++b) block(b);
+  const auto order = input.layout->order();
+  for (size_t n = 0; n < order.size(); ++n) {
+    next_node_ = n + 1 < order.size() ? order[n + 1] : kNoNode;
+    node(order[n]);
+  }
   cold_parts();
   jump_tables();
   write_pool();

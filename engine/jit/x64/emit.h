@@ -1,7 +1,6 @@
 // Emitter: allocated machine IR to bytes.
 //
-// One pass over the blocks; cold parts (traps, slow paths, edges that need moves) are collected and written behind the
-// function. Sequences that a machine operation stands for may use the scratch registers r11 and xmm15.
+// One pass over the nodes of the layout; cold parts (traps, slow paths) are collected and written behind the function. Sequences that a machine operation stands for may use the scratch registers r11 and xmm15.
 #pragma once
 
 #include <span>
@@ -10,6 +9,7 @@
 
 #include "engine/base/result.h"
 #include "engine/jit/call_sites.h"
+#include "engine/jit/layout.h"
 #include "engine/jit/mir.h"
 #include "engine/jit/regalloc/allocation.h"
 #include "engine/jit/x64/asm.h"
@@ -39,6 +39,7 @@ enum class EmitterFault : uint8_t {
 struct EmitInput {
   const MFunc* func = nullptr;
   const Allocation* allocation = nullptr;
+  const Layout* layout = nullptr;
   const wasm::TypeStore* types = nullptr;
   const StubTable* stubs = nullptr;
   const runtime::FuncEntry* entry = nullptr;  // of the function itself
@@ -68,7 +69,6 @@ class Emitter {
     kBadFunc,       // ask the runtime what is wrong with a function reference
     kBadRef,        // ask the runtime what is wrong with a reference
     kBadFuncRef,    // and with a function reference that nobody calls
-    kEdge,          // moves of edge `inst`, then to its target
   };
   struct Cold {
     ColdKind kind;
@@ -97,9 +97,11 @@ class Emitter {
   std::string note_of(const MInst& inst) const;
   void instruction(uint32_t index);
   void terminator(uint32_t index, uint32_t b);
-  void jump_to(MBlockId to, uint32_t from);
-  void edge_inline(uint32_t edge, uint32_t b);
-  Label edge_label(uint32_t edge);
+  void node(uint32_t n);
+  void go_to(uint32_t node);
+  Label label_of(uint32_t node);
+  Label edge_label(uint32_t edge) { return label_of(input_.layout->target(edge)); }
+  void edge_inline(uint32_t edge);
   void branch(Cond cond, uint32_t b);
   void branch_type(const MInst& inst, uint32_t b);
   void switch_table(const MInst& inst, uint32_t b);
@@ -192,6 +194,8 @@ class Emitter {
   CallSites* sites_ = nullptr;
   FrameShape frame_;
   uint32_t current_ = 0;  // instruction being emitted
+  static constexpr uint32_t kNoNode = ~0u;
+  uint32_t next_node_ = 0;  // of the layout, behind the one being emitted
   Label entry_label_;
   Label body_label_;  // behind the prologue
   std::vector<Label> block_labels_;
