@@ -15,6 +15,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "bench/suite/contributions.h"
 #include "bench/suite/front_end.h"
 #include "bench/suite/peers.h"
 #include "bench/suite/results.h"
@@ -39,7 +40,7 @@ struct BenchArgs {
   uint32_t rounds = 3;
   bench::Timing timing;
   double budget = 0;
-  bool list = false, tiny = false, as_json = false, markdown = false;
+  bool list = false, tiny = false, as_json = false, markdown = false, passes = false;
 };
 
 volatile std::sig_atomic_t g_stop = 0;
@@ -95,6 +96,9 @@ Result<std::vector<const bench::Program*>> chosen_programs(const BenchArgs& args
 
 Result<std::vector<std::string>> chosen_executors(const BenchArgs& args) {
   std::vector<std::string> specs = args.executors;
+  if (args.passes) {
+    for (const bench::Contribution& row : bench::contributions(2)) specs.push_back(row.spec);
+  }
   if (specs.empty()) {
     specs = {"interp"};
     if (fuzz::available(fuzz::ExecutorKind::kJit)) specs.insert(specs.end(), {"jit:O0", "jit:O2"});
@@ -109,7 +113,7 @@ Result<std::vector<std::string>> chosen_executors(const BenchArgs& args) {
 
 // All that are there, or those that are asked for; asking for one that is not there is an error of the environment.
 Result<std::vector<bench::Peer>> chosen_peers(const BenchArgs& args) {
-  if (args.peers == std::vector<std::string>{"none"}) return {};
+  if (args.peers == std::vector<std::string>{"none"} || args.passes) return {};
   const auto rows = bench::peer_rows();
   for (const std::string& name : args.peers) {
     if (std::ranges::none_of(rows, [&](const bench::PeerRow& row) { return row.name == name; }))
@@ -325,6 +329,8 @@ int run(const BenchArgs& args) {
   }
   if (args.as_json) {
     std::printf("%s\n", results_json(results).dump(2, ' ', false, json::error_handler_t::replace).c_str());
+  } else if (args.passes) {
+    std::fputs(bench::print_contributions(results, bench::contributions(2), args.markdown).c_str(), stdout);
   } else {
     std::fputs((args.markdown ? bench::print_markdown(results) : bench::print_table(results)).c_str(), stdout);
     for (const std::string& line : bench::remarks(results)) std::fprintf(stderr, "parallax: %s\n", line.c_str());
@@ -360,14 +366,17 @@ void add_bench(CLI::App& command, int& exit_code) {
       ->check(CLI::NonNegativeNumber);
   command.add_flag("--tiny", args->tiny, "run at the tiny scales: a smoke test, not a measurement");
   command.add_flag("--list", args->list, "show the programs");
+  CLI::Option* passes =
+      command.add_flag("--passes", args->passes, "what each pass of jit:O2 contributes: the programs without it");
+  for (const char* option : {"--executor", "--peer", "--baseline"}) passes->excludes(option);
   CLI::Option* validate = command.add_option(
       "--validate", args->validate, "measure decoding and validation of these modules (or folders of them) instead");
   CLI::Option* as_json = command.add_flag("--json", args->as_json, "answer as JSON, with all times");
   command.add_flag("--markdown", args->markdown, "answer as a Markdown table with ratios")->excludes(as_json);
   command.add_option("--plot", args->plot, "also write the ratios as a picture (SVG) to this file");
   // What only the programs have.
-  for (const char* option :
-       {"--program", "--family", "--executor", "--peer", "--baseline", "--list", "--tiny", "--markdown", "--plot"}) {
+  for (const char* option : {"--program", "--family", "--executor", "--peer", "--baseline", "--list", "--tiny",
+                             "--markdown", "--passes", "--plot"}) {
     validate->excludes(option);
   }
   command.footer(
