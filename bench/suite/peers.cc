@@ -1,5 +1,7 @@
 #include "bench/suite/peers.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <charconv>
 
@@ -16,6 +18,13 @@ constexpr PeerRow kRows[] = {
   {name, program, PeerDrive::how, environment, flags, summary},
 #include "bench/suite/peers.def"
 #undef PEER
+};
+
+constexpr PeerRow kCompilerRows[] = {
+#define COMPILER(name, program, environment, flags, summary) \
+  {name, program, PeerDrive::kScript, environment, flags, summary},
+#include "bench/suite/compilers.def"
+#undef COMPILER
 };
 
 // A JavaScript engine reserves much address space and uses little of it; what counts here is a program gone wild.
@@ -144,15 +153,12 @@ Result<Sample> by_command(const Peer& peer, const Subject& subject) {
   return Sample{tiny.us, std::nullopt, std::max(full.us - tiny.us, 1.0), 1};
 }
 
-}  // namespace
-
-std::span<const PeerRow> peer_rows() { return kRows; }
-
-std::vector<Peer> find_peers(const std::vector<std::string>& folders, std::vector<std::string>* notes) {
+std::vector<Peer> find(std::span<const PeerRow> rows, const std::vector<std::string>& folders,
+                       std::vector<std::string>* notes) {
   std::vector<Peer> peers;
-  for (const PeerRow& row : kRows) {
+  for (const PeerRow& row : rows) {
     // The tiers of a program share what was found, or not, for the first one.
-    if (&row != kRows && std::string_view((&row)[-1].program) == row.program) {
+    if (&row != rows.data() && std::string_view((&row)[-1].program) == row.program) {
       if (!peers.empty() && std::string_view(peers.back().row->program) == row.program) {
         peers.push_back(peers.back());
         peers.back().row = &row;
@@ -171,6 +177,42 @@ std::vector<Peer> find_peers(const std::vector<std::string>& folders, std::vecto
     }
   }
   return peers;
+}
+
+}  // namespace
+
+std::span<const PeerRow> peer_rows() { return kRows; }
+std::span<const PeerRow> compiler_rows() { return kCompilerRows; }
+
+std::vector<Peer> find_peers(const std::vector<std::string>& folders, std::vector<std::string>* notes) {
+  return find(kRows, folders, notes);
+}
+std::vector<Peer> find_compilers(const std::vector<std::string>& folders, std::vector<std::string>* notes) {
+  return find(kCompilerRows, folders, notes);
+}
+
+Result<double> measure_compiler(const Peer& peer, const std::string& driver_path, const std::string& module_path,
+                                double seconds) {
+  const auto spent = [] {  // microseconds of all children that ended
+    rusage usage{};
+    ::getrusage(RUSAGE_CHILDREN, &usage);
+    const auto us = [](const timeval& t) {
+      return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec);
+    };
+    return us(usage.ru_utime) + us(usage.ru_stime);
+  };
+  std::vector<std::string> command = command_of(peer);
+  command.insert(command.end(), {driver_path, module_path, text::format("{}", seconds)});
+  const double begin = spent();
+  const triage::ChildResult seen = TRY(run(command));
+  const double all = spent() - begin;
+  if (const auto us = said(seen.out, "compile_us"); us && *us > 0) return *us;
+  const auto times = said(seen.out, "compiled");
+  if (!times || *times == 0) return fail(ErrorCode::kUnsupported, 0, "gave no time");
+  command.back() = "0";
+  const double before = spent();
+  TRY(run(command));
+  return std::max(1.0, all - (spent() - before)) / *times;
 }
 
 Result<Sample> measure(const Peer& peer, const std::string& driver_path, const Subject& subject, const Timing& timing) {

@@ -35,9 +35,17 @@ struct Peer {
 // The peers whose program is in one of the folders and answers when it is asked for its version. `notes` gets a line for
 // each that was found and is of no use.
 std::vector<Peer> find_peers(const std::vector<std::string>& folders, std::vector<std::string>* notes = nullptr);
+// The same for tiers whose compilers are measured alone (compilers.def).
+std::span<const PeerRow> compiler_rows();
+std::vector<Peer> find_compilers(const std::vector<std::string>& folders, std::vector<std::string>* notes = nullptr);
 
 // In child processes. Requires: subject.path, and driver_path names driver.js as a file. kInvariant: a wrong checksum;
 // kUnsupported: it could not run the program.
 Result<Sample> measure(const Peer& peer, const std::string& driver_path, const Subject& subject, const Timing& timing);
+
+// Microseconds of processor time that a compiler needs for a module, decoding and validation included; the mean over
+// `seconds`. `driver_path` names compile_driver.js.
+Result<double> measure_compiler(const Peer& peer, const std::string& driver_path, const std::string& module_path,
+                                double seconds);
 
 }  // namespace parallax::bench

@@ -6,6 +6,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/text.h"
+#include "engine/base/thread_clock.h"
 #include "engine/ir/text.h"
 #include "engine/jit/disassemble.h"
 #include "engine/jit/fault_guard.h"
@@ -197,6 +198,26 @@ CompileStats& JitCompiler::of_thread() {
   return stats;
 }
 
+namespace {
+
+// Gives the time since the last call to a stage. Does nothing when nobody asks.
+class StageClock {
+ public:
+  explicit StageClock(StageTimes* times) : times_(times), last_(times != nullptr ? thread_nanoseconds() : 0) {}
+  void end(StageTimes::Stage stage) {
+    if (times_ == nullptr) return;
+    const uint64_t now = thread_nanoseconds();
+    times_->stages[stage] += now - last_;
+    last_ = now;
+  }
+
+ private:
+  StageTimes* times_;
+  uint64_t last_;
+};
+
+}  // namespace
+
 static opt::Level level_of(runtime::OptLevel level) { return static_cast<opt::Level>(level); }
 
 // The greedy allocator is for fast compilation, and for functions too large for the other.
@@ -217,13 +238,16 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
   const bool verify = (options_.verify || options_.armed) && !options_.unverified;
   // What a module may use was decided when it was loaded.
   const TranslateOptions options{.features = {.bits = ~0u}, .poll_at_budget = store_->zeal_polls != 0};
+  StageClock clock(times_);
   TRY(w.translator.translate(*instance->module, func, options, w.ir));
+  clock.end(StageTimes::kTranslate);
 
   struct DumpContext {
     JitCompiler* self;
     wasm::FuncIndex func;
   } dump_context{this, func};
-  opt::PipelineOptions passes{.level = level_of(options_.level), .verify = verify, .gate = &gate_};
+  opt::PipelineOptions passes{
+      .level = level_of(options_.level), .verify = verify, .time = times_ != nullptr, .gate = &gate_};
   if (dump_ != nullptr) {
     passes.dump_context = &dump_context;
     passes.dump = [](void* context, const ir::Func& f, const char* stage) {
@@ -231,7 +255,12 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
       c.self->dump(c.func, stage, ir::print(f));
     };
   }
+  w.pipeline.nanoseconds = {};
   TRY(w.pipeline.run(w.ir, passes));
+  clock.end(StageTimes::kPasses);
+  for (size_t pass = 0; times_ != nullptr && pass < opt::kPassCount; ++pass) {
+    times_->passes[pass] += w.pipeline.nanoseconds[pass];
+  }
 
   TRY(w.lowering.run({.func = &w.ir,
                       .entry = &entry,
@@ -240,16 +269,20 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                       .cpu = cpu_,
                       .armed = options_.armed},
                      w.machine));
+  clock.end(StageTimes::kLower);
   if (dump_ != nullptr) dump(func, "machine", w.machine.print());
   const uint64_t chaos = options_.chaos_seed == 0 ? 0 : options_.chaos_seed + entry.func_index + 1;
   TRY(allocate(w, chaos));
+  clock.end(StageTimes::kAllocate);
   if (dump_ != nullptr) dump(func, "allocated", print(w.machine, w.allocation));
   if (verify) TRY(w.checker.check(w.machine, w.allocation));
+  clock.end(StageTimes::kCheck);
   if (options_.level == runtime::OptLevel::kO0) {
     w.layout.natural(w.machine, w.allocation);
   } else {
     w.layout.optimize(w.machine, w.allocation, w.flow);
   }
+  clock.end(StageTimes::kLayout);
   const auto values = dump_ != nullptr ? w.lowering.values_by_vreg() : std::vector<uint32_t>();
   const uint8_t* code = TRY(w.emitter.emit({.func = &w.machine,
                                             .allocation = &w.allocation,
@@ -263,6 +296,7 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                                             .values = values,
                                             .validate = verify},
                                            *space_, sites_));
+  clock.end(StageTimes::kEmit);
   if (dump_ != nullptr) {
     const std::span bytes(code, space_->used() - space_->offset_of(code));
     dump(func, "code", disassemble(bytes, space_->offset_of(code), w.emitter.notes(), sites_));

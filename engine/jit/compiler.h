@@ -4,6 +4,8 @@
 // Scratch memory of all stages is kept per thread and reused by the next function and the next store.
 #pragma once
 
+#include <array>
+#include <iterator>
 #include <memory>
 #include <string>
 #include <unordered_map>
@@ -29,6 +31,15 @@ struct CompileStats {
   uint64_t nanoseconds = 0;
 };
 
+// Where compile time goes, in nanoseconds of processor time, as far as anybody asked.
+struct StageTimes {
+  enum Stage : uint8_t { kTranslate, kPasses, kLower, kAllocate, kCheck, kLayout, kEmit };
+  static constexpr const char* kNames[] = {"translate", "passes", "lower", "allocate", "check", "layout", "emit"};
+  static constexpr size_t kCount = std::size(kNames);
+  std::array<uint64_t, kCount> stages{};
+  std::array<uint64_t, opt::kPassCount> passes{};  // parts of kPasses
+};
+
 class JitCompiler final : public runtime::Compiler {
  public:
   explicit JitCompiler(const runtime::EngineOptions& options);
@@ -50,6 +61,8 @@ class JitCompiler final : public runtime::Compiler {
   const CallSites& call_sites() const { return sites_; }
   // The same, summed over all stores that this thread ever had.
   static CompileStats& of_thread();
+  // Adds to `times` from now on what every stage takes; null: nobody asks. Reading the clock costs time itself.
+  void set_stage_times(StageTimes* times) { times_ = times; }
   // Pretends that the machine can do less, for tests of the fallbacks.
   void set_cpu(const x64::CpuFeatures& cpu) { cpu_ = cpu; }
   void plant(x64::EmitterFault fault) { fault_ = fault; }
@@ -102,6 +115,7 @@ class JitCompiler final : public runtime::Compiler {
   x64::EmitterFault fault_ = x64::EmitterFault::kNone;
   opt::Gate gate_;
   CompileStats stats_;
+  StageTimes* times_ = nullptr;
   Dump dump_ = nullptr;
   void* dump_context_ = nullptr;
   FramesListener frames_listener_ = nullptr;

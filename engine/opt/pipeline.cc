@@ -1,9 +1,8 @@
 // Runs passes and judges over one function.
 #include "engine/opt/pipeline.h"
 
-#include <chrono>
-
 #include "engine/base/text.h"
+#include "engine/base/thread_clock.h"
 #include "engine/ir/text.h"
 #include "engine/ir/verify.h"
 #include "engine/ir/verify_refs.h"
@@ -31,10 +30,6 @@ constexpr PassFunction kFunctions[kPassCount] = {
 #include "engine/opt/passes.def"
 #undef PASS
 };
-
-uint64_t now() {
-  return static_cast<uint64_t>(std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
-}
 
 // Blocks that a pass cut off.
 void drop_unreachable(ir::Func& func, const ir::Cfg& cfg) {
@@ -83,7 +78,7 @@ Result<> Pipeline::run_only(ir::Func& func, std::span<const PassId> passes, cons
 }
 
 Result<> Pipeline::run_pass(ir::Func& func, PassId pass, const PipelineOptions& options, Gate& gate) {
-  const uint64_t start = options.time ? now() : 0;
+  const uint64_t start = options.time ? thread_nanoseconds() : 0;
   gate.enter(func.index(), pass);
   const uint64_t allowed_before = gate.allowed;
   PassContext context{func, gate, cfg_, numbers_, values_};
@@ -95,7 +90,7 @@ Result<> Pipeline::run_pass(ir::Func& func, PassId pass, const PipelineOptions& 
     cfg_.compute(func);
     if (cfg_.rpo().size() != func.order().size()) drop_unreachable(func, cfg_);
   }
-  if (options.time) nanoseconds[static_cast<size_t>(pass)] += now() - start;
+  if (options.time) nanoseconds[static_cast<size_t>(pass)] += thread_nanoseconds() - start;
   if (!changed) return {};
   if (options.dump != nullptr) options.dump(options.dump_context, func, info(pass).name);
   if (func.failure) {

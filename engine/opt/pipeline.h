@@ -52,7 +52,7 @@ class Pipeline {
   // For tests: these passes in this order, whatever their level, with judges and dumps as in run.
   Result<> run_only(ir::Func& func, std::span<const PassId> passes, const PipelineOptions& options);
 
-  // Nanoseconds by pass, only with PipelineOptions::time.
+  // Nanoseconds of processor time by pass, only with PipelineOptions::time.
   std::array<uint64_t, kPassCount> nanoseconds{};
 
  private:

@@ -99,6 +99,11 @@ class Store final : public wasm::Embedding, private gc::HeapClient, private Orig
   gc::Heap& heap() { return heap_; }
   Compiler* compiler() { return compiler_.get(); }
   std::vector<ArmedCount> armed_counts() const;
+  // Null when the id is stale.
+  const Instance* find_instance(wasm::InstanceId id) {
+    Instance** const found = instance_ids_.find(id);
+    return found != nullptr ? *found : nullptr;
+  }
 
   // Hears of every allocation of an object, before it and with its result: for comparing roots with another executor's.
   // Only allocations that reach the runtime, which under zeal are all of them.

@@ -1,4 +1,5 @@
-// parallax bench: speed of executors on the project's own programs, with other engines beside them; and of the front end.
+// parallax bench: speed of executors on the project's own programs, with other engines beside them; of the front end; and
+// of compilers.
 //
 // Sides take turns: every round goes over all programs, and over all sides of a program, so that what happens to the machine
 // meanwhile happens to all. Checksums are judged at every call; a side that answers wrongly has no times. Stopping it
@@ -13,8 +14,10 @@
 #include <cstdio>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 
+#include "bench/suite/compile_speed.h"
 #include "bench/suite/contributions.h"
 #include "bench/suite/front_end.h"
 #include "bench/suite/peers.h"
@@ -35,7 +38,7 @@ using nlohmann::json;
 namespace fs = std::filesystem;
 
 struct BenchArgs {
-  std::vector<std::string> programs, executors, peers, folders, validate;
+  std::vector<std::string> programs, executors, peers, folders, validate, compile;
   std::string family, baseline, plot;
   uint32_t rounds = 3;
   bench::Timing timing;
@@ -114,12 +117,14 @@ Result<std::vector<std::string>> chosen_executors(const BenchArgs& args) {
 // All that are there, or those that are asked for; asking for one that is not there is an error of the environment.
 Result<std::vector<bench::Peer>> chosen_peers(const BenchArgs& args) {
   if (args.peers == std::vector<std::string>{"none"} || args.passes) return {};
-  const auto rows = bench::peer_rows();
+  const bool compilers = !args.compile.empty();
+  const auto rows = compilers ? bench::compiler_rows() : bench::peer_rows();
   for (const std::string& name : args.peers) {
     if (std::ranges::none_of(rows, [&](const bench::PeerRow& row) { return row.name == name; }))
       return fail(ErrorCode::kUsage, 0, text::format("no peer is called '{}' (`parallax engines` shows all)", name));
   }
-  std::vector<bench::Peer> found = bench::find_peers(fuzz::engine_folders(args.folders));
+  const auto folders = fuzz::engine_folders(args.folders);
+  std::vector<bench::Peer> found = compilers ? bench::find_compilers(folders) : bench::find_peers(folders);
   if (args.peers.empty()) return found;
   std::vector<bench::Peer> chosen;
   for (const std::string& name : args.peers) {
@@ -312,7 +317,160 @@ int measure_front_end(const BenchArgs& args) {
   return kDone;
 }
 
+// One side of the comparison of compilers on one module.
+struct CompileCell {
+  std::vector<double> us;
+  bench::CompileSample last;    // ours
+  bench::CompileSample staged;  // ours, by stage
+  std::optional<Error> error;
+};
+struct CompileSide {
+  std::string name;
+  const bench::Peer* peer = nullptr;  // or ours
+  double total_us = 0;                // over the modules that it could compile
+  uint64_t total_bytes = 0;
+  std::vector<std::pair<std::string, double>> stages_us;
+};
+
+void compile_round(const CompileSide& side, const bench::CompileSubject& subject, const std::string& driver,
+                   const std::string& file, CompileCell& cell) {
+  if (cell.error) return;
+  if (side.peer != nullptr) {
+    auto us = bench::measure_compiler(*side.peer, driver, file, 0.3);
+    if (us) return cell.us.push_back(*us);
+    cell.error = std::move(us.error());
+    return;
+  }
+  auto sample = bench::measure_compile(side.name, subject, false);
+  auto staged = bench::measure_compile(side.name, subject, true);
+  if (!sample || !staged) {
+    cell.error = !sample ? sample.error() : staged.error();
+    return;
+  }
+  cell.us.push_back(sample->us);
+  cell.last = std::move(*sample);
+  cell.staged = std::move(*staged);
+}
+
+void add_stages(std::vector<std::pair<std::string, double>>& to, const bench::CompileSample& from) {
+  for (const auto& [stage, us] : from.stages_us) {
+    const auto at = std::ranges::find(to, stage, &std::pair<std::string, double>::first);
+    if (at == to.end()) {
+      to.emplace_back(stage, us);
+    } else {
+      at->second += us;
+    }
+  }
+}
+
+json compile_json(const CompileCell& cell, const CompileSide& side, uint64_t bytes, uint32_t functions) {
+  json out = {{"side", side.name}};
+  if (cell.error) {
+    out["error"] = cell.error->message;
+    return out;
+  }
+  const double us = bench::median(cell.us);
+  out["us"] = cell.us;
+  out["mb_per_s"] = static_cast<double>(bytes) / us;
+  out["functions_per_s"] = functions * 1e6 / us;
+  if (side.peer != nullptr) return out;
+  out["failed"] = cell.last.failed;
+  out["machine_bytes"] = cell.last.machine_bytes;
+  for (const auto& [stage, stage_us] : cell.staged.stages_us) out["stages_us"][stage] = stage_us;
+  return out;
+}
+
+void print_compile_totals(const std::vector<CompileSide>& sides) {
+  std::printf("\n%-28s", "all modules, MB/s");
+  for (const CompileSide& side : sides) {
+    side.total_us > 0 ? std::printf(" %15.2f", static_cast<double>(side.total_bytes) / side.total_us)
+                      : std::printf(" %15s", "-");
+  }
+  std::printf("\n");
+  for (const CompileSide& side : sides) {
+    double sum = 0;
+    for (const auto& [stage, us] : side.stages_us) sum += us;
+    if (sum == 0) continue;
+    std::printf("%s by stage:", side.name.c_str());
+    for (const auto& [stage, us] : side.stages_us) std::printf(" %s %.1f%%", stage.c_str(), us / sum * 100);
+    std::printf("\n");
+  }
+}
+
+// One module on all sides; adds to their sums.
+Result<json> compile_module(const BenchArgs& args, const std::string& file, const std::string& driver,
+                            std::vector<CompileSide>& sides) {
+  const bench::CompileSubject subject = TRY(bench::load_for_compiling(TRY(read_module(file))));
+  std::vector<CompileCell> cells(sides.size());
+  for (uint32_t round = 0; round < args.rounds; ++round) {
+    for (size_t i = 0; i < sides.size(); ++i) compile_round(sides[i], subject, driver, file, cells[i]);
+  }
+  json row = {{"file", file}, {"code_bytes", subject.code_bytes}, {"functions", subject.functions}};
+  if (!args.as_json) std::printf("%-20.20s %7.0f", fs::path(file).stem().c_str(), subject.code_bytes / 1e3);
+  for (size_t i = 0; i < sides.size(); ++i) {
+    const CompileCell& cell = cells[i];
+    row["sides"].push_back(compile_json(cell, sides[i], subject.code_bytes, subject.functions));
+    if (cell.error || cell.us.empty()) {
+      if (!args.as_json) std::printf(" %15s", "-");
+      if (cell.error) std::fprintf(stderr, "parallax: %s: %s\n", sides[i].name.c_str(), cell.error->message.c_str());
+      continue;
+    }
+    const double us = bench::median(cell.us);
+    sides[i].total_us += us;
+    sides[i].total_bytes += subject.code_bytes;
+    add_stages(sides[i].stages_us, cell.staged);
+    if (!args.as_json) std::printf(" %15.2f", static_cast<double>(subject.code_bytes) / us);
+    if (cell.last.failed != 0) {
+      std::fprintf(stderr, "parallax: %s: %u functions refused: %s\n", sides[i].name.c_str(), cell.last.failed,
+                   cell.last.first_failure.c_str());
+    }
+  }
+  if (!args.as_json) std::printf("\n");
+  std::fflush(stdout);
+  return row;
+}
+
+int measure_compilers(BenchArgs args) {
+  const Scratch scratch;
+  if (args.executors.empty()) args.executors = {"jit:O0", "jit:O1", "jit:O2"};
+  const auto executors = chosen_executors(args);
+  if (!executors) return complain("", executors.error());
+  const auto peers = chosen_peers(args);
+  if (!peers) {
+    complain("", peers.error());
+    return kEnvironment;
+  }
+  const auto driver = scratch.put("compile_driver.js", bench::embedded_text("compile_driver.js"));
+  if (!driver) return complain("", driver.error());
+  std::vector<CompileSide> sides;
+  for (const std::string& spec : *executors) sides.push_back({.name = spec});
+  for (const bench::Peer& peer : *peers) sides.push_back({.name = peer.row->name, .peer = &peer});
+  if (!args.as_json) {
+    std::printf("%-20s %7s", "MB of code per second", "KB");
+    for (const CompileSide& side : sides) std::printf(" %15s", side.name.c_str());
+    std::printf("\n");
+  }
+  json out = json::array();
+  for (const std::string& path : args.compile) {
+    const auto files = files_below(path, fs::is_directory(path) ? ".wasm" : "");
+    if (!files) return complain("", files.error());
+    if (files->empty()) return complain(path, {ErrorCode::kUsage, 0, "no modules there"});
+    for (const std::string& file : *files) {
+      auto row = compile_module(args, file, *driver, sides);
+      if (!row) return complain(file, row.error());
+      out.push_back(std::move(*row));
+    }
+  }
+  if (args.as_json) {
+    std::printf("%s\n", out.dump(2).c_str());
+  } else {
+    print_compile_totals(sides);
+  }
+  return kDone;
+}
+
 int run(const BenchArgs& args) {
+  if (!args.compile.empty()) return measure_compilers(args);
   if (args.list) return list_programs(args);
   if (!args.validate.empty()) return measure_front_end(args);
   const Scratch scratch;
@@ -371,6 +529,8 @@ void add_bench(CLI::App& command, int& exit_code) {
   for (const char* option : {"--executor", "--peer", "--baseline"}) passes->excludes(option);
   CLI::Option* validate = command.add_option(
       "--validate", args->validate, "measure decoding and validation of these modules (or folders of them) instead");
+  CLI::Option* compile = command.add_option(
+      "--compile", args->compile, "measure compilation of all functions of these modules (or folders of them) instead");
   CLI::Option* as_json = command.add_flag("--json", args->as_json, "answer as JSON, with all times");
   command.add_flag("--markdown", args->markdown, "answer as a Markdown table with ratios")->excludes(as_json);
   command.add_option("--plot", args->plot, "also write the ratios as a picture (SVG) to this file");
@@ -379,6 +539,11 @@ void add_bench(CLI::App& command, int& exit_code) {
                              "--markdown", "--passes", "--plot"}) {
     validate->excludes(option);
   }
+  for (const char* option :
+       {"--program", "--family", "--baseline", "--list", "--tiny", "--markdown", "--passes", "--plot"}) {
+    compile->excludes(option);
+  }
+  compile->excludes(validate);
   command.footer(
       "Exit code 1: a wrong checksum, or an executor of ours failed. How to read the table: docs/benchmarks.md.");
   command.callback([args, &exit_code] { exit_code = run(*args); });

@@ -52,6 +52,11 @@ class Asm : public x86::Assembler {
   // Offset in the code space of the next byte / of a bound label.
   uint32_t here() const { return base_offset_ + static_cast<uint32_t>(offset()); }
   uint32_t place(const Label& label) const { return base_offset_ + static_cast<uint32_t>(holder_.labelOffset(label)); }
+  // Where the next byte goes, for who writes instructions himself: take it, write less than up to buffer_end(), give it
+  // back.
+  uint8_t* cursor() { return _bufferPtr; }
+  const uint8_t* buffer_end() const { return _bufferEnd; }
+  void set_cursor(uint8_t* at) { _bufferPtr = at; }
   // What was noted since start(), if a listing was asked for.
   const std::vector<CodeNote>& notes() const { return notes_; }
   void note(std::string text) { notes_.push_back({here(), std::move(text)}); }

@@ -569,14 +569,10 @@ void Emitter::tail_entry() {
 
 // --- Driver --------------------------------------------------------------------------------------------------------
 
-Result<const uint8_t*> Emitter::emit(const EmitInput& input, CodeSpace& space, CallSites& sites) {
+void Emitter::start(const EmitInput& input, CodeSpace& space, CallSites& sites) {
   input_ = input;
   space_ = &space;
   sites_ = &sites;
-  const uint64_t slots = uint64_t{f().home_slots} + input.allocation->slots;
-  if (slots > kMaxFrameBytes / 8) return fail(ErrorCode::kLimit, 0, text::format("frame of {} slots", slots));
-  frame_ = shape_of();
-  if (frame_.bytes > kMaxFrameBytes) return fail(ErrorCode::kLimit, 0, text::format("frame of {} bytes", frame_.bytes));
   pool_.clear();
   cold_.clear();
   tables_.clear();
@@ -589,12 +585,10 @@ Result<const uint8_t*> Emitter::emit(const EmitInput& input, CodeSpace& space, C
   entry_label_ = a_.newLabel();
   body_label_ = a_.newLabel();
   a_.bind(entry_label_);
-  prologue();
-  const auto order = input.layout->order();
-  for (size_t n = 0; n < order.size(); ++n) {
-    next_node_ = n + 1 < order.size() ? order[n + 1] : kNoNode;
-    node(order[n]);
-  }
+}
+
+// What stands behind the body, and what is known only then.
+Result<const uint8_t*> Emitter::finish() {
   cold_parts();
   jump_tables();
   write_pool();
@@ -606,6 +600,21 @@ Result<const uint8_t*> Emitter::emit(const EmitInput& input, CodeSpace& space, C
     sites_->add(p.site, std::span(f().map_slots).subspan(p.map_begin, p.map_count));
   }
   return code;
+}
+
+Result<const uint8_t*> Emitter::emit(const EmitInput& input, CodeSpace& space, CallSites& sites) {
+  const uint64_t slots = uint64_t{input.func->home_slots} + input.allocation->slots;
+  if (slots > kMaxFrameBytes / 8) return fail(ErrorCode::kLimit, 0, text::format("frame of {} slots", slots));
+  start(input, space, sites);
+  frame_ = shape_of();
+  if (frame_.bytes > kMaxFrameBytes) return fail(ErrorCode::kLimit, 0, text::format("frame of {} bytes", frame_.bytes));
+  prologue();
+  const auto order = input.layout->order();
+  for (size_t n = 0; n < order.size(); ++n) {
+    next_node_ = n + 1 < order.size() ? order[n + 1] : kNoNode;
+    node(order[n]);
+  }
+  return finish();
 }
 
 }  // namespace parallax::jit::x64

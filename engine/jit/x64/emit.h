@@ -17,6 +17,10 @@
 #include "engine/runtime/vm_context.h"
 #include "engine/wasm/types.h"
 
+namespace parallax::jit {
+class Baseline;  // baseline/
+}
+
 namespace parallax::jit::x64 {
 
 // Addresses of the shared stubs (stubs.h).
@@ -58,7 +62,8 @@ class Emitter {
   const std::vector<CodeNote>& notes() const { return a_.notes(); }
 
  private:
-  friend class VectorWriter;  // emit_vector.cc
+  friend class VectorWriter;               // emit_vector.cc
+  friend class ::parallax::jit::Baseline;  // writes its instructions between start() and finish(), some of them here
 
   enum class ColdKind : uint8_t {
     kTrap,          // trap kind `trap` at the instruction's offset
@@ -87,6 +92,8 @@ class Emitter {
     uint32_t bytes = 0;   // below rbp
   };
   FrameShape shape_of() const;
+  void start(const EmitInput& input, CodeSpace& space, CallSites& sites);
+  Result<const uint8_t*> finish();
   void prologue();
   void leave_frame();
   void landing_entry();
