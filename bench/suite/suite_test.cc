@@ -7,6 +7,7 @@
 #include <fstream>
 #include <set>
 
+#include "bench/suite/compile_speed.h"
 #include "bench/suite/front_end.h"
 #include "bench/suite/peers.h"
 #include "bench/suite/results.h"
@@ -46,6 +47,33 @@ TEST(Programs, GiveTheirChecksumsOnEveryExecutor) {
       EXPECT_TRUE(sample) << program.name << " on " << executor << ": " << sample.error().message;
     }
   }
+}
+
+TEST(CompileSpeed, CompilesWhatNeverRunsAndCountsStages) {
+  const auto bytes = wasm::text::parse_module(R"((module
+    (import "nowhere" "f" (func $f (param i32)))
+    (import "nowhere" "g" (global $g i32))
+    (import "nowhere" "m" (memory 1))
+    (data (i32.const 0xffffffff) "out of bounds, if it ever ran")
+    (func $start unreachable)
+    (start $start)
+    (func (export "a") (param i32) (result i32) (call $f (local.get 0)) (i32.add (local.get 0) (global.get $g)))))");
+  ASSERT_TRUE(bytes);
+  const auto subject = load_for_compiling(*bytes);
+  ASSERT_TRUE(subject) << subject.error().message;
+  EXPECT_EQ(subject->functions, 2u);
+  for (const char* executor : {"jit:O0", "jit:O2"}) {
+    const auto sum = measure_compile(executor, *subject, false);
+    ASSERT_TRUE(sum) << executor << ": " << sum.error().message;
+    EXPECT_EQ(sum->failed, 0u) << sum->first_failure;
+    EXPECT_GT(sum->us, 0);
+    EXPECT_GT(sum->machine_bytes, 0u);
+    EXPECT_TRUE(sum->stages_us.empty());
+    const auto staged = measure_compile(executor, *subject, true);
+    ASSERT_TRUE(staged);
+    EXPECT_FALSE(staged->stages_us.empty());
+  }
+  EXPECT_FALSE(measure_compile("interp", *subject, false));
 }
 
 TEST(Programs, HalfOfThemAreAboutObjectsAndNamesAreUnique) {
