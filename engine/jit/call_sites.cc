@@ -14,10 +14,11 @@ void CallSites::add(CallSite site, std::span<const uint32_t> live) {
   sites_.push_back(site);
 }
 
-const CallSite* CallSites::find(uint32_t pc) const {
-  const auto at =
-      std::lower_bound(sites_.begin(), sites_.end(), pc, [](const CallSite& s, uint32_t p) { return s.pc < p; });
-  return at != sites_.end() && at->pc == pc ? &*at : nullptr;
+const CallSite* CallSites::search(uint32_t pc) const {
+  const CallSite* const at = find_after(pc);
+  if (at == nullptr || at->pc != pc) return nullptr;
+  known_[slot_of(pc)] = {pc, static_cast<uint32_t>(at - sites_.data())};
+  return at;
 }
 
 const CallSite* CallSites::find_after(uint32_t pc) const {

@@ -1,13 +1,15 @@
 // CallSites: what every return address in compiled code means.                       [carries I2's stack maps]
 //
 // A record says which home slots of the frame are live references there, and where an exception continues. Code is only
-// appended, so the records are in address order and a lookup is a binary search.
+// appended, so the records are in address order and a lookup is a binary search; a small table of the latest answers,
+// indexed by a hash of the address, makes it a comparison for frames that are walked again.
 //
 // Frame of compiled code, from rbp downwards:
 //   +8 return address, 0 caller's rbp, -8 depth left for callees (after this call was counted),
 //   -16 - 8 * i home slot i (a gc::Ref in the low 4 bytes), then spill slots
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -36,11 +38,15 @@ class CallSites {
   void reset() {
     sites_.clear();
     slots_.clear();
+    known_.fill({});
   }
   // Requires: addresses ascend.
   void add(CallSite site, std::span<const uint32_t> live);
-  // Null when the address is not a known return address.
-  const CallSite* find(uint32_t pc) const;
+  // Null when the address is not a known return address. Not for several threads at once.
+  const CallSite* find(uint32_t pc) const {
+    const Known& known = known_[slot_of(pc)];
+    return known.pc == pc ? &sites_[known.index] : search(pc);
+  }
   // The first one at or behind `pc`, or null.
   const CallSite* find_after(uint32_t pc) const;
   std::span<const uint32_t> live(const CallSite& site) const {
@@ -50,6 +56,15 @@ class CallSites {
   std::span<const CallSite> all() const { return sites_; }
 
  private:
+  struct Known {
+    uint32_t pc = CallSite::kNone;
+    uint32_t index = 0;
+  };
+  static constexpr uint32_t kKnownBits = 8;
+  static constexpr uint32_t slot_of(uint32_t pc) { return pc * 0x9e3779b1u >> (32 - kKnownBits); }
+  const CallSite* search(uint32_t pc) const;
+
+  mutable std::array<Known, size_t{1} << kKnownBits> known_{};
   std::vector<CallSite> sites_;
   std::vector<uint32_t> slots_;
 };

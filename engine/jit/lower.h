@@ -156,6 +156,7 @@ class Lowering {
   void array_init_fill(const ir::Inst& inst);
   void array_fill_v128(ir::ValueId array, VReg offset, ir::ValueId value, VReg count);
   void struct_alloc(const ir::Inst& inst);
+  void exn_alloc(const ir::Inst& inst);
   CallId add_call(const ir::Inst* safepoint, MCall call);
 
   void store_overflow(std::span<const ir::ValueId> args);

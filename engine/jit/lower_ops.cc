@@ -353,6 +353,18 @@ void Lowering::struct_alloc(const Inst& inst) {
   builtin(Builtin::AllocStruct, args, define(inst), &inst, 1);
 }
 
+// Like a struct of the tag's payload, in which the tag stands too.
+void Lowering::exn_alloc(const Inst& inst) {
+  const wasm::TypeId type = func_->module().tags[inst.a].type_id;
+  const runtime::TypeLayout& layout = in_.layouts->of(type);
+  const VReg args[] = {constant(type.raw), constant(layout.bytes), constant(layout.charge)};
+  const VReg exn = define(inst);
+  builtin(Builtin::AllocStruct, args, exn, &inst, 1);
+  store_reg(Width::k64, constant(in_.instance->tags[inst.a]),
+            {.mem = {.base = MemBase::kHeap, .has_index = true, .disp = static_cast<int32_t>(gc::kExnTagOffset)},
+             .index = exn});
+}
+
 void Lowering::array_fill_v128(ValueId array, VReg offset, ValueId value, VReg count) {
   store_reg(Width::kV128, vreg(value), arg_slot(0));
   const VReg args[] = {vreg(array), offset, count};
@@ -562,10 +574,6 @@ bool Lowering::builtin_op(const Inst& inst) {
       index(inst.b);
       values(0, 4);
       break;
-    case Op::ExnAlloc:
-      id = Builtin::AllocExn;
-      index(inst.a);
-      break;
     default: return false;
   }
   const bool grows = inst.op == Op::MemoryGrow || inst.op == Op::TableGrow;
@@ -764,6 +772,7 @@ Result<> Lowering::inst(const Inst& inst) {
               .imm = 1});
       return {};
     case Op::StructAlloc: struct_alloc(inst); return {};
+    case Op::ExnAlloc: exn_alloc(inst); return {};
     case Op::FieldInit:
     case Op::StructSet: {
       const runtime::FieldSlot field = layout(inst.a).fields[inst.b];

@@ -59,6 +59,16 @@ void set_element(const ArrayView& view, uint64_t index, uint64_t bits) {
   std::memcpy(view.data + index * view.step, &bits, std::min<uint64_t>(view.step, sizeof(bits)));
 }
 
+// Copies the element at `begin` over the `count` - 1 behind it, twice as many each time.
+void repeat_element(const ArrayView& view, uint64_t begin, uint64_t count) {
+  uint8_t* const first = view.data + begin * view.step;
+  for (uint64_t done = 1; done < count;) {
+    const uint64_t more = std::min(done, count - done);
+    std::memcpy(first + done * view.step, first, more * view.step);
+    done += more;
+  }
+}
+
 }  // namespace
 
 Ref alloc_struct(VmContext* ctx, uint32_t type) { return store_of(ctx).new_struct(TypeId(type)); }
@@ -95,8 +105,9 @@ Ref array_new_elem(VmContext* ctx, uint32_t type, uint32_t elem, uint32_t offset
 void array_fill(VmContext* ctx, Ref array, uint32_t offset, uint64_t bits, uint32_t count) {
   ArrayView view;
   if (!view_array(ctx, array, "array.fill", view)) return;
-  if (!in_bounds(ctx, offset, count, view.length, TrapKind::kArrayOutOfBounds)) return;
-  for (uint64_t i = 0; i < count; ++i) set_element(view, offset + i, bits);
+  if (!in_bounds(ctx, offset, count, view.length, TrapKind::kArrayOutOfBounds) || count == 0) return;
+  set_element(view, offset, bits);
+  repeat_element(view, offset, count);
 }
 
 void array_fill_v128(VmContext* ctx, Ref array, uint32_t offset, uint32_t count) {
@@ -107,9 +118,9 @@ void array_fill_v128(VmContext* ctx, Ref array, uint32_t offset, uint32_t count)
     store_of(ctx).exit_invariant(text::format("I3: array.fill of {:#x}, which holds no vectors", array.bits));
     return;
   }
-  for (uint64_t i = 0; i < count; ++i) {
-    std::memcpy(view.data + (offset + i) * view.step, &ctx->store->arg_area[0], sizeof(Slot));
-  }
+  if (count == 0) return;
+  std::memcpy(view.data + offset * view.step, &ctx->store->arg_area[0], sizeof(Slot));
+  repeat_element(view, offset, count);
 }
 
 void array_copy(VmContext* ctx, Ref target, uint32_t to, Ref source, uint32_t from, uint32_t count) {
