@@ -275,7 +275,9 @@ void Rule::apply() {
     case Op::RefFunc:
       if (callee() != nullptr) give(non_null(HeapType::concrete(module_.funcs[inst_.a].type_id)));
       return;
-    case Op::Compute: return signature(inst_.opcode, kNone);
+    case Op::Compute:
+      if (inst_.sense != 0 && (func_.flags(inst_) & kTraps) == 0) wrong("nothing to prove");
+      return signature(inst_.opcode, kNone);
     case Op::Select: {
       const Type a = peek(0);
       const Type b = peek(1);

@@ -366,6 +366,7 @@ void Lowering::divide(const Inst& inst, Width width, DivOp op) {
     if (divisor != 0) checks &= ~kDivCheckZero;
     if (divisor != (width == Width::k64 ? ~uint64_t{0} : 0xffffffffu)) checks &= ~kDivCheckMinusOne;
   }
+  if (inst.sense != 0 && !in_.armed) checks = 0;
   const bool quotient = op == DivOp::kDivS || op == DivOp::kDivU;
   out_->def_fixed(define(inst), quotient ? kRax : kRdx);
   out_->use_fixed(vreg(arg(inst, 0)), kRax);

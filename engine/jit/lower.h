@@ -140,7 +140,7 @@ class Lowering {
   Access element(ir::ValueId array, ir::ValueId index, runtime::FieldRep rep);
   void load_field(const ir::Inst& inst, runtime::FieldRep rep, bool sign_extend, const Access& access);
   void store_field(ir::ValueId value, runtime::FieldRep rep, const Access& access);
-  void check_index(ir::ValueId array, ir::ValueId index);
+  void check_index(const ir::Inst& inst);
   void table_access(const ir::Inst& inst, bool is_store);
 
   void ref_test(const ir::Inst& inst);

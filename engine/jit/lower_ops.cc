@@ -305,7 +305,12 @@ void Lowering::store_field(ValueId value, FieldRep rep, const Access& access) {
   store(kWidths[static_cast<size_t>(rep)], value, access);
 }
 
-void Lowering::check_index(ValueId array, ValueId index) {
+// Armed code checks proven accesses as well, and calls a wrong proof by another name than the trap of the program.
+void Lowering::check_index(const Inst& inst) {
+  const bool proven = inst.sense != 0;
+  if (proven && !in_.armed) return;
+  const ValueId array = arg(inst, 0);
+  const ValueId index = arg(inst, 1);
   const Mem length{.base = MemBase::kHeap, .has_index = true, .disp = static_cast<int32_t>(gc::kLengthOffset)};
   trap_if({.form = CmpForm::kRegMem,
            .width = Width::k32,
@@ -313,7 +318,7 @@ void Lowering::check_index(ValueId array, ValueId index) {
            .a = vreg(index),
            .b = vreg(array),
            .mem = length},
-          TrapKind::kArrayOutOfBounds);
+          proven ? TrapKind::kUnreachable : TrapKind::kArrayOutOfBounds);
 }
 
 constexpr uint8_t kMaxScale = 3;  // log2, of an x86 address
@@ -793,14 +798,14 @@ Result<> Lowering::inst(const Inst& inst) {
       return {};
     }
     case Op::ArrayGet: {
-      check_index(arg(inst, 0), arg(inst, 1));
+      check_index(inst);
       const FieldRep rep = layout(inst.a).element;
       load_field(inst, rep, inst.opcode == Opcode::ArrayGetS, element(arg(inst, 0), arg(inst, 1), rep));
       armed_check(inst);
       return {};
     }
     case Op::ArraySet: {
-      check_index(arg(inst, 0), arg(inst, 1));
+      check_index(inst);
       const FieldRep rep = layout(inst.a).element;
       store_field(arg(inst, 2), rep, element(arg(inst, 0), arg(inst, 1), rep));
       return {};

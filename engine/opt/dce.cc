@@ -37,8 +37,11 @@ class Dce {
   bool is_removable(const Inst& inst) const {
     const uint16_t flags = func_.flags(inst);
     if ((flags & ~ir::kReads) == 0) return true;
+    if (inst.sense != 0 && is_proven_safe(inst) && inst.results_count != 0) return true;
     return (flags & ~(ir::kReads | ir::kTraps)) == 0 && inst.results_count != 0 && fault_fires(Fault::kOPT6);
   }
+  // What could trap but for a proof.
+  static bool is_proven_safe(const Inst& inst) { return inst.op == ir::Op::ArrayGet || inst.op == ir::Op::Compute; }
   bool has_needed_result(const Inst& inst) const {
     for (uint32_t n = 0; n < inst.results_count; ++n) {
       if (needed_[inst.first_result.index() + n] != 0) return true;

@@ -1,13 +1,24 @@
-// Load forwarding within a block: what is read again, or read after it was written, is known.
+// Memory known by value: what is read again, or read after it was written, is known, over the whole function.
 //
-// A walk over each block with a small table of what is known: (object, field), (array, index value), global -> value. A
-// store makes its own location known and forgets every location that may be the same one: the same field index of any
-// object (layouts are prefixes of each other, so related types share indices), every element of every array, the same
-// global; imported globals may be one another. Calls, bulk operations and whatever else writes forget everything. Objects
-// and indices are compared by SSA value, which only ever finds too little. Packed storage is known only to reads of the
-// same kind, never from stores. An element that was accessed is in bounds: its second bounds check goes as well.
+// A forward walk in reverse postorder with a small table of what is known: place -> value, where a place is a field, an
+// element, a global, a slot of a table or some bytes of linear memory. A block begins with what all its predecessors know;
+// a loop head with what its preheader knows, less what the loop may write (places.h). A store makes its own place known
+// and forgets what may be the same place:
+//   * classes first (places.h); then objects by value: two allocations differ, an allocation differs from whatever was
+//     known before it, and one whose reference goes nowhere differs from everything and outlives calls;
+//   * types of which neither is a subtype of the other have no common objects;
+//   * elements and bytes with one base and different constant offsets.
+// Objects are compared behind null checks, casts and refinements. Fields of a default allocation are known to be zero.
+// What a place narrower than its value holds is that value cut down. A store of what is there already goes.
+//
+// A known element or byte was accessed, so it is in bounds: the check goes together with the load.
+#include <algorithm>
+
 #include "engine/base/faults.h"
+#include "engine/ir/builder.h"
+#include "engine/ir/loops.h"
 #include "engine/opt/passes.h"
+#include "engine/opt/places.h"
 
 namespace parallax::opt {
 
@@ -17,108 +28,500 @@ using ir::BlockId;
 using ir::Func;
 using ir::Inst;
 using ir::InstId;
+using ir::LoopId;
 using ir::Op;
+using ir::Type;
 using ir::ValueId;
 using wasm::Opcode;
 
+constexpr size_t kMaxKnown = 32;              // in one block
+constexpr size_t kMaxKept = size_t{1} << 18;  // over all blocks; later ones begin with nothing known
+constexpr uint32_t kMaxDefaults = 8;          // fields of a default allocation
+constexpr uint8_t kWhole = 0xff;              // as many bytes as the value has
+
+bool is_allocation(Op op) {
+  return op == Op::StructAlloc || op == Op::ArrayAlloc || op == Op::ArrayNewData || op == Op::ArrayNewElem;
+}
+
 class Loads {
  public:
-  explicit Loads(PassContext& context) : func_(context.func), cfg_(context.cfg), gate_(context.gate) {}
+  explicit Loads(PassContext& context)
+      : func_(context.func), cfg_(context.cfg), gate_(context.gate), escapes_(context.numbers) {}
 
   void run() {
+    if (!gather()) return;
+    ends_.assign(func_.block_count(), {});
+    when_.assign(func_.inst_count(), 0);
     for (const BlockId b : cfg_.rpo()) {
-      known_.clear();
-      ir::for_each_inst(func_, b, [&](InstId i) { visit(i); });
+      begin(b);
+      ir::for_each_inst(func_, b, [&](InstId i) {
+        if (i.index() < when_.size()) when_[i.index()] = ++now_;
+        visit(i);
+      });
+      end(b);
     }
   }
 
  private:
+  // What a read of one place gives.
   struct Known {
-    Op kind;        // StructGet, ArrayGet or GlobalGet
-    Opcode opcode;  // how it was read
-    ValueId object;
-    uint32_t index;  // field, global, or raw ValueId of an element's index
-    ValueId value;
+    Op kind;        // StructGet, ArrayGet, GlobalGet, TableGet or MemLoad
+    uint8_t log2;   // bytes: of linear memory, or of a packed field or element; else kWhole
+    Opcode opcode;  // how it was read; kNoOpcode: `value` was stored
+    uint32_t a;     // type, global, table or memory
+    uint32_t field;
+    ValueId object;  // or index into a table, or address
+    uint64_t index;  // element: key of its index; memory: offset
+    Places places;
+    ValueId value;  // invalid: zero
   };
-  static constexpr size_t kMaxKnown = 32;
+  struct Range {
+    uint32_t begin = 0;
+    uint32_t count = 0;
+    bool known = false;
+  };
 
-  void visit(InstId i) {
-    const Inst& inst = func_.inst(i);
+  // --- Gathering: what loops write, which allocations stay here. False when nothing is ever read.
+  bool gather() {
+    loops_.compute(func_, cfg_);
+    loop_writes_.assign(loops_.all().size(), {});
+    escapes_.assign(func_.value_count(), 0);
+    bool useful = false;
+    for (const BlockId b : cfg_.rpo()) {
+      const LoopId loop = loops_.of(b);
+      for (InstId i = func_.block(b).first; i.valid(); i = func_.inst(i).next) {
+        const Inst& inst = func_.inst(i);
+        const uint16_t flags = func_.flags(inst);
+        useful |= (flags & (ir::kReads | ir::kWrites)) != 0;
+        if (loop.valid() && (flags & ir::kWrites) != 0) loop_writes_[loop.index()] |= writes_of(func_, inst);
+        note_escapes(i, inst);
+      }
+    }
+    for (size_t n = loop_writes_.size(); n-- > 0;) {
+      const LoopId parent = loops_.all()[n].parent;
+      if (parent.valid()) loop_writes_[parent.index()] |= loop_writes_[n];
+    }
+    return useful;
+  }
+
+  void note_escapes(InstId i, const Inst& inst) {
+    uint32_t n = 0;
     switch (inst.op) {
-      case Op::StructGet: return load(i, {Op::StructGet, inst.opcode, func_.arg(i, 0), inst.b, func_.result(i)});
-      case Op::ArrayGet:
-        return load(i, {Op::ArrayGet, inst.opcode, func_.arg(i, 0), func_.arg(i, 1).raw, func_.result(i)});
-      case Op::ArraySet:
-        forget_elements();
-        if (!is_packed(inst.a, 0)) {
-          remember({Op::ArrayGet, Opcode::ArrayGet, func_.arg(i, 0), func_.arg(i, 1).raw, func_.arg(i, 2)});
-        }
-        return;
-      case Op::ArrayFill:
-      case Op::ArrayCopy:
-      case Op::ArrayInitData:
-      case Op::ArrayInitElem:
-        if (fault_fires(Fault::kOPT4)) return;
-        return forget_elements();
-      case Op::GlobalGet: return load(i, {Op::GlobalGet, {}, {}, inst.a, func_.result(i)});
-      case Op::StructSet: forget_field(inst.b); [[fallthrough]];
       case Op::FieldInit:
-        if (!is_packed(inst.a, inst.b))
-          remember({Op::StructGet, Opcode::StructGet, func_.arg(i, 0), inst.b, func_.arg(i, 1)});
-        return;
-      case Op::GlobalSet: forget_global(inst.a); return remember({Op::GlobalGet, {}, {}, inst.a, func_.arg(i, 0)});
-      // Writes to other places, or to objects that nobody else knows.
-      case Op::MemStore:
+      case Op::StructGet:
+      case Op::StructSet:
       case Op::ElemInit:
       case Op::ArrayInitFill:
-      case Op::ExnInit:
-      case Op::TableSet: return;
-      default:
-        if ((func_.flags(inst) & ir::kWrites) != 0) known_.clear();
+      case Op::ArrayGet:
+      case Op::ArraySet:
+      case Op::ArrayLen:
+      case Op::ArrayFill:
+      case Op::ArrayInitData:
+      case Op::ArrayInitElem:
+      case Op::RefIsNull:
+      case Op::RefEq:
+      case Op::RefTest: n = inst.op == Op::RefEq ? 2 : 1; break;
+      case Op::Return: return;
+      default: break;
+    }
+    for (; n < inst.args_count; ++n) escapes_[func_.arg(i, n).index()] = 1;
+  }
+
+  // --- Blocks.
+  void begin(BlockId b) {
+    known_.clear();
+    bool first = true;
+    bool loops = false;
+    for (const BlockId pred : cfg_.preds(b)) {
+      if (cfg_.rpo_number(pred) >= cfg_.rpo_number(b)) {
+        if (!cfg_.dominates(b, pred)) return known_.clear();  // irreducible
+        loops = true;
+        continue;
+      }
+      const Range& range = ends_[pred.index()];
+      if (!range.known) return known_.clear();
+      const auto known = std::span(kept_).subspan(range.begin, range.count);
+      if (first) {
+        known_.assign(known.begin(), known.end());
+      } else {
+        meet(known);
+      }
+      first = false;
+      if (known_.empty()) return;
+    }
+    if (!loops || known_.empty()) return;
+    const Places writes = loop_writes_[loops_.of(b).index()];
+    std::erase_if(known_, [&](const Known& k) { return k.places.meets(writes); });
+  }
+
+  void meet(std::span<const Known> other) {
+    size_t hint = 0;  // what both know mostly stands in the same order
+    std::erase_if(known_, [&](const Known& k) {
+      for (size_t looks = 0; looks < other.size(); ++looks) {
+        const size_t at = (hint + looks) % other.size();
+        if (!same_place(other[at], k) || other[at].opcode != k.opcode || other[at].value != k.value) continue;
+        hint = at + 1;
+        return false;
+      }
+      return true;
+    });
+  }
+
+  void end(BlockId b) {
+    if (kept_.size() + known_.size() > kMaxKept) return;
+    ends_[b.index()] = {static_cast<uint32_t>(kept_.size()), static_cast<uint32_t>(known_.size()), true};
+    kept_.insert(kept_.end(), known_.begin(), known_.end());
+  }
+
+  // --- Instructions.
+  void visit(InstId i) {
+    const Inst inst = func_.inst(i);
+    switch (inst.op) {
+      case Op::StructGet:
+      case Op::ArrayGet:
+      case Op::GlobalGet:
+      case Op::TableGet: return load(i, inst);
+      case Op::MemLoad:
+        if (inst.args_count == 1) load(i, inst);
         return;
+      case Op::StructSet:
+      case Op::ArraySet:
+      case Op::GlobalSet:
+      case Op::TableSet: return store(i, inst);
+      case Op::MemStore:
+        if (wasm::info(inst.opcode).immediates == wasm::ImmKind::MemArgLane) return forget(place(i, inst), inst);
+        return store(i, inst);
+      case Op::FieldInit:
+      case Op::ElemInit: return remember(place(i, inst), func_.arg(i, 1));
+      case Op::StructAlloc: return remember_defaults(i, inst);
+      default:
+        if ((func_.flags(inst) & ir::kWrites) == 0) return;
+        if (is_bulk_of_array(inst.op) && fault_fires(Fault::kOPT4)) return;
+        return forget(writes_of(func_, inst), inst);
     }
   }
 
-  bool is_packed(uint32_t type, uint32_t field) const {
-    return func_.types().get(wasm::TypeId(type)).fields[field].storage.packed != wasm::Packed::kNone;
+  static bool is_bulk_of_array(Op op) {
+    return op == Op::ArrayFill || op == Op::ArrayCopy || op == Op::ArrayInitData || op == Op::ArrayInitElem;
   }
 
-  void load(InstId i, const Known& location) {
-    for (const Known& known : known_) {
-      const bool same = known.kind == location.kind && known.opcode == location.opcode &&
-                        known.object == location.object && known.index == location.index;
-      if (!same) continue;
-      const ValueId result = func_.result(i);
-      if (!func_.types().matches(func_.type(known.value), func_.type(result))) return;
-      if (!gate_.allow(Rewrite::kLoadForwarded, result)) return;
-      func_.replace(result, known.value);
+  // The value behind operations that only say more about it.
+  ValueId root(ValueId v) const {
+    for (int steps = 0; steps < 8; ++steps) {
+      const Inst* def = func_.def(v);
+      if (def == nullptr || (def->op != Op::NullCheck && def->op != Op::Cast && def->op != Op::Refine)) break;
+      v = func_.arg(func_.value(v).inst, 0);
+    }
+    return v;
+  }
+
+  // Indices and addresses: a constant is known by its value.
+  static constexpr uint64_t kConstantKey = uint64_t{1} << 63;
+  uint64_t key(ValueId v) const {
+    const Inst* def = func_.def(v);
+    return def != nullptr && def->op == Op::Const ? kConstantKey | (def->imm & 0xffffffffu) : v.raw;
+  }
+
+  static uint8_t log2_of(wasm::StorageType storage) {
+    if (storage.packed == wasm::Packed::kNone) return kWhole;
+    return storage.packed == wasm::Packed::kI8 ? 0 : 1;
+  }
+
+  // The place that a load, store or initialising store accesses; opcode and value are those of a store.
+  Known place(InstId i, const Inst& inst) const {
+    Known k{.kind = Op::StructGet,
+            .log2 = kWhole,
+            .opcode = wasm::kNoOpcode,
+            .a = inst.a,
+            .field = 0,
+            .object = {},
+            .index = 0,
+            .places = {},
+            .value = {}};
+    Inst read = inst;  // the same place, read
+    switch (inst.op) {
+      case Op::StructGet:
+      case Op::StructSet:
+      case Op::FieldInit:
+        k.field = inst.b;
+        k.object = root(func_.arg(i, 0));
+        k.log2 = log2_of(func_.types().get(wasm::TypeId(inst.a)).fields[inst.b].storage);
+        break;
+      case Op::ArrayGet:
+      case Op::ArraySet:
+      case Op::ElemInit:
+        k.kind = Op::ArrayGet;
+        k.object = root(func_.arg(i, 0));
+        k.index = inst.op == Op::ElemInit ? kConstantKey | inst.b : key(func_.arg(i, 1));
+        k.log2 = log2_of(func_.types().get(wasm::TypeId(inst.a)).fields[0].storage);
+        break;
+      case Op::TableGet:
+      case Op::TableSet:
+        k.kind = Op::TableGet;
+        k.object = func_.arg(i, 0);
+        break;
+      case Op::MemLoad:
+      case Op::MemStore:
+        k.kind = Op::MemLoad;
+        k.object = func_.arg(i, 0);
+        k.index = inst.imm;
+        k.log2 = wasm::access_log2(inst.opcode);
+        break;
+      default: k.kind = Op::GlobalGet; break;
+    }
+    read.op = k.kind;
+    k.places = reads_of(func_, read);
+    return k;
+  }
+
+  static bool same_place(const Known& a, const Known& b) {
+    if (a.kind != b.kind || a.object != b.object || a.index != b.index || a.log2 != b.log2) return false;
+    if (a.kind == Op::StructGet) return a.field == b.field;
+    return a.kind == Op::ArrayGet || a.a == b.a;
+  }
+
+  void load(InstId i, const Inst& inst) {
+    Known wanted = place(i, inst);
+    wanted.opcode = inst.opcode;
+    const ValueId result = func_.result(i);
+    for (const Known& k : known_) {
+      if (!same_place(k, wanted)) continue;
+      if (k.opcode == wasm::kNoOpcode) {
+        if (use_stored(i, inst, k)) return;
+      } else if (k.opcode == inst.opcode && func_.types().matches(func_.type(k.value), func_.type(result))) {
+        return use(i, k.value);
+      }
+    }
+    remember(wanted, result);
+  }
+
+  void use(InstId i, ValueId value) {
+    if (!gate_.allow(Rewrite::kLoadForwarded, func_.result(i))) return;
+    func_.replace(func_.result(i), value);
+    func_.remove(i);
+  }
+
+  // A load of what was stored. False when the value is of no use there.
+  bool use_stored(InstId i, const Inst& inst, const Known& k) {
+    const Type type = func_.type(func_.result(i));
+    if (!k.value.valid()) {
+      if (type.is_ref() && !type.nullable()) return false;
+      if (gate_.allow(Rewrite::kLoadForwarded, func_.result(i))) substitute(i, zero(i, type));
+      return true;
+    }
+    const Type stored = func_.type(k.value);
+    if (k.log2 == kWhole || (k.kind == Op::MemLoad && k.log2 == bytes_log2(stored) && k.log2 == bytes_log2(type))) {
+      if (!func_.types().matches(stored, type)) return false;
+      use(i, k.value);
+      return true;
+    }
+    if (stored != type || (type != wasm::kI32 && type != wasm::kI64)) return false;
+    if (gate_.allow(Rewrite::kLoadForwarded, func_.result(i))) substitute(i, cut(i, inst.opcode, k));
+    return true;
+  }
+
+  static uint8_t bytes_log2(Type type) {
+    switch (type.kind()) {
+      case wasm::ValKind::kI32:
+      case wasm::ValKind::kF32: return 2;
+      case wasm::ValKind::kI64:
+      case wasm::ValKind::kF64: return 3;
+      default: return 4;
+    }
+  }
+
+  void substitute(InstId i, ValueId value) {
+    func_.replace(func_.result(i), value);
+    func_.remove(i);
+  }
+
+  ValueId insert(InstId before, const Inst& proto, std::span<const ValueId> args, Type type) {
+    const InstId made = func_.make(proto, args, std::span(&type, 1));
+    func_.insert_before(before, made);
+    return func_.result(made);
+  }
+
+  ValueId zero(InstId before, Type type) {
+    const Op op = type.is_ref() ? Op::RefNull : Op::Const;
+    return insert(before, {.op = op, .offset = func_.inst(before).offset}, {}, type);
+  }
+
+  // The low bits of a stored value, extended as the load does.
+  ValueId cut(InstId before, Opcode load, const Known& k) {
+    const Type type = func_.type(k.value);
+    const wasm::WasmOffset offset = func_.inst(before).offset;
+    const bool wide = type == wasm::kI64;
+    if (is_signed(load)) {
+      static constexpr Opcode kExtend[2][3] = {{Opcode::I32Extend8S, Opcode::I32Extend16S, Opcode::I32Extend16S},
+                                               {Opcode::I64Extend8S, Opcode::I64Extend16S, Opcode::I64Extend32S}};
+      const ValueId args[] = {k.value};
+      return insert(before, {.op = Op::Compute, .opcode = kExtend[wide ? 1 : 0][k.log2], .offset = offset}, args, type);
+    }
+    const uint64_t mask = (uint64_t{1} << (8u << k.log2)) - 1;
+    const ValueId args[] = {k.value, insert(before, {.op = Op::Const, .imm = mask, .offset = offset}, {}, type)};
+    const Opcode op = wide ? Opcode::I64And : Opcode::I32And;
+    return insert(before, {.op = Op::Compute, .opcode = op, .offset = offset}, args, type);
+  }
+
+  static bool is_signed(Opcode load) {
+    switch (load) {
+      case Opcode::StructGetS:
+      case Opcode::ArrayGetS:
+      case Opcode::I32Load8S:
+      case Opcode::I32Load16S:
+      case Opcode::I64Load8S:
+      case Opcode::I64Load16S:
+      case Opcode::I64Load32S: return true;
+      default: return false;
+    }
+  }
+
+  void store(InstId i, const Inst& inst) {
+    const Known target = place(i, inst);
+    const ValueId value = func_.arg(i, inst.args_count - 1);
+    for (const Known& k : known_) {
+      if (!same_place(k, target) || k.value != value || !k.value.valid()) continue;
+      // What a narrow place was read as, or what was stored in it, gives the same bits again.
+      if (!gate_.allow(Rewrite::kStoreKnown, value)) break;
       func_.remove(i);
       return;
     }
-    remember(location);
+    forget(target, inst);
+    remember(target, value);
   }
 
-  void remember(const Known& known) {
+  void remember(Known k, ValueId value) {
+    k.value = value;
     if (known_.size() == kMaxKnown) known_.erase(known_.begin());
-    known_.push_back(known);
+    known_.push_back(k);
   }
-  void forget_elements() {
-    std::erase_if(known_, [](const Known& k) { return k.kind == Op::ArrayGet; });
+
+  // An object whose fields have their defaults, as far as no initialising store follows.
+  void remember_defaults(InstId i, const Inst& inst) {
+    if (func_.inst(inst.next).op == Op::FieldInit) return;
+    const auto& fields = func_.types().get(wasm::TypeId(inst.a)).fields;
+    for (uint32_t n = 0; n < fields.size() && n < kMaxDefaults; ++n) {
+      Inst read{.op = Op::StructGet, .a = inst.a, .b = n};
+      Known k{.kind = Op::StructGet,
+              .log2 = log2_of(fields[n].storage),
+              .opcode = wasm::kNoOpcode,
+              .a = inst.a,
+              .field = n,
+              .object = func_.result(i),
+              .index = 0,
+              .places = reads_of(func_, read),
+              .value = {}};
+      remember(k, {});
+    }
   }
-  void forget_field(uint32_t index) {
-    std::erase_if(known_, [&](const Known& k) { return k.kind == Op::StructGet && k.index == index; });
+
+  // --- Forgetting.
+  void forget(const Known& written, const Inst&) {
+    std::erase_if(known_, [&](const Known& k) { return k.places.meets(written.places) && may_be(k, written); });
   }
-  void forget_global(uint32_t index) {
-    const bool imported = func_.module().globals[index].imported;
+  void forget(const Places& writes, const Inst& inst) {
+    const bool bulk = is_bulk_of_array(inst.op);
     std::erase_if(known_, [&](const Known& k) {
-      return k.kind == Op::GlobalGet && (k.index == index || (imported && func_.module().globals[k.index].imported));
+      if (!k.places.meets(writes)) return false;
+      const bool in_object = k.kind == Op::StructGet || k.kind == Op::ArrayGet;
+      return !in_object || bulk || !stays_here(k.object);
     });
+  }
+
+  // Whether two places of one class may be one place.
+  bool may_be(const Known& k, const Known& written) const {
+    if (k.kind != written.kind) return true;
+    switch (k.kind) {
+      case Op::StructGet:
+        return k.field == written.field && related(k.a, written.a) && !distinct(k.object, written.object);
+      case Op::ArrayGet:
+        if ((k.index & written.index & kConstantKey) != 0 && k.index != written.index) return false;
+        return related(k.a, written.a) && !distinct(k.object, written.object);
+      case Op::GlobalGet:
+        return k.a == written.a || (func_.module().globals[k.a].imported && func_.module().globals[written.a].imported);
+      case Op::MemLoad: return k.a != written.a || overlap(k, written);
+      default: return true;
+    }
+  }
+
+  bool related(uint32_t a, uint32_t b) const {
+    if (a == b) return true;
+    if (fault_fires(Fault::kLOAD1)) return false;
+    const auto x = Type::ref(wasm::HeapType::concrete(a), false);
+    const auto y = Type::ref(wasm::HeapType::concrete(b), false);
+    return func_.types().matches(x, y) || func_.types().matches(y, x);
+  }
+
+  bool stays_here(ValueId object) const {
+    const Inst* def = func_.def(object);
+    return def != nullptr && is_allocation(def->op) && object.index() < escapes_.size() &&
+           escapes_[object.index()] == 0;
+  }
+
+  bool distinct(ValueId x, ValueId y) const {
+    if (x == y) return false;
+    const Inst* a = func_.def(x);
+    const Inst* b = func_.def(y);
+    const bool new_x = a != nullptr && is_allocation(a->op);
+    const bool new_y = b != nullptr && is_allocation(b->op);
+    if (new_x && new_y) return true;
+    if (new_x) return stays_here(x) || is_older(y, x);
+    if (new_y) return stays_here(y) || is_older(x, y);
+    return false;
+  }
+
+  // Whether `v` is defined on every way to the allocation, so that it was known before the object existed.
+  bool is_older(ValueId v, ValueId allocated) const {
+    const ir::Value& value = func_.value(v);
+    const InstId allocation = func_.value(allocated).inst;
+    const BlockId at = func_.inst(allocation).block;
+    if (value.block.valid()) return cfg_.dominates(value.block, at);
+    const Inst& def = func_.inst(value.inst);
+    if (def.targets_count != 0) return cfg_.dominates(func_.targets(value.inst)[0], at);
+    if (def.block != at) return cfg_.dominates(def.block, at);
+    return value.inst.index() < when_.size() && allocation.index() < when_.size() &&
+           when_[value.inst.index()] < when_[allocation.index()];
+  }
+
+  // Bytes of one memory. Both accesses were in bounds, so that addresses are what they are modulo the size of the
+  // address space: with one base, the difference of the offsets tells.
+  bool overlap(const Known& k, const Known& written) const {
+    uint64_t distance = k.index - written.index;
+    const ValueId base = plus(k.object, distance, 1);
+    if (base != plus(written.object, distance, -1)) return true;
+    const bool wide = func_.type(k.object) == wasm::kI64;
+    const uint64_t mask = wide ? ~uint64_t{0} : 0xffffffffu;
+    const uint64_t size_of_k = uint64_t{1} << k.log2;
+    const uint64_t size_of_written = uint64_t{1} << written.log2;
+    return (distance & mask) < size_of_written || (-distance & mask) < size_of_k;
+  }
+
+  // Takes a constant addend off `address`; none() for a constant.
+  ValueId plus(ValueId address, uint64_t& distance, uint64_t sign) const {
+    const Inst* def = func_.def(address);
+    if (def == nullptr) return address;
+    if (def->op == Op::Const) {
+      distance += sign * def->imm;
+      return {};
+    }
+    if (def->op != Op::Compute || (def->opcode != Opcode::I32Add && def->opcode != Opcode::I64Add)) return address;
+    const Inst* addend = func_.def(func_.arg(func_.value(address).inst, 1));
+    if (addend == nullptr || addend->op != Op::Const) return address;
+    distance += sign * addend->imm;
+    return func_.arg(func_.value(address).inst, 0);
   }
 
   Func& func_;
   const ir::Cfg& cfg_;
   Gate& gate_;
+  std::vector<uint32_t>& escapes_;
+  ir::Loops loops_;
+  std::vector<Places> loop_writes_;
   std::vector<Known> known_;
+  std::vector<Known> kept_;
+  std::vector<Range> ends_;
+  std::vector<uint32_t> when_;  // by instruction: order of visits
+  uint32_t now_ = 0;
 };
 
 }  // namespace

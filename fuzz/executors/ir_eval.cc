@@ -110,6 +110,7 @@ class Frame {
   void compute(const Inst& inst);
   void mem_access(const Inst& inst, bool is_store);
   void homes(const Inst& inst);
+  bool wrong_proof(const Inst& inst);
   void pass_safepoint(const Inst& inst);
   FuncEntry* callee(const Inst& inst);
   void jump(InstId id, size_t target);
@@ -439,7 +440,18 @@ void Frame::compute(const Inst& inst) {
   for (size_t i = 0; i < count; ++i) operands[i] = V128::of_halves(arg(i), 0);
   const auto computed = wasm::evaluate({.op = inst.opcode}, std::span(operands, count));
   if (computed) return result(inst, computed->low());
+  if (inst.sense != 0) {
+    wrong_proof(inst);
+    return;
+  }
   trap(computed.error());
+}
+
+// An operation that a pass has proven not to fail fails.
+bool Frame::wrong_proof(const Inst& inst) {
+  store().exit_invariant(text::format("I3: {} fails although it was proven not to, in function {} at offset {:#x}",
+                                      ir::print(func_, current_), func_.index().raw, inst.offset));
+  return true;
 }
 
 void Frame::mem_access(const Inst& inst, bool is_store) {
@@ -573,6 +585,7 @@ bool Frame::object_op(const Inst& inst) {
       if (!check_struct(inst)) return true;
       const FieldRep rep = layout(inst.a).element;
       if (arg32(1) >= store().heap().header(ref(0)).length) {
+        if (inst.sense != 0) return wrong_proof(inst);
         trap(TrapKind::kArrayOutOfBounds);
       } else if (inst.op == Op::ArraySet) {
         write(element_offset(arg32(1), rep), rep, arg(2));
