@@ -25,8 +25,8 @@ Analysed analyse(const std::string& text) {
 constexpr const char* kNested =
     "func 1 {\nb0(v0: i32):\n budget @1\n jump -> b1 @1\n"
     "b1:\n budget @2\n jump -> b2 @2\n"
-    "b2:\n budget @3\n branch v0 -> b2, b3 @3\n"
-    "b3:\n branch v0 -> b4, b5 @4\n"
+    "b2:\n budget @3\n branch v0 -> b2 b3 @3\n"
+    "b3:\n branch v0 -> b4 b5 @4\n"
     "b4:\n jump -> b1 @5\n"
     "b5:\n return v0 @6\n}";
 
@@ -62,16 +62,16 @@ TEST(Loops, KnowWhatTheyContain) {
 
 TEST(Loops, WithTwoWaysInHaveNoPreheader) {
   auto a = analyse(
-      "func 1 {\nb0(v0: i32):\n budget @1\n branch v0 -> b1, b2 @1\nb1:\n jump -> b3 @2\nb2:\n jump -> b3 @2\n"
-      "b3:\n budget @3\n branch v0 -> b3, b4 @3\nb4:\n return v0 @4\n}");
+      "func 1 {\nb0(v0: i32):\n budget @1\n branch v0 -> b1 b2 @1\nb1:\n jump -> b3 @2\nb2:\n jump -> b3 @2\n"
+      "b3:\n budget @3\n branch v0 -> b3 b4 @3\nb4:\n return v0 @4\n}");
   ASSERT_EQ(a.loops.all().size(), 1u);
   EXPECT_FALSE(a.loops[LoopId(0)].preheader.valid());
 }
 
 TEST(Loops, OfIrreducibleGraphsAreNone) {
   auto a = analyse(
-      "func 1 {\nb0(v0: i32):\n budget @1\n branch v0 -> b1, b2 @1\nb1:\n jump -> b2 @2\n"
-      "b2:\n branch v0 -> b1, b3 @3\nb3:\n return v0 @4\n}");
+      "func 1 {\nb0(v0: i32):\n budget @1\n branch v0 -> b1 b2 @1\nb1:\n jump -> b2 @2\n"
+      "b2:\n branch v0 -> b1 b3 @3\nb3:\n return v0 @4\n}");
   EXPECT_TRUE(a.loops.empty());
 }
 
@@ -82,7 +82,7 @@ TEST(Loops, DeepNestsTakeNearLinearTime) {
     text += "b" + std::to_string(n) + ":\n budget @1\n jump -> b" + std::to_string(n + 1) + " @1\n";
   }
   for (int n = kDepth; n >= 1; --n) {
-    text += "b" + std::to_string(2 * kDepth - n + 1) + ":\n branch v0 -> b" + std::to_string(n) + ", b" +
+    text += "b" + std::to_string(2 * kDepth - n + 1) + ":\n branch v0 -> b" + std::to_string(n) + " b" +
             std::to_string(2 * kDepth - n + 2) + " @2\n";
   }
   text += "b" + std::to_string(2 * kDepth + 1) + ":\n return v0 @3\n}";

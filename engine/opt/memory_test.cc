@@ -111,12 +111,12 @@ TEST(Loads, DefaultsOfANewObjectAreZero) {
 
 TEST(Loads, WhatBothWaysKnowIsKnownBehindThem) {
   const std::string text = optimised(
-      "func 7 {\nb0(v0: i32, v1: i32):\n budget @1\n branch v0 -> b1, b2 @2\n"
+      "func 7 {\nb0(v0: i32, v1: i32):\n budget @1\n branch v0 -> b1 b2 @2\n"
       "b1:\n global_set v1 @3\n jump -> b3 @3\nb2:\n global_set v1 @4\n jump -> b3 @4\n"
       "b3:\n v2: i32 = global_get @5\n return v2 @6\n}");
   EXPECT_TRUE(contains(text, "return v1")) << text;
   const std::string one_way = optimised(
-      "func 7 {\nb0(v0: i32, v1: i32):\n budget @1\n branch v0 -> b1, b2 @2\n"
+      "func 7 {\nb0(v0: i32, v1: i32):\n budget @1\n branch v0 -> b1 b2 @2\n"
       "b1:\n global_set v1 @3\n jump -> b3 @3\nb2:\n jump -> b3 @4\n"
       "b3:\n v2: i32 = global_get @5\n return v2 @6\n}");
   EXPECT_TRUE(contains(one_way, "global_get")) << one_way;
@@ -125,7 +125,7 @@ TEST(Loads, WhatBothWaysKnowIsKnownBehindThem) {
 std::string loop_that(const std::string& does) {
   return "func 7 {\nb0(v0: i32, v1: i32):\n budget @1\n global_set v1 @2\n jump -> b1 @2\n"
          "b1:\n budget @3\n v2: i32 = global_get @4\n" +
-         does + " branch v2 -> b1, b2 @5\nb2:\n return v2 @6\n}";
+         does + " branch v2 -> b1 b2 @5\nb2:\n return v2 @6\n}";
 }
 
 TEST(Loads, GoIntoLoopsThatDoNotWrite) {
@@ -202,7 +202,7 @@ TEST(Stores, ZerosInNewObjectsGo) {
 
 std::string counted_loop(const std::string& does) {
   return "func 3 {\nb0(v0: (ref 2), v1: i32):\n budget @1\n jump -> b1 @1\nb1:\n budget @2\n" + does +
-         " branch v9 -> b1, b2 @5\nb2:\n return v9 @6\n}";
+         " branch v9 -> b1 b2 @5\nb2:\n return v9 @6\n}";
 }
 
 TEST(Licm, LengthsAndPureOperationsLeaveTheLoop) {
@@ -220,16 +220,80 @@ TEST(Licm, ReadsStayWhereTheLoopWrites) {
   EXPECT_TRUE(ordered(optimised(loop), "global_get", "b1:"));
 }
 
+// Without the first iteration's copy, which makes the loop's checks.
+std::string not_peeled(const std::string& text) {
+  Gate gate;
+  gate.disabled = bit(PassId::kPeel);
+  ir::Func func = ir::func_of(text, module());
+  Pipeline pipeline;
+  EXPECT_TRUE(pipeline.run(func, {.level = Level::kO2, .verify = true, .gate = &gate}).has_value());
+  return ir::print(func);
+}
+
 TEST(Licm, WhatMayTrapStays) {
-  EXPECT_TRUE(
-      ordered(optimised(counted_loop(" v9: i32 = array_get opcode=array.get a=2 v0, v1 @4\n")), "b1:", "array_get"));
-  EXPECT_TRUE(ordered(optimised(counted_loop(" v9: i32 = compute opcode=i32.div_u v1, v1 @4\n")), "b1:", "i32.div_u"));
+  const std::string element = counted_loop(" v9: i32 = array_get opcode=array.get a=2 v0, v1 @4\n");
+  EXPECT_TRUE(ordered(not_peeled(element), "b1:", "array_get"));
+  const std::string division = counted_loop(" v9: i32 = compute opcode=i32.div_u v1, v1 @4\n");
+  EXPECT_TRUE(ordered(not_peeled(division), "b1:", "i32.div_u"));
+}
+
+// --- Peeling -----------------------------------------------------------------------------------------------------------
+
+TEST(Peel, TheFirstIterationMakesTheChecksOfAllOthers) {
+  const std::string text = optimised(
+      "func 1 {\nb0(v0: i32):\n budget @1\n v1: anyref = table_get v0 @1\n jump v0 -> b1 @1\nb1(v2: i32):\n budget @2\n"
+      " v3: (ref 2) = cast type=(ref 2) trap=16 v1 @3\n v4: i32 = array_len v3 @3\n"
+      " v5: i32 = compute opcode=i32.add v2, v4 @4\n branch v5 -> b2 b3 @5\nb2:\n jump v5 -> b1 @5\nb3:\n return v5 "
+      "@6\n}");
+  EXPECT_EQ(count(text, "cast"), 1u) << text;
+  EXPECT_EQ(count(text, "array_len"), 1u) << text;
+  EXPECT_EQ(count(text, "budget"), 3u) << text;
+}
+
+TEST(Peel, LoopsWithoutChecksStayAsTheyAre) {
+  const std::string text = optimised(
+      "func 1 {\nb0(v0: i32):\n budget @1\n jump v0 -> b1 @1\nb1(v2: i32):\n budget @2\n"
+      " v5: i32 = compute opcode=i32.add v2, v0 @4\n branch v5 -> b2 b3 @5\nb2:\n jump v5 -> b1 @5\nb3:\n return v5 "
+      "@6\n}");
+  EXPECT_EQ(count(text, "budget"), 2u) << text;
+}
+
+TEST(Peel, FuelOfTheFirstIterationIsAPlantedFault) {
+  WithFault with("PEEL1");
+  const std::string text = optimised(
+      "func 1 {\nb0(v0: i32):\n budget @1\n v1: anyref = table_get v0 @1\n jump v0 -> b1 @1\nb1(v2: i32):\n budget @2\n"
+      " v3: (ref 2) = cast type=(ref 2) trap=16 v1 @3\n v4: i32 = array_len v3 @3\n"
+      " v5: i32 = compute opcode=i32.add v2, v4 @4\n branch v5 -> b2 b3 @5\nb2:\n jump v5 -> b1 @5\nb3:\n return v5 "
+      "@6\n}");
+  EXPECT_EQ(count(text, "budget"), 2u) << text;
+}
+
+// --- Constants on all ways -----------------------------------------------------------------------------------------------
+
+std::string loop_with(const std::string& back) {
+  return "func 1 {\nb0(v0: i32):\n budget @1\n v1: i32 = const imm=0x7 @1\n v9: i32 = const imm=0x8 @1\n jump v1 -> b1 "
+         "@1\n"
+         "b1(v2: i32):\n budget @2\n v3: i32 = compute opcode=i32.eq v2, v1 @3\n branch v3 -> b2 b3 @3\n"
+         "b2:\n branch v0 -> b4 b5 @4\nb3:\n global_set v0 @5\n jump v9 -> b1 @5\n"
+         "b4:\n jump " +
+         back + " -> b1 @6\nb5:\n return v2 @7\n}";
+}
+
+TEST(Sccp, FindsConstantsThatComeBackAndWhatTheyNeverReach) {
+  const std::string text = optimised(loop_with("v2"));
+  EXPECT_FALSE(contains(text, "global_set")) << text;
+  EXPECT_TRUE(contains(optimised(loop_with("v9")), "global_set"));
+}
+
+TEST(Sccp, OtherValuesThatComeBackAreAPlantedFault) {
+  WithFault with("SCCP1");
+  EXPECT_FALSE(contains(optimised(loop_with("v9")), "global_set"));
 }
 
 TEST(Licm, MovesOutOfAllLoopsAtOnce) {
   const std::string text = optimised(
       "func 3 {\nb0(v0: (ref 2), v1: i32):\n budget @1\n jump -> b1 @1\nb1:\n budget @2\n jump -> b2 @2\n"
-      "b2:\n budget @3\n v2: i32 = array_len v0 @3\n branch v2 -> b2, b3 @4\nb3:\n branch v1 -> b1, b4 @5\n"
+      "b2:\n budget @3\n v2: i32 = array_len v0 @3\n branch v2 -> b2 b3 @4\nb3:\n branch v1 -> b1 b4 @5\n"
       "b4:\n return v1 @6\n}");
   EXPECT_TRUE(ordered(text, "array_len", "b1:")) << text;
 }

@@ -164,7 +164,7 @@ std::string loop(const std::string& before, const std::string& compare, const st
          std::to_string(static_cast<uint32_t>(plus)) + " @1\n" + before +
          " jump v2, v2 -> b1 @1\nb1(v4: i32, v5: i32):\n budget @2\n v6: i32 = compute opcode=" + compare + " v4, " +
          limit +
-         " @3\n branch v6 -> b2, b3 @3\nb2:\n v21: i32 = compute opcode=i32.add v4, v20 @4\n"
+         " @3\n branch v6 -> b2 b3 @3\nb2:\n v21: i32 = compute opcode=i32.add v4, v20 @4\n"
          " v7: i32 = array_get opcode=array.get v10, v21 @4\n"
          " v8: i32 = compute opcode=i32.add v5, v7 @5\n v9: i32 = compute opcode=i32.add v4, v3 @6\n"
          " jump v9, v8 -> b1 @6\nb3:\n return v5 @7\n}";
@@ -175,53 +175,53 @@ constexpr const char* kMade =
     " v12: i32 = const imm=0xa @1\n v10: (ref 0) = array_alloc v12 @1\n v11: i32 = array_len v10 @1\n";
 
 TEST(Ranges, AnIndexBelowTheLengthNeedsNoCheck) {
-  EXPECT_TRUE(contains(optimised(loop(kGiven, "i32.lt_s", "v11")), "sense=1"));
-  EXPECT_TRUE(contains(optimised(loop(kGiven, "i32.lt_u", "v11")), "sense=1"));
-  EXPECT_FALSE(contains(optimised(loop(kGiven, "i32.le_s", "v11")), "sense=1"));
-  EXPECT_FALSE(contains(optimised(loop(kGiven, "i32.lt_s", "v1")), "sense=1"));
-  EXPECT_FALSE(contains(optimised(loop(kGiven, "i32.ne", "v11")), "sense=1"));
+  EXPECT_TRUE(contains(optimised(loop(kGiven, "i32.lt_s", "v11")), "sense=0x1"));
+  EXPECT_TRUE(contains(optimised(loop(kGiven, "i32.lt_u", "v11")), "sense=0x1"));
+  EXPECT_FALSE(contains(optimised(loop(kGiven, "i32.le_s", "v11")), "sense=0x1"));
+  EXPECT_FALSE(contains(optimised(loop(kGiven, "i32.lt_s", "v1")), "sense=0x1"));
+  EXPECT_FALSE(contains(optimised(loop(kGiven, "i32.ne", "v11")), "sense=0x1"));
 }
 
 TEST(Ranges, AConstantLengthIsCompared) {
-  EXPECT_TRUE(contains(optimised(loop(kMade, "i32.lt_s", "v12")), "sense=1"));
-  EXPECT_FALSE(contains(optimised(loop(kMade, "i32.le_s", "v12")), "sense=1"));
-  EXPECT_FALSE(contains(optimised(loop(kMade, "i32.lt_s", "v12", 1)), "sense=1"));
-  EXPECT_FALSE(contains(optimised(loop(kMade, "i32.lt_s", "v12", -1)), "sense=1"));
+  EXPECT_TRUE(contains(optimised(loop(kMade, "i32.lt_s", "v12")), "sense=0x1"));
+  EXPECT_FALSE(contains(optimised(loop(kMade, "i32.le_s", "v12")), "sense=0x1"));
+  EXPECT_FALSE(contains(optimised(loop(kMade, "i32.lt_s", "v12", 1)), "sense=0x1"));
+  EXPECT_FALSE(contains(optimised(loop(kMade, "i32.lt_s", "v12", -1)), "sense=0x1"));
 }
 
 TEST(Ranges, AnIndexOneTooFarIsAPlantedFault) {
   WithFault with("BCE1");
-  EXPECT_TRUE(contains(optimised(loop(kMade, "i32.le_s", "v12")), "sense=1"));
+  EXPECT_TRUE(contains(optimised(loop(kMade, "i32.le_s", "v12")), "sense=0x1"));
 }
 
 TEST(Ranges, TheSameAccessIsCheckedOnce) {
   const std::string text = optimised(
       "func 2 {\nb0(v0: (ref 0), v1: i32):\n budget @1\n v2: i32 = array_get opcode=array.get v0, v1 @2\n"
       " array_set v0, v1, v1 @3\n return v2 @4\n}");
-  EXPECT_EQ(count(text, "sense=1"), 1u) << text;
+  EXPECT_EQ(count(text, "sense=0x1"), 1u) << text;
 }
 
 TEST(Ranges, AnArrayThatTheLoopReplacesIsAnotherOne) {
   // i < length of the array of this iteration says nothing of the next one's.
   const std::string text = optimised(
       "func 2 {\nb0(v0: (ref 0), v1: i32):\n budget @1\n v2: i32 = const @1\n v3: i32 = const imm=0x1 @1\n"
-      " v4: i32 = array_len v0 @1\n v5: i32 = compute opcode=i32.lt_u v2, v4 @1\n branch v5 -> b1, b4 @1\n"
+      " v4: i32 = array_len v0 @1\n v5: i32 = compute opcode=i32.lt_u v2, v4 @1\n branch v5 -> b1 b4 @1\n"
       "b1:\n jump v2, v0 -> b2 @1\n"
       "b2(v6: i32, v7: (ref 0)):\n budget @2\n v8: i32 = array_get opcode=array.get v7, v6 @3\n"
       " v9: i32 = compute opcode=i32.add v6, v3 @4\n v10: i32 = array_len v7 @4\n"
-      " v11: i32 = compute opcode=i32.lt_u v9, v10 @4\n branch v11 -> b3, b4 @4\n"
+      " v11: i32 = compute opcode=i32.lt_u v9, v10 @4\n branch v11 -> b3 b4 @4\n"
       "b3:\n v12: (ref 0) = array_alloc v1 @5\n jump v9, v12 -> b2 @5\nb4:\n return v1 @6\n}");
-  EXPECT_FALSE(contains(text, "sense=1")) << text;
+  EXPECT_FALSE(contains(text, "sense=0x1")) << text;
 }
 
 TEST(Ranges, DivisorsThatAreNeitherZeroNorMinusOneNeedNoCheck) {
   const std::string text = body(
       " v4: i32 = compute opcode=i32.and v1, v3 @2\n v5: i32 = compute opcode=i32.or v4, v2 @2\n"
       " v9: i32 = compute opcode=i32.div_s v0, v5 @3\n");
-  EXPECT_TRUE(contains(text, "sense=1")) << text;
+  EXPECT_TRUE(contains(text, "sense=0x1")) << text;
   EXPECT_FALSE(contains(body(" v4: i32 = compute opcode=i32.and v1, v3 @2\n"
                              " v9: i32 = compute opcode=i32.div_s v0, v4 @3\n"),
-                        "sense=1"));
+                        "sense=0x1"));
 }
 
 }  // namespace

@@ -167,7 +167,8 @@ TEST(Facts, ABranchBelowABranchOnTheSameConditionIsDecided) {
 std::string two_reads(const std::string& between) {
   return optimised(
       "func 3 {\nb0(v0: (ref null 0)):\n budget @1\n v1: (ref 0) = null_check trap=12 v0 @2\n"
-      " v9: (ref 1) = struct_alloc a=0x1 @2\n v2: i32 = struct_get opcode=struct.get v1 @3\n" +
+      " v8: anyref = global_get @2\n v9: (ref 1) = cast type=(ref 1) trap=16 v8 @2\n"
+      " v2: i32 = struct_get opcode=struct.get v1 @3\n" +
       between +
       " v3: i32 = struct_get opcode=struct.get v1 @4\n v4: i32 = compute opcode=i32.add v2, v3 @5\n return v4 @6\n}");
 }
@@ -182,8 +183,10 @@ TEST(Loads, AFieldIsReadAgainOnlyAfterAStoreThatMayBeToIt) {
 TEST(Loads, AnElementIsKnownUntilAnArrayIsWritten) {
   const auto reads = [](const std::string& between) {
     return optimised(
-        "func 1 {\nb0(v0: i32):\n budget @1\n v1: (ref 2) = array_alloc a=0x2 v0 @2\n"
-        " v9: (ref 2) = array_alloc a=0x2 v0 @2\n v2: i32 = array_get opcode=array.get a=0x2 v1, v0 @3\n" +
+        "func 1 {\nb0(v0: i32):\n budget @1\n v7: anyref = global_get @2\n v1: (ref 2) = cast type=(ref 2) trap=16 v7 "
+        "@2\n"
+        " call @2\n v8: anyref = global_get @2\n v9: (ref 2) = cast type=(ref 2) trap=16 v8 @2\n v2: i32 = array_get "
+        "opcode=array.get a=0x2 v1, v0 @3\n" +
         between +
         " v3: i32 = array_get opcode=array.get a=0x2 v1, v0 @4\n v4: i32 = compute opcode=i32.add v2, v3 @5\n"
         " return v4 @6\n}");
