@@ -190,6 +190,8 @@ class Func {
   void remove_block(BlockId block);
   // Moves all instructions of `from` to the end of `to`, and removes `from`.
   void splice(BlockId to, BlockId from);
+  // Requires the same blocks in another order, the entry first.
+  void set_order(std::span<const BlockId> order) { order_.assign(order.begin(), order.end()); }
   // Drops removed blocks from order().
   void compact_order();
   void set_args(InstId inst, std::span<const ValueId> args);

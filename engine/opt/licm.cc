@@ -35,10 +35,10 @@ constexpr uint32_t kMostValues = 12;
 
 class Licm {
  public:
-  explicit Licm(PassContext& context) : func_(context.func), cfg_(context.cfg), gate_(context.gate) {}
+  explicit Licm(PassContext& context)
+      : func_(context.func), cfg_(context.cfg), loops_(context.loops()), gate_(context.gate) {}
 
   void run() {
-    loops_.compute(func_, cfg_);
     if (loops_.empty()) return;
     gather();
     for (const BlockId b : cfg_.rpo()) {
@@ -176,8 +176,8 @@ class Licm {
 
   Func& func_;
   const ir::Cfg& cfg_;
+  const ir::Loops& loops_;
   Gate& gate_;
-  ir::Loops loops_;
   std::vector<Facts> facts_;
   bool always_ = false;
 };

@@ -46,7 +46,11 @@ bool is_allocation(Op op) {
 class Loads {
  public:
   explicit Loads(PassContext& context)
-      : func_(context.func), cfg_(context.cfg), gate_(context.gate), escapes_(context.numbers) {}
+      : func_(context.func),
+        cfg_(context.cfg),
+        loops_(context.loops()),
+        gate_(context.gate),
+        escapes_(context.numbers) {}
 
   void run() {
     if (!gather()) return;
@@ -83,7 +87,6 @@ class Loads {
 
   // --- Gathering: what loops write, which allocations stay here. False when nothing is ever read.
   bool gather() {
-    loops_.compute(func_, cfg_);
     loop_writes_.assign(loops_.all().size(), {});
     escapes_.assign(func_.value_count(), 0);
     bool useful = false;
@@ -513,9 +516,9 @@ class Loads {
 
   Func& func_;
   const ir::Cfg& cfg_;
+  const ir::Loops& loops_;
   Gate& gate_;
   std::vector<uint32_t>& escapes_;
-  ir::Loops loops_;
   std::vector<Places> loop_writes_;
   std::vector<Known> known_;
   std::vector<Known> kept_;

@@ -10,6 +10,7 @@
 #include "engine/base/result.h"
 #include "engine/ir/cfg.h"
 #include "engine/ir/func.h"
+#include "engine/ir/loops.h"
 #include "engine/opt/gate.h"
 
 namespace parallax::opt {
@@ -19,11 +20,20 @@ struct PassContext {
   Gate& gate;
   // Up to date at the start of every pass.
   ir::Cfg& cfg;
+  // Computed for the first pass that asks after a change of control flow.
+  ir::Loops& loop_tree;
+  bool& has_loop_tree;
   // Scratch that keeps its memory between passes and functions; contents are unspecified at the start of a pass.
   std::vector<uint32_t>& numbers;
   std::vector<ir::ValueId>& values;
   // Set by a pass that changed terminators: the runner then recomputes the graph and drops unreachable blocks.
   bool control_changed = false;
+
+  const ir::Loops& loops() {
+    if (!has_loop_tree) loop_tree.compute(func, cfg);
+    has_loop_tree = true;
+    return loop_tree;
+  }
 };
 
 #define PASS(id, name, function, level, summary) Result<> function(PassContext& context);

@@ -9,6 +9,7 @@
 // values that live on are parameters, one argument from the loop and one from the copy. Loops whose values are used where
 // no single way out leads, or whose tests prove something outside, stay as they are.             [keeps I3, I4]
 #include <algorithm>
+#include <utility>
 
 #include "engine/base/faults.h"
 #include "engine/ir/loops.h"
@@ -36,11 +37,11 @@ constexpr uint32_t kWorthIt = 2;
 
 class Peel {
  public:
-  explicit Peel(PassContext& context) : context_(context), func_(context.func), cfg_(context.cfg) {}
+  explicit Peel(PassContext& context)
+      : context_(context), func_(context.func), cfg_(context.cfg), loops_(context.loops()) {}
 
   void run() {
-    loops_.compute(func_, cfg_);
-    if (loops_.empty()) return;
+    if (std::ranges::none_of(loops_.all(), is_candidate)) return;
     blocks_of_.assign(loops_.all().size(), {});
     for (const BlockId b : cfg_.rpo()) {
       const LoopId loop = loops_.of(b);
@@ -50,9 +51,9 @@ class Peel {
     block_map_.assign(func_.block_count(), {});
     for (uint32_t n = 0; n < loops_.all().size(); ++n) {
       const Loop& loop = loops_.all()[n];
-      if (!loop.preheader.valid() || loop.has_inner || loop.blocks > kMaxBlocks) continue;
-      consider(loop, blocks_of_[n]);
+      if (is_candidate(loop)) consider(loop, blocks_of_[n]);
     }
+    if (!placed_.empty()) place_blocks();
   }
 
  private:
@@ -70,6 +71,18 @@ class Peel {
     ValueId value;
     bool behind;
   };
+
+  static bool is_candidate(const Loop& loop) {
+    return loop.preheader.valid() && !loop.has_inner && loop.blocks <= kMaxBlocks;
+  }
+
+  // A new block and the one in front of which it stands.
+  struct Placed {
+    BlockId before;
+    BlockId block;
+    size_t number;  // of several, in this order
+  };
+  void place(BlockId before, BlockId block) { placed_.push_back({before, block, placed_.size()}); }
 
   void consider(const Loop& loop, const std::vector<BlockId>& blocks) {
     uint32_t insts = 0;
@@ -92,6 +105,20 @@ class Peel {
   ValueId first_value(BlockId head) const { return func_.params(head).empty() ? ValueId() : func_.params(head)[0]; }
   bool inside(BlockId b) const { return b.index() < block_map_.size() && block_map_[b.index()].valid(); }
   bool inside(ValueId v) const { return inside(ir::definition_block(func_, v)); }
+
+  // Blocks are lowered in order(), where definitions stand before their uses: what was made goes in front of its loop, or
+  // in front of where a way out leads.
+  void place_blocks() {
+    std::ranges::sort(placed_, {}, [](const Placed& p) { return std::pair(p.before, p.number); });
+    std::vector<BlockId> order;
+    for (const BlockId b : func_.order()) {
+      if (b.index() >= block_map_.size()) break;  // the new ones stand last
+      const auto here = std::ranges::equal_range(placed_, b, {}, &Placed::before);
+      for (const Placed& p : here) order.push_back(p.block);
+      order.push_back(b);
+    }
+    func_.set_order(order);
+  }
 
   // --- Is it worth it? What would leave the loop, once the checks before it have been made.
   uint32_t profit() {
@@ -200,6 +227,7 @@ class Peel {
 
   void copy_params(BlockId b) {
     const BlockId copy = func_.add_block();
+    place(blocks_->front(), copy);
     block_map_[b.index()] = copy;
     for (uint32_t n = 0; n < func_.params(b).size(); ++n) {
       const ValueId param = func_.params(b)[n];
@@ -210,6 +238,7 @@ class Peel {
   // The copy's ways back meet in a block that enters the loop.
   void make_preheader(BlockId head) {
     again_ = func_.add_block();
+    place(head, again_);
     args_.clear();
     for (uint32_t n = 0; n < func_.block(head).params_count; ++n) {
       args_.push_back(func_.add_param(again_, func_.type(func_.params(head)[n])));
@@ -249,10 +278,12 @@ class Peel {
     const InstId go = func_.make({.op = Op::Jump, .offset = func_.inst(func_.terminator(way.from)).offset}, {}, {},
                                  std::span(&way.to, 1));
     func_.append(way.join, go);
+    place(way.to, way.join);
   }
 
   void lead(BlockId from, BlockId to, BlockId join, std::span<const ValueId> values) {
     const BlockId edge = func_.add_block();
+    place(to, edge);
     const InstId end = func_.terminator(from);
     const InstId go = func_.make({.op = Op::Jump, .offset = func_.inst(end).offset}, values, {}, std::span(&join, 1));
     func_.append(edge, go);
@@ -279,10 +310,11 @@ class Peel {
   PassContext& context_;
   Func& func_;
   const ir::Cfg& cfg_;
-  ir::Loops loops_;
+  const ir::Loops& loops_;
   std::vector<std::vector<BlockId>> blocks_of_;
   const std::vector<BlockId>* blocks_ = nullptr;
   std::vector<Way> ways_;
+  std::vector<Placed> placed_;
   std::vector<Same> same_;
   std::vector<ValueId> map_;        // values of the loop -> those of the copy
   std::vector<BlockId> block_map_;  // blocks of the loop -> those of the copy

@@ -60,6 +60,7 @@ Result<> Pipeline::run(ir::Func& func, const PipelineOptions& options) {
   if (options.dump != nullptr) options.dump(options.dump_context, func, "translate");
   if (options.verify) TRY(ir::verify(func, "translate"));
   cfg_.compute(func);
+  has_loops_ = false;
   for (uint32_t p = 0; p < kPassCount; ++p) {
     const auto pass = static_cast<PassId>(p);
     if (info(pass).level > static_cast<uint8_t>(options.level)) continue;
@@ -73,6 +74,7 @@ Result<> Pipeline::run_only(ir::Func& func, std::span<const PassId> passes, cons
   Gate& gate = options.gate != nullptr ? *options.gate : own_gate_;
   if (options.verify) TRY(ir::verify(func, "translate"));
   cfg_.compute(func);
+  has_loops_ = false;
   for (const PassId pass : passes) TRY(run_pass(func, pass, options, gate));
   return {};
 }
@@ -81,12 +83,13 @@ Result<> Pipeline::run_pass(ir::Func& func, PassId pass, const PipelineOptions& 
   const uint64_t start = options.time ? thread_nanoseconds() : 0;
   gate.enter(func.index(), pass);
   const uint64_t allowed_before = gate.allowed;
-  PassContext context{func, gate, cfg_, numbers_, values_};
+  PassContext context{func, gate, cfg_, loops_, has_loops_, numbers_, values_};
   TRY(kFunctions[static_cast<size_t>(pass)](context));
   // Every rewrite asks the gate, so a pass that was allowed none left the function as it was.
   const bool changed = pass == PassId::kSafepoints || gate.allowed != allowed_before || func.failure;
   func.commit();
   if (context.control_changed) {
+    has_loops_ = false;
     cfg_.compute(func);
     if (cfg_.rpo().size() != func.order().size()) drop_unreachable(func, cfg_);
   }

@@ -17,6 +17,7 @@
 #include "engine/base/result.h"
 #include "engine/ir/cfg.h"
 #include "engine/ir/func.h"
+#include "engine/ir/loops.h"
 #include "engine/opt/gate.h"
 
 namespace parallax::opt {
@@ -60,6 +61,8 @@ class Pipeline {
 
   Gate own_gate_;
   ir::Cfg cfg_;
+  ir::Loops loops_;
+  bool has_loops_ = false;
   std::vector<uint32_t> numbers_;
   std::vector<ir::ValueId> values_;
 };
