@@ -154,6 +154,19 @@ void Func::splice(BlockId to, BlockId from) {
   blocks_[from.index()].live = false;
 }
 
+BlockId Func::split_after(InstId id) {
+  const BlockId made = add_block();
+  const BlockId from = insts_[id.index()].block;
+  for (InstId i = insts_[id.index()].next; i.valid();) {
+    const InstId next = insts_[i.index()].next;
+    append(made, i);
+    i = next;
+  }
+  insts_[id.index()].next = {};
+  blocks_[from.index()].last = id;
+  return made;
+}
+
 void Func::compact_order() {
   std::erase_if(order_, [&](BlockId b) { return !blocks_[b.index()].live; });
 }

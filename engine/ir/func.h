@@ -190,6 +190,8 @@ class Func {
   void remove_block(BlockId block);
   // Moves all instructions of `from` to the end of `to`, and removes `from`.
   void splice(BlockId to, BlockId from);
+  // Makes a block of what stands behind `inst` in its block, which is left without a terminator.
+  BlockId split_after(InstId inst);
   // Requires the same blocks in another order, the entry first.
   void set_order(std::span<const BlockId> order) { order_.assign(order.begin(), order.end()); }
   // Drops removed blocks from order().

@@ -34,6 +34,7 @@ class Verifier {
       return fail(ErrorCode::kInvariant, 0, text::format("{} (pass {})", func_.failure->message, pass_));
     if (!shape()) return error();
     cfg_.compute(func_);
+    checked_levels_.assign(func_.block_count(), 0);
     if (!edges()) return error();
     for (const BlockId b : cfg_.rpo()) {
       if (!block(b)) return error();
@@ -144,6 +145,7 @@ class Verifier {
   // --- One reachable block.
   bool block(BlockId b) {
     if (!budget(b)) return false;
+    checked_levels_[b.index()] = b == Func::kEntry ? 0 : checked_levels_[cfg_.idom(b).index()];
     InstId safepoint;
     for (InstId i = func_.block(b).first; i.valid(); i = func_.inst(i).next) {
       for (const ValueId arg : func_.args(i)) {
@@ -153,7 +155,7 @@ class Verifier {
       }
       std::string problem = check_rule(func_, i);
       if (!problem.empty()) return wrong(std::move(problem), b, i);
-      if (!proof(b, i, safepoint)) return false;
+      if (!proof(b, i, safepoint) || !depth(b, i)) return false;
       if (func_.is_safepoint(func_.inst(i))) safepoint = i;
     }
     return true;
@@ -164,6 +166,18 @@ class Verifier {
     InstId i = func_.block(b).first;
     while (func_.inst(i).op == Op::HomeStore || func_.inst(i).op == Op::HomeLoad) i = func_.inst(i).next;
     return func_.inst(i).op == Op::Budget || wrong("I4: entry or loop head without budget", b, i);
+  }
+
+  // Inlined calls count like real ones: Budget follows the check of depth, which dominates what the body calls.
+  bool depth(BlockId b, InstId i) {
+    const Inst& inst = func_.inst(i);
+    uint64_t& checked = checked_levels_[b.index()];
+    if (inst.op == Op::DepthCheck) {
+      checked = std::max<uint64_t>(checked, inst.a);
+      return (inst.next.valid() && func_.inst(inst.next).op == Op::Budget) ||
+             wrong("I4: inlined call without budget", b, i);
+    }
+    return !may_invoke(inst.op) || inst.imm <= checked || wrong("I4: call deeper than what was checked", b, i);
   }
 
   bool defined_before(ValueId v, BlockId use_block, InstId use) const {
@@ -232,7 +246,8 @@ class Verifier {
   const Func& func_;
   const char* pass_;
   Cfg cfg_;
-  std::vector<uint32_t> position_;  // within its block
+  std::vector<uint32_t> position_;        // within its block
+  std::vector<uint64_t> checked_levels_;  // by block: the most that a DepthCheck on the way to its end admits
   std::string problem_;
   BlockId at_block_;
   InstId at_inst_;

@@ -414,6 +414,10 @@ void Rule::apply() {
     case Op::CallRef: return call_ref(false);
     case Op::CallIndirect: return call_indirect(false);
     case Op::Budget: return;
+    case Op::DepthCheck:
+      require(inst_.a != 0, "check of no depth");
+      index(inst_.b, module_.funcs, "no such function");
+      return;
 
     case Op::HomeStore:
       require(inst_.a < func_.slot_count(), "no such slot");

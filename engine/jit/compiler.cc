@@ -8,6 +8,7 @@
 #include "engine/base/text.h"
 #include "engine/base/thread_clock.h"
 #include "engine/ir/text.h"
+#include "engine/jit/callees.h"
 #include "engine/jit/disassemble.h"
 #include "engine/jit/fault_guard.h"
 #include "engine/jit/flow.h"
@@ -30,6 +31,7 @@ using wasm::OutcomeKind;
 // What the stages of one compilation use, with the memory that earlier ones left behind.
 struct Workspace {
   Translator translator;
+  TranslatedCallees callees;
   ir::Func ir;
   opt::Pipeline pipeline;
   Lowering lowering;
@@ -247,7 +249,8 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
     wasm::FuncIndex func;
   } dump_context{this, func};
   opt::PipelineOptions passes{
-      .level = level_of(options_.level), .verify = verify, .time = times_ != nullptr, .gate = &gate_};
+      .level = level_of(options_.level), .verify = verify, .time = times_ != nullptr, .gate = &gate_, .callees = &w.callees};
+  w.callees.start(w.translator, *instance->module, options);
   if (dump_ != nullptr) {
     passes.dump_context = &dump_context;
     passes.dump = [](void* context, const ir::Func& f, const char* stage) {

@@ -689,12 +689,16 @@ void Lowering::call(const Inst& inst) {
   const VReg entry = direct ? VReg() : callee_entry(inst);
   if (!direct) args = args.first(args.size() - 1);
   store_overflow(args);
+  const auto levels = static_cast<int64_t>(inst.imm);
+  if (levels != 0) append({.op = MOp::DepthAdd, .imm = -levels});
   define_in_places(inst);
   use_in_places(args);
   if (!direct) out_->use_fixed(entry, kCalleeReg);
   const CallId call = add_call(&inst, {.entry = direct ? in_.instance->funcs[inst.a] : nullptr});
   append({.op = direct ? MOp::CallFunc : MOp::CallEntry, .aux = call.raw});
   forget_memory();
+  // An exception that arrives here finds the frame's own depth restored.
+  if (levels != 0) append({.op = MOp::DepthAdd, .imm = levels});
   load_overflow(places_);
 }
 
@@ -837,6 +841,7 @@ Result<> Lowering::inst(const Inst& inst) {
       append({.op = MOp::Budget});
       if (func_->poll_at_budget) builtin(Builtin::SafepointPoll, {}, VReg(), &inst);
       return {};
+    case Op::DepthCheck: append({.op = MOp::DepthCheck, .aux = inst.b, .imm = inst.a}); return {};
     case Op::HomeStore:
       store(Width::k32, arg(inst, 0), {.mem = {.base = MemBase::kHome, .disp = static_cast<int32_t>(inst.a)}});
       return {};

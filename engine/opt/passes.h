@@ -11,6 +11,7 @@
 #include "engine/ir/cfg.h"
 #include "engine/ir/func.h"
 #include "engine/ir/loops.h"
+#include "engine/opt/callees.h"
 #include "engine/opt/gate.h"
 
 namespace parallax::opt {
@@ -26,6 +27,8 @@ struct PassContext {
   // Scratch that keeps its memory between passes and functions; contents are unspecified at the start of a pass.
   std::vector<uint32_t>& numbers;
   std::vector<ir::ValueId>& values;
+  // Bodies of other functions; null when there are none to be had.
+  Callees* callees = nullptr;
   // Set by a pass that changed terminators: the runner then recomputes the graph and drops unreachable blocks.
   bool control_changed = false;
 

@@ -83,7 +83,7 @@ Result<> Pipeline::run_pass(ir::Func& func, PassId pass, const PipelineOptions& 
   const uint64_t start = options.time ? thread_nanoseconds() : 0;
   gate.enter(func.index(), pass);
   const uint64_t allowed_before = gate.allowed;
-  PassContext context{func, gate, cfg_, loops_, has_loops_, numbers_, values_};
+  PassContext context{func, gate, cfg_, loops_, has_loops_, numbers_, values_, options.callees};
   TRY(kFunctions[static_cast<size_t>(pass)](context));
   // Every rewrite asks the gate, so a pass that was allowed none left the function as it was.
   const bool changed = pass == PassId::kSafepoints || gate.allowed != allowed_before || func.failure;

@@ -18,6 +18,7 @@
 #include "engine/ir/cfg.h"
 #include "engine/ir/func.h"
 #include "engine/ir/loops.h"
+#include "engine/opt/callees.h"
 #include "engine/opt/gate.h"
 
 namespace parallax::opt {
@@ -38,7 +39,8 @@ struct PipelineOptions {
   Level level = Level::kO1;
   bool verify = false;
   bool time = false;
-  Gate* gate = nullptr;  // the pipeline's own, without limit, when null
+  Gate* gate = nullptr;        // the pipeline's own, without limit, when null
+  Callees* callees = nullptr;  // nothing is inlined when null
   // Gets the function before the first pass (stage "translate") and after every pass that
   // rewrote something.
   void (*dump)(void* context, const ir::Func& func, const char* stage) = nullptr;

@@ -590,6 +590,13 @@ const Export* Module::find_export(std::string_view name) const {
   return nullptr;
 }
 
+FuncIndex Module::func_at(WasmOffset offset) const {
+  const auto own = std::span(funcs).subspan(imported_funcs);  // in the order of their bodies
+  const auto at = std::ranges::upper_bound(own, offset, {}, [](const Func& f) { return f.body.begin; });
+  if (at == own.begin() || offset >= std::prev(at)->body.end) return {};
+  return FuncIndex(static_cast<uint32_t>(std::prev(at) - own.begin()) + imported_funcs);
+}
+
 Result<Module> decode(std::vector<uint8_t> bytes, std::shared_ptr<TypeStore> store, const DecodeOptions& options) {
   CHECK(options.naming == TypeNaming::kModule || store != nullptr,
         "I7: decode with canonical types needs a type store");

@@ -161,6 +161,8 @@ struct Module {
   const SubType& func_type(FuncIndex f) const { return types[funcs[f.index()].type]; }
   const SubType& tag_type(TagIndex t) const { return types[tags[t.index()].type]; }
   const Export* find_export(std::string_view name) const;
+  // The function whose body holds this offset; invalid when none does. Logarithmic.
+  FuncIndex func_at(WasmOffset offset) const;
 };
 
 struct DecodeOptions {

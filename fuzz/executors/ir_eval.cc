@@ -8,6 +8,7 @@
 #include "engine/base/text.h"
 #include "engine/gc/object.h"
 #include "engine/ir/text.h"
+#include "engine/jit/callees.h"
 #include "engine/jit/translate.h"
 #include "engine/runtime/builtins.h"
 #include "engine/runtime/store.h"
@@ -253,7 +254,10 @@ class IrEvaluator final : public runtime::Compiler {
     const jit::TranslateOptions translate{.features = {.bits = ~0u}, .poll_at_budget = store_->zeal_polls != 0};
     TRY(translator_.translate(*entry.ctx->instance->module, wasm::FuncIndex(entry.func_index), translate, out));
     if (has_vectors(out)) return fail(ErrorCode::kUnsupported, 0, "v128 in interpreted IR");
-    return pipeline_.run(out, {.level = options_.level, .verify = options_.armed, .gate = &gate_});
+    callees_.start(translator_, *entry.ctx->instance->module, translate);
+    TRY(pipeline_.run(out, {.level = options_.level, .verify = options_.armed, .gate = &gate_, .callees = &callees_}));
+    if (has_vectors(out)) return fail(ErrorCode::kUnsupported, 0, "v128 in an inlined body of interpreted IR");
+    return {};
   }
 
   // What one activation may need beyond the limit that the store set for compiled code.
@@ -263,6 +267,7 @@ class IrEvaluator final : public runtime::Compiler {
   StoreContext* store_ = nullptr;
   opt::Gate gate_;
   jit::Translator translator_;
+  jit::TranslatedCallees callees_;
   opt::Pipeline pipeline_;
   std::unordered_map<const FuncEntry*, std::unique_ptr<ir::Func>> functions_;  // never iterated
 };
@@ -322,6 +327,9 @@ Frame::Step Frame::step(InstId id) {
         --ctx_->store->fuel;
       }
       pass_safepoint(inst);
+      return Step::kNext;
+    case Op::DepthCheck:
+      if (ctx_->store->depth_left < inst.a) store().exit_with(OutcomeKind::kStackExhausted);
       return Step::kNext;
     case Op::HomeStore:
     case Op::HomeLoad: homes(inst); return Step::kNext;
@@ -386,7 +394,9 @@ Frame::Step Frame::call(InstId id) {
   const size_t count = inst.op == Op::Call ? args().size() : args().size() - 1;
   std::vector<Slot> slots;
   for (size_t i = 0; i < count; ++i) slots.push_back(value(args()[i]));
+  ctx_->store->depth_left -= inst.imm;  // checked where the body was entered that the call stands in
   const End end = evaluator_.call(*entry, slots);
+  ctx_->store->depth_left += inst.imm;
   if (exiting()) return Step::kNext;
   pass_safepoint(inst);
   if (end == End::kThrew) {

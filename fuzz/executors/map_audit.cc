@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/ir/cfg.h"
+#include "engine/jit/callees.h"
 #include "engine/jit/translate.h"
 #include "engine/opt/pipeline.h"
 
@@ -165,6 +166,7 @@ std::string MapAudit::pattern() const {
 
 void audit_maps(const wasm::Module& module, const ExecutorSpec& spec, MapAudit& out) {
   jit::Translator translator;
+  jit::TranslatedCallees callees;
   opt::Pipeline pipeline;
   opt::Gate gate;
   gate.disabled = spec.disabled;
@@ -174,7 +176,9 @@ void audit_maps(const wasm::Module& module, const ExecutorSpec& spec, MapAudit& 
     if (module.funcs[f].imported) continue;
     const jit::TranslateOptions translate{.features = {.bits = ~0u}, .poll_at_budget = spec.zeal != Zeal::kNone};
     if (!translator.translate(module, wasm::FuncIndex(f), translate, func)) continue;
-    if (!pipeline.run(func, {.level = static_cast<opt::Level>(spec.opt_level), .gate = &gate})) continue;
+    callees.start(translator, module, translate);
+    if (!pipeline.run(func, {.level = static_cast<opt::Level>(spec.opt_level), .gate = &gate, .callees = &callees}))
+      continue;
     Audit(func, out).run();
   }
 }

@@ -4,6 +4,7 @@
 // or choices for the generator of GC programs. Besides, what the IR prints must parse to the same text.   [I3, I5]
 #include "engine/base/check.h"
 #include "engine/ir/text.h"
+#include "engine/jit/callees.h"
 #include "engine/jit/translate.h"
 #include "engine/opt/pipeline.h"
 #include "fuzz/generators/generators.h"
@@ -43,6 +44,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto module = wasm::load(subject->modules.front(), std::make_shared<wasm::TypeStore>());
   if (!module) return 0;
   static jit::Translator translator;
+  static jit::TranslatedCallees callees;
   static opt::Pipeline pipeline;
   opt::Gate gate;
   gate.disabled = passes_off(data[1]);
@@ -52,7 +54,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     ir::Func func;
     const jit::TranslateOptions options{.features = {.bits = ~0u}, .poll_at_budget = (data[0] & 4) != 0};
     if (!translator.translate(*module, wasm::FuncIndex(i), options, func)) continue;
-    opt::PipelineOptions run{.level = static_cast<opt::Level>(data[0] % 3), .verify = true, .gate = &gate};
+    opt::PipelineOptions run{
+        .level = static_cast<opt::Level>(data[0] % 3), .verify = true, .gate = &gate, .callees = &callees};
+    callees.start(translator, *module, options);
     if (data[3] % 4 == 0) {
       run.dump = &round_trip;
       run.dump_context = &dumped;

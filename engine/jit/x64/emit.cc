@@ -5,6 +5,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/text.h"
+#include "engine/runtime/instance.h"
 
 namespace parallax::jit::x64 {
 
@@ -434,7 +435,11 @@ void Emitter::cold_parts() {
     switch (c.kind) {
       case ColdKind::kTrap:
         a_.mov(x86::eax, imm(f().inst(c.inst).offset));
-        a_.jmp(trap_label(static_cast<TrapKind>(c.trap)));
+        if (const uint32_t func = func_of(f().inst(c.inst).offset); func != input_.entry->func_index) {
+          leave(func, OutcomeKind::kTrapped, c.trap);
+        } else {
+          a_.jmp(trap_label(static_cast<TrapKind>(c.trap)));
+        }
         break;
       case ColdKind::kDepth:
         a_.mov(x86::eax, imm(~0u));
@@ -445,7 +450,11 @@ void Emitter::cold_parts() {
         if (static_cast<OutcomeKind>(c.trap) == OutcomeKind::kFuelExhausted) {
           a_.xor_(gp32(kFuelReg), gp32(kFuelReg));
         }
-        a_.jmp(exit_label(static_cast<OutcomeKind>(c.trap)));
+        if (const uint32_t func = func_of(f().inst(c.inst).offset); func != input_.entry->func_index) {
+          leave(func, static_cast<OutcomeKind>(c.trap), 0);
+        } else {
+          a_.jmp(exit_label(static_cast<OutcomeKind>(c.trap)));
+        }
         break;
       case ColdKind::kCanonicalNan: {
         const MInst& inst = f().inst(c.inst);
@@ -460,6 +469,15 @@ void Emitter::cold_parts() {
     }
   }
   shared_exits();
+}
+
+// The function that an instruction was written in: another one than this when it was inlined.
+uint32_t Emitter::func_of(wasm::WasmOffset offset) const {
+  const wasm::Module& module = *input_.entry->ctx->instance->module;
+  const wasm::Range own = module.funcs[input_.entry->func_index].body;
+  if (offset >= own.begin && offset < own.end) return input_.entry->func_index;
+  const wasm::FuncIndex other = module.func_at(offset);
+  return other.valid() ? other.raw : input_.entry->func_index;
 }
 
 // Ends the run; the wasm offset is in eax.
@@ -503,7 +521,7 @@ void Emitter::record_call(const MInst& inst) {
   CallSite site;
   site.pc = a_.here();
   site.homes = f().home_slots;
-  site.func = input_.entry->func_index;
+  site.func = func_of(inst.offset);
   site.offset = inst.offset;
   pending_sites_.push_back({site, call.landing, call.map_begin, call.map_count});
 }

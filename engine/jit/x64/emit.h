@@ -119,6 +119,7 @@ class Emitter {
   Label cold(ColdKind kind, uint8_t trap = 0, Label back = {});
   void shared_exits();
   void leave(uint32_t func, wasm::OutcomeKind outcome, uint32_t trap);
+  uint32_t func_of(wasm::WasmOffset offset) const;
   void record_call(const MInst& inst);
 
   // --- Calls (emit.cc)

@@ -1,0 +1,193 @@
+// Inlined calls count like real ones: the interpreter and inlined code end alike under every small budget.
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/base/text.h"
+#include "engine/jit/compiler.h"
+#include "engine/runtime/store.h"
+#include "engine/wasm/text/parse.h"
+#include "interp/interp.h"
+
+namespace parallax::jit {
+namespace {
+
+using runtime::EngineOptions;
+using wasm::Outcome;
+using wasm::Value;
+
+// What one call under one budget came to, as text: outcome, place of a trap, what the global "g" holds afterwards.
+std::string result_of(wasm::Embedding& store, wasm::InstanceId instance, uint32_t arg, wasm::Budget budget) {
+  store.set_budget(budget);
+  const Value args[] = {Value::i32(arg)};
+  const Outcome outcome = store.call(*store.find_export(instance, "f"), args);
+  std::string out = to_string(outcome.kind);
+  if (outcome.kind == wasm::OutcomeKind::kTrapped) {
+    out += text::format(" {} in {} at {:#x}", to_string(outcome.trap), outcome.func.raw, outcome.offset);
+  }
+  for (const Value& v : outcome.values) out += text::format(" {:#x}", v.low);
+  store.set_budget({});
+  const Outcome global = store.call(*store.find_export(instance, "g"), {});
+  for (const Value& v : global.values) out += text::format(" g={:#x}", v.low);
+  return out;
+}
+
+struct Sides {
+  explicit Sides(const std::string& source, const EngineOptions& options) {
+    auto bytes = wasm::text::parse_module(source);
+    EXPECT_TRUE(bytes.has_value()) << (bytes ? "" : bytes.error().to_string());
+    auto module = wasm::load(std::move(*bytes), types);
+    EXPECT_TRUE(module.has_value()) << (module ? "" : module.error().to_string());
+    shared = std::make_shared<wasm::Module>(std::move(*module));
+    auto made = std::make_unique<JitCompiler>(options);
+    compiler = made.get();
+    jit = std::make_unique<runtime::Store>(types, options, std::move(made));
+    interp = interp::make_interpreter(types, {});
+    EXPECT_TRUE(jit->instantiate(shared, {}, jit_instance).returned());
+    EXPECT_TRUE(interp->instantiate(shared, {}, interp_instance).returned());
+  }
+  uint64_t inlined() const { return compiler->gate().by_rewrite[static_cast<size_t>(opt::Rewrite::kInline)]; }
+
+  std::shared_ptr<wasm::TypeStore> types = std::make_shared<wasm::TypeStore>();
+  std::shared_ptr<const wasm::Module> shared;
+  JitCompiler* compiler = nullptr;
+  std::unique_ptr<wasm::Embedding> jit;
+  std::unique_ptr<wasm::Embedding> interp;
+  wasm::InstanceId jit_instance = 0;
+  wasm::InstanceId interp_instance = 0;
+};
+
+const EngineOptions kConfigurations[] = {
+    {.level = runtime::OptLevel::kO2, .verify = true, .heap_bytes = 1 << 24},
+    {.level = runtime::OptLevel::kO2,
+     .zeal = {.mode = runtime::ZealMode::kEverySafepoint},
+     .armed = true,
+     .heap_bytes = 1 << 24},
+    {.level = runtime::OptLevel::kO2, .verify = true, .chaos_seed = 7, .heap_bytes = 1 << 24},
+};
+
+// Every fuel up to `fuel` and every depth up to `depth`, for arguments 0 to 3.
+void same_under_all_budgets(const std::string& source, uint64_t fuel, uint32_t depth, uint64_t least_inlined) {
+  for (const EngineOptions& options : kConfigurations) {
+    Sides sides(source, options);
+    for (uint32_t arg = 0; arg < 4; ++arg) {
+      for (uint64_t f = 0; f <= fuel; ++f) {
+        for (uint32_t d = 0; d <= depth; ++d) {
+          const wasm::Budget budget{.fuel = f, .call_depth = d};
+          const std::string expected = result_of(*sides.interp, sides.interp_instance, arg, budget);
+          const std::string got = result_of(*sides.jit, sides.jit_instance, arg, budget);
+          ASSERT_EQ(got, expected) << "argument " << arg << " fuel " << f << " depth " << d;
+        }
+      }
+    }
+    EXPECT_GE(sides.inlined(), least_inlined);
+  }
+}
+
+constexpr const char* kGlobal =
+    R"((global $g (mut i32) (i32.const 0)) (func (export "g") (result i32) (global.get $g)))";
+
+std::string module_of(const std::string& rest) { return std::string("(module ") + kGlobal + rest + ")"; }
+
+TEST(Inline, NestedCallsCountDepthAndFuelBeforeTheirEffects) {
+  same_under_all_budgets(module_of(R"(
+    (func $c (param i32) (result i32) (global.set $g (i32.add (global.get $g) (i32.const 1))) (local.get 0))
+    (func $b (param i32) (result i32) (i32.add (call $c (local.get 0)) (call $c (i32.const 7))))
+    (func $a (param i32) (result i32) (i32.mul (call $b (local.get 0)) (call $c (i32.const 3))))
+    (func (export "f") (param i32) (result i32) (i32.sub (call $a (local.get 0)) (call $b (i32.const 100)))))"),
+                         12, 6, 5);
+}
+
+TEST(Inline, RecursionEndsWhereItWould) {
+  same_under_all_budgets(module_of(R"(
+    (func $f (export "f") (param i32) (result i32)
+      (global.set $g (i32.add (global.get $g) (i32.const 1)))
+      (if (result i32) (i32.eqz (local.get 0)) (then (i32.const 1))
+        (else (i32.add (call $f (i32.sub (local.get 0) (i32.const 1))) (call $f (i32.sub (local.get 0) (i32.const 1))))))))"),
+                         20, 6, 2);
+}
+
+TEST(Inline, LoopsInBodiesAndAroundCalls) {
+  same_under_all_budgets(module_of(R"(
+    (func $sum (param $n i32) (result i32) (local $s i32)
+      (loop $again
+        (local.set $s (i32.add (local.get $s) (local.get $n)))
+        (local.set $n (i32.sub (local.get $n) (i32.const 1)))
+        (br_if $again (i32.gt_s (local.get $n) (i32.const 0))))
+      (global.set $g (local.get $s))
+      (local.get $s))
+    (func (export "f") (param i32) (result i32) (local $t i32)
+      (loop $again
+        (local.set $t (i32.add (local.get $t) (call $sum (local.get 0))))
+        (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+        (br_if $again (i32.gt_s (local.get 0) (i32.const 0))))
+      (local.get $t)))"),
+                         16, 3, 1);
+}
+
+TEST(Inline, TrapsNameTheirFunction) {
+  same_under_all_budgets(module_of(R"(
+    (func $div (param i32 i32) (result i32) (global.set $g (i32.const 5)) (i32.div_u (local.get 0) (local.get 1)))
+    (func $never (result i32) unreachable)
+    (func (export "f") (param i32) (result i32)
+      (if (i32.eq (local.get 0) (i32.const 3)) (then (drop (call $never))))
+      (call $div (i32.const 100) (local.get 0))))"),
+                         4, 3, 2);
+}
+
+TEST(Inline, ThrowsInBodiesFindHandlersOfTheirCallers) {
+  same_under_all_budgets(module_of(R"(
+    (tag $e (param i32)) (tag $other)
+    (func $deep (param i32) (result i32)
+      (if (i32.eq (local.get 0) (i32.const 1)) (then (throw $e (i32.const 11))))
+      (if (i32.eq (local.get 0) (i32.const 2)) (then (throw $other)))
+      (i32.const 1))
+    (func $middle (param i32) (result i32)
+      (block $h
+        (return (i32.add (try_table (result i32) (catch $other $h) (call $deep (local.get 0))) (call $deep (i32.const 0)))))
+      (i32.add (call $deep (i32.const 1)) (i32.const 5)))
+    (func (export "f") (param i32) (result i32)
+      (block $h (result i32)
+        (try_table (result i32) (catch $e $h) (call $middle (local.get 0)))
+        (global.set $g (i32.const 77))
+        (return))
+      (i32.add (i32.const 1000))))"),
+                         10, 5, 4);
+}
+
+// What is too large to be inlined is called from inside inlined bodies, at the depth that it would find.
+TEST(Inline, RealCallsInBodiesFindTheirDepth) {
+  std::string large = "(func $large (param i32) (result i32) ";
+  for (int i = 0; i < 700; ++i) large += "(global.set $g (i32.add (global.get $g) (i32.const 1)))";
+  large +=
+      "(if (i32.eq (local.get 0) (i32.const 2)) (then (throw $e))) (if (result i32) (local.get 0) (then (call $b "
+      "(i32.const 0))) (else (i32.const 4))))";
+  same_under_all_budgets(module_of("(tag $e)" + large + R"(
+    (func $c (param i32) (result i32) (return_call $large (local.get 0)))
+    (func $b (param i32) (result i32) (i32.add (call $large (local.get 0)) (i32.const 1)))
+    (func $a (param i32) (result i32) (i32.add (call $b (local.get 0)) (call $c (local.get 0))))
+    (func (export "f") (param i32) (result i32)
+      (block $h
+        (return (i32.add (try_table (result i32) (catch $e $h) (call $a (local.get 0))) (call $c (i32.const 0)))))
+      (call $b (i32.const 1))))"),
+                         14, 7, 4);
+}
+
+TEST(Inline, TailCallsLeaveTheirFrame) {
+  same_under_all_budgets(module_of(R"(
+    (type $f (func (param i32) (result i32)))
+    (table $t funcref (elem $down $leaf))
+    (func $leaf (type $f) (global.set $g (i32.add (global.get $g) (i32.const 1))) (i32.const 9))
+    (func $down (type $f)
+      (if (i32.eqz (local.get 0)) (then (return_call $leaf (i32.const 0))))
+      (return_call_indirect $t (type $f) (i32.sub (local.get 0) (i32.const 1)) (i32.const 0)))
+    (func $start (type $f) (return_call $down (local.get 0)))
+    (func (export "f") (param i32) (result i32)
+      (i32.add (call $start (local.get 0)) (call $down (i32.const 1)))))"),
+                         14, 5, 3);
+}
+
+}  // namespace
+}  // namespace parallax::jit
