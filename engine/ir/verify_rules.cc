@@ -344,6 +344,10 @@ void Rule::apply() {
     case Op::RefTest: same_hierarchy(take_ref(), inst_.type); return give(i32);
     case Op::Refine: return refine();
     case Op::RefIsNull: take_ref(); return give(i32);
+    case Op::FuncIs:
+      index(inst_.a, module_.funcs, "no such function");
+      take(wasm::kFuncRef);
+      return give(i32);
     case Op::RefEq: take(wasm::kEqRef), take(wasm::kEqRef); return give(i32);
     case Op::RefI31: take(i32); return give(non_null(HeapKind::kI31));
     case Op::I31Get:

@@ -219,6 +219,11 @@ class StageClock {
 };
 
 }  // namespace
+ModuleFacts& JitCompiler::facts_of(const wasm::Module& module) {
+  auto& known = facts_[&module];  // instances keep their modules as long as the store lives
+  if (known == nullptr) known = std::make_unique<ModuleFacts>(module);
+  return *known;
+}
 
 static opt::Level level_of(runtime::OptLevel level) { return static_cast<opt::Level>(level); }
 
@@ -250,7 +255,7 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
   } dump_context{this, func};
   opt::PipelineOptions passes{
       .level = level_of(options_.level), .verify = verify, .time = times_ != nullptr, .gate = &gate_, .callees = &w.callees};
-  w.callees.start(w.translator, *instance->module, options);
+  w.callees.start(w.translator, *instance->module, options, instance, &facts_of(*instance->module));
   if (dump_ != nullptr) {
     passes.dump_context = &dump_context;
     passes.dump = [](void* context, const ir::Func& f, const char* stage) {

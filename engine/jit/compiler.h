@@ -14,6 +14,7 @@
 #include "engine/jit/call_sites.h"
 #include "engine/jit/code_space.h"
 #include "engine/jit/frames.h"
+#include "engine/jit/module_facts.h"
 #include "engine/jit/x64/stubs.h"
 #include "engine/opt/gate.h"
 #include "engine/runtime/compiler.h"
@@ -100,6 +101,7 @@ class JitCompiler final : public runtime::Compiler {
     if (dump_ != nullptr) dump_(dump_context_, func, stage, text);
   }
   const wasm::TypeStore& types() const;
+  ModuleFacts& facts_of(const wasm::Module& module);
 
   runtime::EngineOptions options_;
   runtime::StoreContext* store_ = nullptr;
@@ -109,8 +111,9 @@ class JitCompiler final : public runtime::Compiler {
   x64::StubTable stubs_;
   const void* leave_threw_ = nullptr;
   EntryRecord* entries_ = nullptr;
-  std::vector<Signature*> by_type_;                                         // by TypeId
-  std::unordered_map<std::string, std::unique_ptr<Signature>> signatures_;  // by letters; never iterated
+  std::vector<Signature*> by_type_;                                              // by TypeId
+  std::unordered_map<std::string, std::unique_ptr<Signature>> signatures_;       // by letters; never iterated
+  std::unordered_map<const wasm::Module*, std::unique_ptr<ModuleFacts>> facts_;  // never iterated
   x64::CpuFeatures cpu_;
   x64::EmitterFault fault_ = x64::EmitterFault::kNone;
   opt::Gate gate_;

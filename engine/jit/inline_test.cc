@@ -189,5 +189,67 @@ TEST(Inline, TailCallsLeaveTheirFrame) {
                          14, 5, 3);
 }
 
+// --- Devirtualisation
+
+TEST(Devirtualise, ReferencesNameFunctionsThatWereGuessedAndOthers) {
+  same_under_all_budgets(module_of(R"(
+    (type $f (func (param i32) (result i32)))
+    (tag $e (param i32))
+    (elem declare func $double $throws $deep)
+    (func $double (type $f) (global.set $g (local.get 0)) (i32.mul (local.get 0) (i32.const 2)))
+    (func $throws (type $f) (throw $e (local.get 0)))
+    (func $deep (type $f) (call $apply (ref.func $double) (i32.const 9)))
+    (func $apply (param (ref null $f) i32) (result i32) (call_ref $f (local.get 1) (local.get 0)))
+    (func $tail (param (ref null $f) i32) (result i32) (return_call_ref $f (local.get 1) (local.get 0)))
+    (func $pick (param i32) (result (ref null $f))
+      (if (i32.eqz (local.get 0)) (then (return (ref.func $double))))
+      (if (i32.eq (local.get 0) (i32.const 1)) (then (return (ref.func $throws))))
+      (if (i32.eq (local.get 0) (i32.const 2)) (then (return (ref.func $deep))))
+      (ref.null $f))
+    (func (export "f") (param i32) (result i32)
+      (block $h (result i32)
+        (return (i32.add
+          (try_table (result i32) (catch $e $h) (call $apply (call $pick (local.get 0)) (i32.const 3)))
+          (call $tail (call $pick (local.get 0)) (i32.const 4)))))
+      (i32.add (i32.const 1000))))"),
+                         12, 5, 3);
+}
+
+TEST(Devirtualise, ConstantTablesTrapAsCallsThroughThemDo) {
+  same_under_all_budgets(module_of(R"(
+    (type $f (func (param i32) (result i32)))
+    (type $other (func (result i32)))
+    (table $t 4 funcref)
+    (elem (i32.const 1) $double $mismatch)
+    (func $double (type $f) (global.set $g (i32.const 5)) (i32.mul (local.get 0) (i32.const 2)))
+    (func $mismatch (type $other) (i32.const 1))
+    (func $tail (param i32) (result i32)
+      (return_call_indirect $t (type $f) (i32.const 4) (i32.sub (i32.const 4) (local.get 0))))
+    (func (export "f") (param i32) (result i32)
+      (global.set $g (i32.const 1))
+      (i32.add (call_indirect $t (type $f) (i32.const 3) (i32.add (i32.const 1) (i32.shr_u (local.get 0) (i32.const 2))))
+        (i32.add (call $tail (local.get 0)) (call_indirect $t (type $f) (i32.const 3) (local.get 0))))))"),
+                         8, 3, 2);
+}
+
+// A table that the module writes, or that others see, is read at run time.
+TEST(Devirtualise, TablesThatChangeAreNotTakenForConstant) {
+  same_under_all_budgets(module_of(R"(
+    (type $f (func (param i32) (result i32)))
+    (table $t 2 funcref)
+    (elem (i32.const 0) $double $triple)
+    (func $double (type $f) (i32.mul (local.get 0) (i32.const 2)))
+    (func $triple (type $f) (i32.mul (local.get 0) (i32.const 3)))
+    (func $through (param i32 i32) (result i32) (call_indirect $t (type $f) (local.get 0) (local.get 1)))
+    (func (export "f") (param i32) (result i32) (local $first i32)
+      (local.set $first (call $through (i32.const 10) (i32.const 0)))
+      (if (i32.and (local.get 0) (i32.const 1))
+        (then (table.set $t (i32.const 0) (ref.func $triple)))
+        (else (table.set $t (i32.const 0) (ref.func $double))))
+      (global.set $g (local.get $first))
+      (i32.add (i32.mul (local.get $first) (i32.const 100)) (call $through (i32.const 10) (i32.const 0)))))"),
+                         8, 3, 1);
+}
+
 }  // namespace
 }  // namespace parallax::jit

@@ -62,6 +62,7 @@ bool Lowering::fusable(const Inst& consumer, ValueId value) const {
     case Op::RefTest:
       if (func_->rep(func_->arg(v.inst, 0)) == Rep::kFunc) return false;
       [[fallthrough]];
+    case Op::FuncIs: return true;  // not traced
     case Op::RefIsNull:
     case Op::RefEq:
     case Op::ExnTest: return epoch_[v.inst.index()] == epoch_[id_of(consumer).index()];
@@ -216,6 +217,12 @@ Lowering::Condition Lowering::compare(const Inst& inst) {
               .width = width_of(func_->rep(arg(inst, 0))),
               .cond = Cond::kE,
               .a = vreg(arg(inst, 0))};
+    case Op::FuncIs:
+      return {.form = CmpForm::kRegReg,
+              .width = Width::k64,
+              .cond = Cond::kE,
+              .a = vreg(arg(inst, 0)),
+              .b = constant(in_.instance->store->make_func_ref(*in_.instance->funcs[inst.a]))};
     case Op::RefEq: return compare_ints(Width::k32, Cond::kE, arg(inst, 0), arg(inst, 1));
     case Op::ExnTest:
       return {.form = CmpForm::kRegMem,

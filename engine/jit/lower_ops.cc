@@ -764,6 +764,7 @@ Result<> Lowering::inst(const Inst& inst) {
     case Op::Cast: cast(inst); return {};
     case Op::RefTest: ref_test(inst); return {};
     case Op::RefIsNull:
+    case Op::FuncIs:
     case Op::RefEq:
     case Op::ExnTest: set_from(define(inst), compare(inst)); return {};
     case Op::RefI31:

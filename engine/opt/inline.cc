@@ -18,6 +18,7 @@
 
 #include "engine/base/faults.h"
 #include "engine/opt/passes.h"
+#include "engine/opt/splice.h"
 
 namespace parallax::opt {
 
@@ -43,12 +44,6 @@ constexpr size_t kGrowthAtLeast = 400;      // that much a function may always g
 constexpr size_t kGrowthFactor = 3;         // or by so many times its size,
 constexpr size_t kGrowthAtMost = 4'000;     // but no more than this
 constexpr uint32_t kLoopWorkPerBlock = 16;  // bound on the search for loops
-
-bool is_call(Op op) { return op == Op::Call || op == Op::CallRef || op == Op::CallIndirect; }
-bool is_tail_call(Op op) { return op == Op::ReturnCall || op == Op::ReturnCallRef || op == Op::ReturnCallIndirect; }
-Op call_for(Op tail) {
-  return tail == Op::ReturnCall ? Op::Call : tail == Op::ReturnCallRef ? Op::CallRef : Op::CallIndirect;
-}
 
 // By block: in how many loops it stands.
 void find_loop_depths(const Func& func, const ir::Cfg& cfg, std::vector<uint32_t>& depths) {
@@ -77,7 +72,8 @@ void find_loop_depths(const Func& func, const ir::Cfg& cfg, std::vector<uint32_t
 
 class Inliner {
  public:
-  explicit Inliner(PassContext& context) : context_(context), func_(context.func), gate_(context.gate) {}
+  explicit Inliner(PassContext& context)
+      : context_(context), func_(context.func), gate_(context.gate), splicer_(context.func) {}
 
   void run() {
     if (context_.callees == nullptr) return;
@@ -90,9 +86,9 @@ class Inliner {
       for (size_t n = accepted_.size(); n-- > 0;) expand(accepted_[n]);
       sites_.swap(next_);
     }
-    if (after_.empty()) return;
+    if (!splicer_.changed()) return;
     context_.control_changed = true;
-    order_blocks();
+    splicer_.finish();
   }
 
  private:
@@ -163,31 +159,23 @@ class Inliner {
   }
 
   // --- Expanding one call.
-  struct Place {
+  struct Place : OpenCall {
     wasm::FuncIndex callee;
-    BlockId block;        // where the call stood
-    BlockId after;        // where its results are expected; invalid for a tail call
-    BlockId handler;      // where its exceptions go; invalid: to the caller
     uint64_t levels = 0;  // inlined calls around the body's own calls
     uint32_t loop_depth = 0;
     uint32_t chain = kNoChain;
   };
 
   void expand(const Site& site) {
-    const InstId call = site.call;
-    const wasm::FuncIndex callee(func_.inst(call).a);
+    const Inst call = func_.inst(site.call);
+    const wasm::FuncIndex callee(call.a);
     const Func* body = context_.callees->body(callee);
     if (body == nullptr) return;
-    ++group_;
-    index_ = 0;
-    Place place{.callee = callee, .block = func_.inst(call).block, .loop_depth = site.loop_depth};
-    map_arguments(call, *body);
-    if (func_.inst(call).op == Op::Call) {
-      place.levels = func_.inst(call).imm + 1;
-      place.after = continue_behind(call, place.handler);
-    } else {
-      func_.remove(call);
-    }
+    map_arguments(site.call, *body);
+    Place place{splicer_.open(site.call)};
+    place.callee = callee;
+    place.levels = is_tail_call(call.op) ? 0 : call.imm + 1;
+    place.loop_depth = site.loop_depth;
     place.chain = static_cast<uint32_t>(chains_.size());
     chains_.push_back({callee, site.chain});
     copy_body(*body, place);
@@ -204,42 +192,6 @@ class Inliner {
     }
   }
 
-  // Takes the call out of its block. What stood behind it goes on in a block with a parameter for each result.
-  BlockId continue_behind(InstId call, BlockId& handler) {
-    const BlockId block = func_.inst(call).block;
-    const bool invoke = func_.is_invoke(func_.inst(call));
-    const BlockId after = invoke ? func_.add_block() : func_.split_after(call);
-    after_.push_back({block.raw, group_, kLast, after});
-    for (uint32_t n = 0; n < func_.inst(call).results_count; ++n) {
-      const ValueId result = func_.result(call, n);
-      func_.replace(result, func_.add_param(after, func_.type(result)));
-    }
-    if (invoke) {
-      const BlockId normal = func_.targets(call)[0];
-      handler = func_.targets(call)[1];
-      func_.append(after,
-                   func_.make({.op = Op::Jump, .offset = func_.inst(call).offset}, {}, {}, std::span(&normal, 1)));
-      open_handler(handler);
-    }
-    func_.remove(call);
-    return after;
-  }
-
-  // A landing block becomes one that is jumped to, with the exception as its parameter.
-  void open_handler(BlockId handler) {
-    const InstId caught = func_.block(handler).first;
-    const ValueId exn = func_.result(caught);
-    func_.replace(exn, func_.add_param(handler, func_.type(exn)));
-    func_.remove(caught);
-    func_.edit(handler).landing = false;
-  }
-
-  BlockId new_block(BlockId behind) {
-    const BlockId made = func_.add_block();
-    after_.push_back({behind.raw, group_, index_++, made});
-    return made;
-  }
-
   // --- Copying.
   void copy_body(const Func& body, const Place& place) {
     body_cfg_.compute(body);
@@ -248,16 +200,18 @@ class Inliner {
     blocks_[Func::kEntry.index()] = place.block;
     for (const BlockId b : body_cfg_.rpo()) {
       if (b == Func::kEntry) continue;
-      const BlockId made = blocks_[b.index()] = new_block(place.block);
+      const BlockId made = blocks_[b.index()] = splicer_.new_block();
       func_.edit(made).landing = body.block(b).landing;
       func_.edit(made).loop_head = body.block(b).loop_head;
       for (const ValueId param : body.params(b)) values_[param.index()] = func_.add_param(made, body.type(param));
     }
     if (place.levels != 0) {
-      const auto begin = func_.module().funcs[place.callee.index()].body.begin;
-      const Inst check{
-          .op = Op::DepthCheck, .a = static_cast<uint32_t>(place.levels), .b = place.callee.raw, .offset = begin};
-      func_.append(place.block, func_.make(check, {}, {}));
+      splicer_.append(place.block,
+                      {.op = Op::DepthCheck,
+                       .a = static_cast<uint32_t>(place.levels),
+                       .b = place.callee.raw,
+                       .offset = func_.module().funcs[place.callee.index()].body.begin},
+                      {});
     }
     for (const BlockId b : body_cfg_.rpo()) {
       at_ = blocks_[b.index()];
@@ -274,8 +228,8 @@ class Inliner {
         fault_fires(Fault::kINL1)) {
       return;
     }
-    if (inst.op == Op::Return && place.after.valid()) return jump(place.after, args_, inst.offset);
-    if (inst.op == Op::Throw && place.handler.valid()) return jump(place.handler, args_, inst.offset);
+    if (inst.op == Op::Return && place.after.valid()) return splicer_.jump(at_, place.after, args_, inst.offset);
+    if (inst.op == Op::Throw && place.handler.valid()) return splicer_.jump(at_, place.handler, args_, inst.offset);
     if (is_tail_call(inst.op) && place.after.valid()) return call_and_return(inst, place);
     targets_.clear();
     for (const BlockId target : body.targets(i)) targets_.push_back(blocks_[target.index()]);
@@ -283,34 +237,11 @@ class Inliner {
     for (uint32_t n = 0; n < inst.results_count; ++n) types_.push_back(body.type(body.result(i, n)));
     Inst proto = inst;
     if (is_call(inst.op)) proto.imm += place.levels;
-    const InstId made = is_call(inst.op) && targets_.empty() ? call(proto, place) : plain(proto);
+    // Calls that no handler of the body stands around get that of the caller.
+    const InstId made = is_call(inst.op) && targets_.empty() ? splicer_.call(at_, proto, args_, types_, place.handler)
+                                                             : splicer_.append(at_, proto, args_, types_, targets_);
     for (uint32_t n = 0; n < inst.results_count; ++n) values_[body.result(i, n).index()] = func_.result(made, n);
     if (inst.op == Op::Call || inst.op == Op::ReturnCall) consider(made, loop_depth_, place.chain, next_);
-  }
-
-  // Of args_, types_ and targets_.
-  InstId plain(const Inst& proto) {
-    const InstId made = func_.make(proto, args_, types_, targets_);
-    func_.append(at_, made);
-    return made;
-  }
-
-  // A call that no handler of the body stands around.
-  InstId call(const Inst& proto, const Place& place) {
-    if (!place.handler.valid()) return plain(proto);
-    const BlockId normal = new_block(place.block);
-    const BlockId landing = new_block(place.block);
-    func_.edit(landing).landing = true;
-    targets_ = {normal, landing};
-    const InstId made = plain(proto);
-    const Type exn = func_.type(func_.params(place.handler)[0]);
-    const InstId caught = func_.make({.op = Op::CaughtExn, .offset = proto.offset}, {}, std::span(&exn, 1));
-    func_.append(landing, caught);
-    at_ = landing;
-    const ValueId thrown[] = {func_.result(caught)};
-    jump(place.handler, thrown, proto.offset);
-    at_ = normal;
-    return made;
   }
 
   // The body's frame is left before its tail callee is entered, so that one is a level less deep.
@@ -321,52 +252,17 @@ class Inliner {
     const wasm::SubType& type = inst.op == Op::ReturnCall ? func_.module().func_type(wasm::FuncIndex(inst.a))
                                                           : func_.types().get(wasm::TypeId(inst.a));
     types_.assign(type.results.begin(), type.results.end());
-    targets_.clear();
-    const InstId made = call(proto, place);
+    const InstId made = splicer_.call(at_, proto, args_, types_, place.handler);
     results_.clear();
     for (uint32_t n = 0; n < types_.size(); ++n) results_.push_back(func_.result(made, n));
-    jump(place.after, results_, inst.offset);
+    splicer_.jump(at_, place.after, results_, inst.offset);
     consider(made, loop_depth_, place.chain, next_);
-  }
-
-  void jump(BlockId target, std::span<const ValueId> args, wasm::WasmOffset offset) {
-    func_.append(at_, func_.make({.op = Op::Jump, .offset = offset}, args, {}, std::span(&target, 1)));
-  }
-
-  // --- Order: what was inlined stands behind the block that it was inlined into, and what followed the call behind that.
-  // Of several calls in one block the first was expanded last.
-  struct After {
-    uint32_t behind;
-    uint32_t group;  // the expansion
-    uint32_t index;
-    BlockId made;
-  };
-  static constexpr uint32_t kLast = ~0u;
-
-  void order_blocks() {
-    std::ranges::sort(after_, {}, [](const After& a) { return std::tuple(a.behind, ~a.group, a.index); });
-    order_.clear();
-    for (const BlockId b : func_.order()) {
-      if (b.index() < first_new_) place_with_followers(b);
-    }
-    func_.set_order(order_);
-  }
-
-  void place_with_followers(BlockId b) {
-    work_.push_back(b);
-    while (!work_.empty()) {
-      const BlockId at = work_.back();
-      work_.pop_back();
-      order_.push_back(at);
-      auto it = std::ranges::upper_bound(after_, at.raw, {}, &After::behind);
-      while (it != after_.begin() && (--it)->behind == at.raw) work_.push_back(it->made);
-    }
   }
 
   PassContext& context_;
   Func& func_;
   Gate& gate_;
-  const size_t first_new_ = func_.block_count();
+  Splicer splicer_;
   size_t original_size_ = 0;
   size_t grown_ = 0;
   std::vector<uint32_t> depths_;
@@ -375,11 +271,6 @@ class Inliner {
   std::vector<Site> by_heat_;
   std::vector<Site> accepted_;
   std::vector<Chain> chains_;
-  std::vector<After> after_;
-  uint32_t group_ = 0;
-  uint32_t index_ = 0;
-  std::vector<BlockId> order_;
-  std::vector<BlockId> work_;
 
   // Of the body being copied.
   ir::Cfg body_cfg_;

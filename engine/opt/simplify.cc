@@ -107,6 +107,7 @@ class Simplify {
       case Op::RefIsNull: return test(i);
       case Op::Refine: return refine(i);
       case Op::RefEq: return ref_eq(i);
+      case Op::FuncIs: return func_is(i);
       case Op::I31Get: return i31_get(i);
       case Op::Convert: return convert(i);
       case Op::ArrayLen: return array_len(i);
@@ -331,6 +332,16 @@ class Simplify {
     if (is_null(a) && is_null(b)) return replace_constant(Rewrite::kEqDecided, i, 1);
     if ((is_null(a) && !func_.type(b).nullable()) || (is_null(b) && !func_.type(a).nullable()))
       replace_constant(Rewrite::kEqDecided, i, 0);
+  }
+
+  // Functions of the module differ from each other; imported ones may be any.
+  void func_is(InstId i) {
+    const Inst* def = func_.def(func_.arg(i, 0));
+    if (def == nullptr || def->op != Op::RefFunc) return;
+    const uint32_t a = def->a;
+    const uint32_t b = func_.inst(i).a;
+    const auto imported = [&](uint32_t f) { return func_.module().funcs[f].imported; };
+    if (a == b || (!imported(a) && !imported(b))) replace_constant(Rewrite::kTestDecided, i, a == b ? 1 : 0);
   }
 
   void i31_get(InstId i) {

@@ -254,7 +254,7 @@ class IrEvaluator final : public runtime::Compiler {
     const jit::TranslateOptions translate{.features = {.bits = ~0u}, .poll_at_budget = store_->zeal_polls != 0};
     TRY(translator_.translate(*entry.ctx->instance->module, wasm::FuncIndex(entry.func_index), translate, out));
     if (has_vectors(out)) return fail(ErrorCode::kUnsupported, 0, "v128 in interpreted IR");
-    callees_.start(translator_, *entry.ctx->instance->module, translate);
+    callees_.start(translator_, *entry.ctx->instance->module, translate, entry.ctx->instance);
     TRY(pipeline_.run(out, {.level = options_.level, .verify = options_.armed, .gate = &gate_, .callees = &callees_}));
     if (has_vectors(out)) return fail(ErrorCode::kUnsupported, 0, "v128 in an inlined body of interpreted IR");
     return {};
@@ -533,6 +533,7 @@ bool Frame::reference_op(const Inst& inst) {
                                                       : builtin::ref_test(ctx_, ref(0), inst.type.bits()));
       return true;
     case Op::RefIsNull: result(inst, arg(0) == 0 ? 1 : 0); return true;
+    case Op::FuncIs: result(inst, arg(0) == builtin::ref_func(ctx_, inst.a) ? 1 : 0); return true;
     case Op::RefEq: result(inst, arg32(0) == arg32(1) ? 1 : 0); return true;
     case Op::RefI31: result(inst, gc::Ref::i31(arg32(0)).bits); return true;
     case Op::I31Get:

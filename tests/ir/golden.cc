@@ -7,6 +7,7 @@
 #include "engine/base/text.h"
 #include "engine/ir/text.h"
 #include "engine/ir/verify.h"
+#include "engine/jit/callees.h"
 #include "engine/jit/translate.h"
 #include "engine/opt/pipeline.h"
 #include "engine/wasm/text/parse.h"
@@ -52,7 +53,10 @@ int level_of(std::string_view word) {
 
 Result<> run_passes(const Golden& golden, ir::Func& func) {
   opt::Pipeline pipeline;
-  opt::PipelineOptions options{.level = opt::Level::kO2, .verify = true};
+  jit::Translator translator;
+  jit::TranslatedCallees callees;
+  callees.start(translator, func.module(), {.features = {.bits = ~0u}});
+  opt::PipelineOptions options{.level = opt::Level::kO2, .verify = true, .callees = &callees};
   if (const int level = golden.passes.size() == 1 ? level_of(golden.passes[0]) : -1; level >= 0) {
     options.level = static_cast<opt::Level>(level);
     return pipeline.run(func, options);
