@@ -38,7 +38,7 @@ Error wrong_checksum(uint32_t got, const Scale& scale) {
 }
 
 Result<Sample> measure(std::string_view spec, const Subject& subject, const Timing& timing) {
-  const fuzz::ExecutorSpec executor = TRY(fuzz::parse_spec(spec));
+  const fuzz::ExecutorSpec executor = fuzz::fastest(TRY(fuzz::parse_spec(spec)));
   Sample sample;
   const auto begin = Clock::now();
   const auto types = std::make_shared<wasm::TypeStore>();

@@ -27,6 +27,9 @@ std::unique_ptr<wasm::Embedding> make_store(const Options& options, std::shared_
   engine.level = options.level;
   engine.collector = options.collector;
   engine.heap_bytes = options.heap_bytes;
+  engine.memory = options.memory;
+  if (options.armed || options.zeal != 0 || options.level != runtime::OptLevel::kO2)
+    engine.memory = runtime::MemoryChecks::kExplicit;
   engine.armed = options.armed;
   engine.verify = options.armed;
   if (options.zeal == 1) engine.zeal.mode = runtime::ZealMode::kEverySafepoint;

@@ -21,9 +21,12 @@ struct Options {
   Executor executor = default_executor();
   runtime::OptLevel level = runtime::OptLevel::kO2;      // JIT
   runtime::GcKind collector = runtime::GcKind::kMoving;  // JIT; the interpreter's never moves
-  uint64_t heap_bytes = uint64_t{1} << 30;               // address space for objects of one store
-  bool armed = false;                                    // run-time checks of the runtime itself
-  uint32_t zeal = 0;                                     // n: collect at every n-th place where it may happen
+  // JIT: guard pages install a handler of SIGSEGV for the process, which passes on what is not its own. Never with `armed` or
+  // `zeal`, nor below level O2.
+  runtime::MemoryChecks memory = runtime::kFastMemoryChecks;
+  uint64_t heap_bytes = uint64_t{1} << 30;  // address space for objects of one store
+  bool armed = false;                       // run-time checks of the runtime itself
+  uint32_t zeal = 0;                        // n: collect at every n-th place where it may happen
 };
 
 // A fresh store. Never null; when the machine refuses memory, runs end with kOutOfMemory.

@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <vector>
@@ -18,11 +19,13 @@ struct UseRow {
   uint64_t fallback;    // tried when the machine refuses that much; the usable size at least
   uint64_t first_page;  // offset of the first accessible byte
   uint32_t keep;        // regions kept for reuse
+  bool exact;           // what is not asked for is inaccessible, in a region used before too
 };
 constexpr UseRow kUses[kRegionUseCount] = {
-    {.reserve = 68 * kGiB, .fallback = 4 * kGiB, .first_page = kPage, .keep = 32},
-    {.reserve = kFuncRegionBytes, .fallback = kFuncRegionBytes, .first_page = 0, .keep = 32},
-    {.reserve = 4 * kGiB + 16 * kPage, .fallback = 0, .first_page = 0, .keep = 16},
+    {.reserve = 68 * kGiB, .fallback = 4 * kGiB, .first_page = kPage, .keep = 32, .exact = true},
+    {.reserve = kFuncRegionBytes, .fallback = kFuncRegionBytes, .first_page = 0, .keep = 32, .exact = false},
+    {.reserve = 4 * kGiB + 16 * kPage, .fallback = 0, .first_page = 0, .keep = 16, .exact = false},
+    {.reserve = kGuardReach, .fallback = kGuardReach, .first_page = 0, .keep = 16, .exact = true},
 };
 const UseRow& row(RegionUse use) { return kUses[static_cast<size_t>(use)]; }
 
@@ -39,6 +42,7 @@ uint8_t* reserve(uint64_t bytes) {
 
 // Regions waiting for their next use.
 struct RegionPool {
+  std::atomic<uint32_t> guarded = 0;  // mapped, waiting ones included
   std::mutex mutex;
   std::vector<Region> free[kRegionUseCount];
 
@@ -46,6 +50,17 @@ struct RegionPool {
   static RegionPool& get() {
     static RegionPool& pool = *new RegionPool;
     return pool;
+  }
+
+  // Counts a guarded memory about to be mapped; false when there are enough.
+  bool admit(RegionUse use) {
+    if (use != RegionUse::kGuardedMemory) return true;
+    if (guarded.fetch_add(1, std::memory_order_relaxed) < kMostGuardedMemories) return true;
+    dismiss(use);
+    return false;
+  }
+  void dismiss(RegionUse use) {
+    if (use == RegionUse::kGuardedMemory) guarded.fetch_sub(1, std::memory_order_relaxed);
   }
 
   // Prefers a region whose usable part already has the size.
@@ -74,6 +89,7 @@ Region Region::acquire(RegionUse use, uint64_t usable) {
   usable = page_up(usable);
   Region region = RegionPool::get().take(use, usable);
   if (region.empty()) {
+    if (!RegionPool::get().admit(use)) return {};
     region.use_ = use;
     for (const uint64_t wanted : {row(use).reserve, row(use).fallback}) {
       const uint64_t bytes = std::max(wanted, usable);
@@ -82,10 +98,13 @@ Region Region::acquire(RegionUse use, uint64_t usable) {
       break;
     }
     region.dirty_ = 0;
-    if (region.empty()) return {};
+    if (region.empty()) {
+      RegionPool::get().dismiss(use);
+      return {};
+    }
   }
-  // A heap's size is exact, so that corrupt names fault early; memories keep what they had.
-  if (use == RegionUse::kHeap && region.usable_ > usable) {
+  // A heap's size is exact, so that corrupt names fault early; memories without a guard keep what they had.
+  if (row(use).exact && region.usable_ > usable) {
     mprotect(region.base_ + usable, region.usable_ - usable, PROT_NONE);
     region.usable_ = usable;
   }
@@ -98,6 +117,7 @@ bool Region::grow(uint64_t usable) {
   usable = page_up(usable);
   if (usable <= usable_) return true;
   if (usable > reserved_) {
+    if (use_ == RegionUse::kGuardedMemory) return false;  // compiled code knows the base
     const uint64_t bytes = std::max(usable, reserved_ + reserved_ / 2);
     void* at = mremap(base_, reserved_, bytes, MREMAP_MAYMOVE);
     if (at == MAP_FAILED) {
@@ -148,6 +168,7 @@ void Region::reset() {
 
 void Region::unmap() {
   munmap(base_, reserved_);
+  RegionPool::get().dismiss(use_);
   base_ = nullptr;
 }
 

@@ -14,13 +14,20 @@ namespace parallax::gc {
 
 // What a region is for; decides how much is reserved around the usable part.
 enum class RegionUse : uint8_t {
-  kHeap,    // 4 GiB of names, first page inaccessible, guard for 2^32 elements of 16 bytes
-  kFuncs,   // function slab
-  kMemory,  // linear memory
+  kHeap,           // 4 GiB of names, first page inaccessible, guard for 2^32 elements of 16 bytes
+  kFuncs,          // function slab
+  kMemory,         // linear memory
+  kGuardedMemory,  // linear memory whose base never moves and behind whose size everything in kGuardReach faults
 };
-inline constexpr uint32_t kRegionUseCount = 3;
+inline constexpr uint32_t kRegionUseCount = 4;
 // Reserved for a function slab; entries beyond do not fit.
 inline constexpr uint64_t kFuncRegionBytes = uint64_t{1} << 28;
+
+// From the base of a guarded memory: a 32-bit index, a static offset below kGuardedOffsets, and the widest access.
+inline constexpr uint64_t kGuardedOffsets = uint64_t{1} << 31;
+inline constexpr uint64_t kGuardReach = (uint64_t{1} << 32) + kGuardedOffsets + 64 * 1024;
+// Guarded memories that a process may have at a time; more would use up the address space that heaps need.
+inline constexpr uint32_t kMostGuardedMemories = 1024;
 
 inline constexpr uint64_t kPage = 4096;
 constexpr uint64_t page_up(uint64_t bytes) { return (bytes + kPage - 1) & ~(kPage - 1); }

@@ -7,6 +7,7 @@
 #include "engine/base/text.h"
 #include "engine/ir/cfg.h"
 #include "engine/ir/text.h"
+#include "engine/ir/verify_nans.h"
 #include "engine/ir/verify_rules.h"
 
 namespace parallax::ir {
@@ -38,6 +39,11 @@ class Verifier {
     if (!edges()) return error();
     for (const BlockId b : cfg_.rpo()) {
       if (!block(b)) return error();
+    }
+    InstId seen;
+    if (std::string problem = check_nans(func_, seen); !problem.empty()) {
+      wrong(std::move(problem), func_.inst(seen).block, seen);
+      return error();
     }
     return {};
   }

@@ -9,6 +9,7 @@
 //     whatever is looked into is non-null; block arguments match parameters; indices are in range;
 //   * proofs: Refine stands where its test was decided so, ExnGet where its tag was found, initialising stores stand
 //     between their allocation and the next safepoint;
+//   * NaNs: whose bits are not canonical are not seen (verify_nans.h);
 //   * I4: the entry and every loop head begin with Budget; a DepthCheck is followed by one, and calls inside inlined
 //     bodies are dominated by a check of at least their depth.
 // Not judged: reachability of code, effects that were removed or reordered (executions tell), blocks that cannot be

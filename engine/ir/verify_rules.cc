@@ -276,8 +276,17 @@ void Rule::apply() {
       if (callee() != nullptr) give(non_null(HeapType::concrete(module_.funcs[inst_.a].type_id)));
       return;
     case Op::Compute:
-      if (inst_.sense != 0 && (func_.flags(inst_) & kTraps) == 0) wrong("nothing to prove");
+      if (inst_.sense != 0 && (func_.flags(inst_) & kTraps) == 0 && func_.rep(inst_.first_result) != Rep::kF32 &&
+          func_.rep(inst_.first_result) != Rep::kF64) {
+        wrong("nothing to prove");
+      }
       return signature(inst_.opcode, kNone);
+    case Op::CanonicalNan: {
+      const Type type = peek();
+      require(type == wasm::kF32 || type == wasm::kF64, "operand is no float");
+      take(type);
+      return give(type);
+    }
     case Op::Select: {
       const Type a = peek(0);
       const Type b = peek(1);

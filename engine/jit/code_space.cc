@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <cstring>
 #include <mutex>
@@ -29,7 +30,45 @@ Pool& pool() {
   return *the_pool;
 }
 
+// All spaces by where their executable mappings begin, for signal handlers: entries are published by their base, and who
+// runs code of a space keeps it alive.
+struct Listed {
+  std::atomic<const uint8_t*> exec = nullptr;
+  const CodeSpace* space = nullptr;
+};
+constexpr size_t kMostListed = 1024;
+Listed g_listed[kMostListed];
+std::atomic<size_t> g_listed_end = 0;  // entries behind it were never used
+
+bool list(const uint8_t* exec, const CodeSpace* space) {
+  const std::lock_guard lock(pool().mutex);
+  for (size_t i = 0; i < kMostListed; ++i) {
+    if (g_listed[i].exec.load(std::memory_order_relaxed) != nullptr) continue;
+    g_listed[i].space = space;
+    g_listed[i].exec.store(exec, std::memory_order_release);
+    g_listed_end.store(std::max(i + 1, g_listed_end.load()), std::memory_order_release);
+    return true;
+  }
+  return false;
+}
+
+void unlist(const uint8_t* exec) {
+  const std::lock_guard lock(pool().mutex);
+  for (Listed& entry : g_listed) {
+    if (entry.exec.load(std::memory_order_relaxed) == exec) entry.exec.store(nullptr, std::memory_order_release);
+  }
+}
+
 }  // namespace
+
+const CodeSpace* CodeSpace::find(const void* code) {
+  const size_t end = g_listed_end.load(std::memory_order_acquire);
+  for (size_t i = 0; i < end; ++i) {
+    const uint8_t* const exec = g_listed[i].exec.load(std::memory_order_acquire);
+    if (exec != nullptr && code >= exec && code < exec + kBytes) return g_listed[i].space;
+  }
+  return nullptr;
+}
 
 Result<std::unique_ptr<CodeSpace>> CodeSpace::acquire() {
   {
@@ -56,17 +95,20 @@ Result<std::unique_ptr<CodeSpace>> CodeSpace::acquire() {
   if (space->write_ == nullptr || space->exec_ == nullptr) {
     return fail(ErrorCode::kIo, 0, text::format("code memory: {}", std::strerror(error)));
   }
+  space->listed_ = list(space->exec_, space.get());
   return space;
 }
 
 void CodeSpace::release(std::unique_ptr<CodeSpace> space) {
   if (space == nullptr) return;
   space->reset();
+  space->fault_sites_ = nullptr;
   const std::lock_guard lock(pool().mutex);
   if (pool().spaces.size() < kMaxPooled) pool().spaces.push_back(std::move(space));
 }
 
 CodeSpace::~CodeSpace() {
+  if (listed_) unlist(exec_);
   if (write_ != nullptr) munmap(write_, kBytes);
   if (exec_ != nullptr) munmap(const_cast<uint8_t*>(exec_), kBytes);
 }

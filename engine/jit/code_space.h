@@ -14,6 +14,8 @@
 
 namespace parallax::jit {
 
+class FaultSites;
+
 class CodeSpace {
  public:
   static constexpr size_t kBytes = size_t{64} << 20;
@@ -40,11 +42,22 @@ class CodeSpace {
   size_t used() const { return used_; }
   void reset();
 
+  // The space of the process whose executable mapping holds `code`, or null. For signal handlers on the thread that runs
+  // that code: takes no lock and looks into no other space.
+  static const CodeSpace* find(const void* code);
+  // Whether find() knows this space: only so many fit its table.
+  bool is_listed() const { return listed_; }
+  // What the owner knows about faults of its code; null when it expects none.
+  const FaultSites* fault_sites() const { return fault_sites_; }
+  void set_fault_sites(const FaultSites* sites) { fault_sites_ = sites; }
+
  private:
   CodeSpace() = default;
   uint8_t* write_ = nullptr;
   const uint8_t* exec_ = nullptr;
   size_t used_ = 0;
+  bool listed_ = false;
+  const FaultSites* fault_sites_ = nullptr;
 };
 
 }  // namespace parallax::jit

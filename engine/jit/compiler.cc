@@ -71,8 +71,11 @@ void JitCompiler::attach(StoreContext& store) {
 
 Result<> JitCompiler::prepare() {
   space_ = TRY(CodeSpace::acquire());
-  return x64::make_shared_stubs(Workspace::of_thread().stub_asm, *space_, sites_, &JitCompiler::unwind, stubs_,
-                                leave_threw_, *store_);
+  TRY(x64::make_shared_stubs(Workspace::of_thread().stub_asm, *space_, sites_, &JitCompiler::unwind, stubs_,
+                             leave_threw_, *store_));
+  faults_.exit = stubs_.exit;
+  if (space_->is_listed()) space_->set_fault_sites(&faults_);
+  return {};
 }
 
 // --- Signatures ----------------------------------------------------------------------------------------------------
@@ -123,6 +126,7 @@ OutcomeKind JitCompiler::enter(FuncEntry& entry, runtime::Slot* slots) {
   record.outer = entries_;
   record.save(*store_);
   entries_ = &record;
+  if (options_.memory == runtime::MemoryChecks::kGuard) handle_memory_faults();
   std::optional<FaultGuard> guard;
   if (options_.zeal.protect || options_.zeal.pages) guard.emplace(*space_, stubs_.exit, *store_);
   const auto kind = static_cast<OutcomeKind>((*sig)->entry(entry.code, &entry, slots, store_));
@@ -275,6 +279,7 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                       .instance = instance,
                       .layouts = &store_->store->layouts(),
                       .cpu = cpu_,
+                      .guards = space_->is_listed(),
                       .armed = options_.armed},
                      w.machine));
   clock.end(StageTimes::kLower);
@@ -298,6 +303,7 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                                             .types = &types(),
                                             .stubs = &stubs_,
                                             .entry = &entry,
+                                            .fault_sites = &faults_,
                                             .cpu = cpu_,
                                             .fault = fault_,
                                             .listing = dump_ != nullptr,

@@ -10,6 +10,7 @@
 
 #include "engine/jit/compiler.h"
 #include "engine/jit/lower_compute.h"
+#include "engine/jit/test_program.h"
 #include "engine/runtime/store.h"
 #include "engine/wasm/numerics.h"
 #include "engine/wasm/text/parse.h"
@@ -25,44 +26,6 @@ using wasm::TrapKind;
 using wasm::V128;
 using wasm::Value;
 
-// One instance of a module given as text.
-class Program {
- public:
-  explicit Program(const std::string& source, EngineOptions options = {}, const x64::CpuFeatures* cpu = nullptr) {
-    auto compiler = std::make_unique<JitCompiler>(options);
-    if (cpu != nullptr) compiler->set_cpu(*cpu);
-    engine_ = std::make_unique<runtime::Store>(types_, options, std::move(compiler));
-    auto bytes = wasm::text::parse_module(source);
-    if (!bytes) {
-      ADD_FAILURE() << bytes.error().to_string();
-      return;
-    }
-    auto module = wasm::load(std::move(*bytes), types_);
-    if (!module) {
-      ADD_FAILURE() << module.error().to_string();
-      return;
-    }
-    module_ = std::make_shared<wasm::Module>(std::move(*module));
-  }
-  void start(std::span<const wasm::Extern> imports = {}) {
-    const Outcome made = engine_->instantiate(module_, imports, instance_);
-    ASSERT_TRUE(made.returned()) << to_string(made.kind) << made.error.to_string();
-  }
-  Outcome call(const char* name, std::vector<Value> args = {}) {
-    if (instance_ == 0) start();
-    return engine_->call(*engine_->find_export(instance_, name), args);
-  }
-  wasm::Extern exported(const char* name) { return *engine_->find_export(instance_, name); }
-  wasm::Embedding& engine() { return *engine_; }
-  wasm::TypeStore& types() { return *types_; }
-
- private:
-  std::shared_ptr<wasm::TypeStore> types_ = std::make_shared<wasm::TypeStore>();
-  std::unique_ptr<wasm::Embedding> engine_;
-  std::shared_ptr<const wasm::Module> module_;
-  wasm::InstanceId instance_ = 0;
-};
-
 const EngineOptions kConfigurations[] = {
     {.level = OptLevel::kO0, .verify = true, .heap_bytes = 1 << 24},
     {.level = OptLevel::kO1, .armed = true, .verify = true, .heap_bytes = 1 << 24},
@@ -71,6 +34,7 @@ const EngineOptions kConfigurations[] = {
      .armed = true,
      .heap_bytes = 1 << 24},
     {.level = OptLevel::kO2, .verify = true, .chaos_seed = 5, .heap_bytes = 1 << 24},
+    {.level = OptLevel::kO2, .memory = runtime::MemoryChecks::kGuard, .verify = true, .heap_bytes = 1 << 24},
 };
 
 // --- Numerics ------------------------------------------------------------------------------------------------------

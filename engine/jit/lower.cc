@@ -305,14 +305,14 @@ void Lowering::trap_if_zero(VReg v, Width width, TrapKind trap) {
 void Lowering::unary(const Inst& inst, MOp op, Width width, uint8_t sub, uint8_t flag, bool same) {
   out_->def(define(inst), same ? Where::kSame : Where::kReg);
   out_->use(vreg(arg(inst, 0)));
-  append({.op = op, .width = width, .sub = sub, .flag = flag});
+  append({.op = op, .width = width, .sub = sub, .flag = flag, .imm = inst.sense != 0 ? kFreeNan : 0});
 }
 
 void Lowering::binary_float(const Inst& inst, MOp op, Width width, uint8_t sub, uint8_t flag) {
   out_->def(define(inst), Where::kSame);
   out_->use(vreg(arg(inst, 0)));
   out_->use(vreg(arg(inst, 1)), op == MOp::FAlu ? Where::kAny : Where::kReg);
-  append({.op = op, .width = width, .sub = sub, .flag = flag});
+  append({.op = op, .width = width, .sub = sub, .flag = flag, .imm = inst.sense != 0 ? kFreeNan : 0});
 }
 
 void Lowering::alu(const Inst& inst, Width width, AluOp op) {

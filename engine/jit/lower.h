@@ -27,7 +27,8 @@ struct LowerInput {
   const runtime::Instance* instance = nullptr;
   runtime::Layouts* layouts = nullptr;
   x64::CpuFeatures cpu;
-  bool armed = false;  // run-time checks of references and function references
+  bool guards = false;  // faults in guarded memories are handled
+  bool armed = false;   // run-time checks of references and function references
 };
 
 class Lowering {
@@ -129,6 +130,8 @@ class Lowering {
   void mem_load(const ir::Inst& inst);
   void mem_store(const ir::Inst& inst);
   Access memory_access(const ir::Inst& inst, uint32_t bytes);
+  bool is_guarded(const ir::Inst& inst) const;
+  Access guarded_access(const ir::Inst& inst);
   VReg memory_base(uint32_t memory);
   void forget_memory();
   void load(VReg d, LoadOp op, const Access& access);

@@ -166,8 +166,31 @@ VReg Lowering::memory_base(uint32_t memory) {
   return known;
 }
 
+// Whether an access faults by itself when it is out of bounds.
+bool Lowering::is_guarded(const Inst& inst) const {
+  constexpr uint32_t kMostNumbered = 254;  // Mem::guard
+  return in_.guards && in_.instance->memories[inst.a]->guarded != 0 && inst.a < kMostNumbered &&
+         func_->rep(arg(inst, 0)) == Rep::kI32 && inst.imm < gc::kGuardedOffsets;
+}
+
+// The base is known and stays, so it is part of the address, as far as a displacement goes.
+Lowering::Access Lowering::guarded_access(const Inst& inst) {
+  const MemoryDef& memory = *in_.instance->memories[inst.a];
+  const ValueId index = arg(inst, 0);
+  const auto guard = static_cast<uint8_t>(inst.a + 1);
+  uint64_t where = 0;
+  if (constant_bits(index, where) && where + inst.imm < gc::kGuardedOffsets) {
+    return {.mem = {.base = MemBase::kVReg, .guard = guard, .disp = static_cast<int32_t>(where + inst.imm)},
+            .base = address(memory.base)};
+  }
+  return {.mem = {.base = MemBase::kVReg, .has_index = true, .guard = guard, .disp = static_cast<int32_t>(inst.imm)},
+          .base = address(memory.base),
+          .index = vreg(index)};
+}
+
 // Checks [address + offset, + bytes) against the memory's size and answers where it is.
 Lowering::Access Lowering::memory_access(const Inst& inst, uint32_t bytes) {
+  if (is_guarded(inst)) return guarded_access(inst);
   const ValueId index = arg(inst, 0);
   const uint64_t offset = inst.imm;
   const Access size = at_address(in_.instance->memories[inst.a], offsetof(MemoryDef, bytes));
@@ -733,6 +756,7 @@ Result<> Lowering::inst(const Inst& inst) {
     case Op::Refine:
     case Op::Convert: return {};
     case Op::Compute: return compute(inst);
+    case Op::CanonicalNan: unary(inst, MOp::FCanonical, width_of(func_->rep(inst.first_result)), 0, 0, true); return {};
     case Op::Select: select(inst); return {};
     case Op::MemLoad: mem_load(inst); return {};
     case Op::MemStore: mem_store(inst); return {};

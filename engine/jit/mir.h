@@ -88,7 +88,8 @@ struct Mem {
   MemBase base = MemBase::kNone;
   bool has_index = false;
   uint8_t scale_log2 = 0;
-  int32_t disp = 0;  // kHome: the home slot's number
+  uint8_t guard = 0;  // 1 + MemoryIndex: may fault in that guarded memory, and does when out of bounds
+  int32_t disp = 0;   // kHome: the home slot's number
 };
 constexpr uint32_t mem_operands(const Mem& mem) {
   return (mem.base == MemBase::kVReg ? 1u : 0u) + (mem.has_index ? 1u : 0u);
@@ -134,6 +135,8 @@ struct MInst {
 // MInst::flag by op:
 //   FromInt, ToInt: bit 0 = unsigned, bit 1 = 64-bit integer, bit 2 = saturating; width is the float's
 //   FMinMax: 0 min, 1 max.  FAbsNeg: 0 abs, 1 neg.  FResize: width is the result's
+// MInst::imm of float operations: a NaN may stay as the machine made it.
+inline constexpr int64_t kFreeNan = 1;
 inline constexpr uint8_t kConvUnsigned = 1;
 inline constexpr uint8_t kConv64 = 2;
 inline constexpr uint8_t kConvSaturate = 4;

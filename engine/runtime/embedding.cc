@@ -139,7 +139,7 @@ Memory* Store::add_memory(const wasm::MemoryType& type) {
   if (type.limits.min > budget_.memory_pages) return nullptr;
   Memory& memory = memories_.emplace_back();
   memory.type = type;
-  if (memory.start(type.limits.min)) return &memory;
+  if (memory.start(type.limits.min, options_.memory)) return &memory;
   memories_.pop_back();
   return nullptr;
 }

@@ -20,9 +20,14 @@ bool may_grow(const wasm::Limits& limits, uint64_t old, uint64_t delta, uint64_t
 
 }  // namespace
 
-bool Memory::start(uint64_t pages) {
+bool Memory::start(uint64_t pages, MemoryChecks checks) {
   if (pages > kMaxPages64 / kWasmPage) return false;
-  region = gc::Region::acquire(gc::RegionUse::kMemory, pages * kWasmPage);
+  if (kHaveGuards && checks == MemoryChecks::kGuard && !type.limits.is_64) {
+    const uint64_t accessible = pages + (fault_fires(Fault::kMEM1) ? 1 : 0);
+    region = gc::Region::acquire(gc::RegionUse::kGuardedMemory, accessible * kWasmPage);
+    guarded = region.empty() ? 0 : 1;
+  }
+  if (region.empty()) region = gc::Region::acquire(gc::RegionUse::kMemory, pages * kWasmPage);
   if (region.empty()) return false;
   region.set_dirty(pages * kWasmPage);
   base = region.base();

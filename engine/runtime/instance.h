@@ -12,6 +12,7 @@
 #include "engine/base/faults.h"
 #include "engine/gc/region.h"
 #include "engine/runtime/layouts.h"
+#include "engine/runtime/options.h"
 #include "engine/runtime/vm_context.h"
 #include "engine/slab/slab.h"
 #include "engine/wasm/embed.h"
@@ -26,8 +27,8 @@ struct Memory : MemoryDef {
   gc::Region region;
 
   uint64_t pages() const { return bytes / kWasmPage; }
-  // Gives the memory its first pages. False: no real memory.
-  bool start(uint64_t pages);
+  // Gives the memory its first pages; with a guard if that is asked for and the machine has room. False: no real memory.
+  bool start(uint64_t pages, MemoryChecks checks);
   // Old size in pages, or nothing when the type's maximum or `budget_pages` forbid it. `out_of_memory` tells the machine's
   // refusal from those.
   bool grow(uint64_t delta, uint64_t budget_pages, uint64_t& old_pages, bool& out_of_memory);

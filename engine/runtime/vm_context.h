@@ -49,11 +49,14 @@ static_assert(kArmedCheckCount <= kArmedCounterSlots);
 struct StoreContext;
 struct VmContext;
 
-// One linear memory, shared by every instance that imports it. Compiled code reloads both words after every call,
-// memory.grow and may-collect builtin: growing may move the base.
+// One linear memory, shared by every instance that imports it. Compiled code reloads base and bytes after every call,
+// memory.grow and may-collect builtin: growing may move the base, unless the memory is guarded.
 struct MemoryDef {
   uint8_t* base = nullptr;
   uint64_t bytes = 0;  // current size, a multiple of 64 KiB
+  // 1: `base` is final, and every byte from `bytes` on as far as a 32-bit index and a static offset below
+  // gc::kGuardedOffsets reach faults: compiled code needs no check.
+  uint64_t guarded = 0;
 };
 
 // One table. Elements are gc::Ref (4 bytes) for the any, extern and exn hierarchies, function ids (8 bytes) for func.

@@ -24,6 +24,7 @@ constexpr ExecutorInfo kExecutors[] = {
     {ExecutorKind::kExternal, "external", "another engine, in a process of its own: v8, jsc, sm and their tiers"},
 };
 // ORDER: matches Cpu.
+constexpr const char* kMemoryChecks[] = {"", "guard", "explicit"};  // ORDER: MemoryChecks
 constexpr const char* kCpus[] = {"host", "sse4", "baseline"};
 // ORDER: matches Collector.
 constexpr const char* kCollectors[] = {"moving", "nonmoving", "never"};
@@ -144,6 +145,11 @@ bool apply_part(std::string_view part, ExecutorSpec& spec) {
   if (part == "unverified") return spec.unverified = true;
   if (spec.kind == ExecutorKind::kJit && apply_zeal_flag(part, spec)) return true;
   if (part.starts_with("chaos=")) return read_number(part.substr(6), spec.chaos);
+  for (size_t i = 1; i < std::size(kMemoryChecks); ++i) {
+    if (part != kMemoryChecks[i]) continue;
+    spec.memory = static_cast<MemoryChecks>(i);
+    return true;
+  }
   for (size_t i = 0; i < std::size(kCpus); ++i) {
     if (!part.starts_with("cpu=") || part.substr(4) != kCpus[i]) continue;
     spec.cpu = static_cast<Cpu>(i);
@@ -196,7 +202,8 @@ Result<ExecutorSpec> parse_spec(std::string_view text) {
               "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|alloc|N|onlyN][:move][:poison][:"
               "protect][:pages]"
               "[:zap][:verify-before][:verify-after][:armed|plain][:unverified][:chaos=N][:cpu=host|sse4|baseline]"
-              "[:passes=none|NAME+NAME...|-NAME...][:limit=N] or ir[:O0|O1|O2][:armed][:passes=...][:limit=N] "
+              "[:guard|explicit][:passes=none|NAME+NAME...|-NAME...][:limit=N] or "
+              "ir[:O0|O1|O2][:armed][:passes=...][:limit=N] "
               "or an external engine (parallax engines)",
               part, whole));
     }
@@ -223,9 +230,18 @@ std::string to_string(const ExecutorSpec& spec) {
   if (spec.unverified) out += ":unverified";
   if (spec.chaos != 0) out += text::format(":chaos={}", spec.chaos);
   if (spec.cpu != Cpu::kHost) out += text::format(":cpu={}", kCpus[static_cast<size_t>(spec.cpu)]);
+  if (spec.memory != MemoryChecks::kDefault)
+    out += text::format(":{}", kMemoryChecks[static_cast<size_t>(spec.memory)]);
   if (spec.disabled != 0) out += ":passes=" + passes_text(spec.disabled);
   if (spec.limit != ExecutorSpec::kNoLimit) out += text::format(":limit={}", spec.limit);
   return out;
+}
+
+ExecutorSpec fastest(ExecutorSpec spec) {
+  const bool is_plain = spec.kind == ExecutorKind::kJit && spec.opt_level == 2 && !spec.armed &&
+                        spec.zeal == Zeal::kNone && spec.zeal_flags == 0;
+  if (is_plain && spec.memory == MemoryChecks::kDefault) spec.memory = MemoryChecks::kGuard;
+  return spec;
 }
 
 bool available(ExecutorKind kind, std::string* why) {
@@ -300,6 +316,7 @@ ExecutorSpec draw_jit(ChoiceStream& choices) {
   jit.collector = collector < 11 ? Collector::kMoving : collector < 15 ? Collector::kNonMoving : Collector::kNever;
   if (choices.chance(1, 4)) jit.chaos = 1 + choices.below(255);
   if (choices.chance(1, 8)) jit.cpu = choices.chance(1, 2) ? Cpu::kSse4 : Cpu::kBaseline;
+  if (choices.chance(1, 8)) jit.memory = MemoryChecks::kGuard;
   return jit;
 }
 

@@ -6,6 +6,8 @@
 //   "jit:O2:moving:zeal=every:armed:chaos=7"    the engine; every part is optional and stands in any order
 //   "jit:zeal=only5"                            one collection, at safepoint 5
 //   "jit:cpu=baseline"                          with the instructions that every x86-64 has
+//   "jit:guard", "jit:explicit"                 linear memories checked by guard pages, or by comparing (the default, but
+//                                               `run` and `bench` take what is fastest: fastest())
 //   "jit:zeal=alloc:protect:pages:verify-after" settings of retired space and of judges (engine/gc/zeal.def)
 //   "jit:armed:unverified"                      run-time checks alone, without the judges of compilation
 //   "jit:passes=none"                           no optional pass of the level; "values+dce": only these;
@@ -32,6 +34,8 @@ enum class ExecutorKind : uint8_t { kInterp, kJit, kIr, kExternal };
 // Which instructions compiled code may use: all that the machine has, up to SSE4.2, SSE2 only.
 enum class Cpu : uint8_t { kHost, kSse4, kBaseline };
 enum class Collector : uint8_t { kMoving, kNonMoving, kNever };
+// How out of bounds accesses to linear memories are found (engine/runtime/options.h).
+enum class MemoryChecks : uint8_t { kDefault, kGuard, kExplicit };
 // When an executor collects without being asked: by its own heuristics, at every safepoint, at every nth, at the nth only
 // (jit; counted from 0), before every allocation (jit). What else zeal does is a bit per ZEAL_FLAG row of zeal.def.
 enum class Zeal : uint8_t { kNone, kEvery, kNth, kOnly, kAlloc };
@@ -49,12 +53,13 @@ struct ExecutorSpec {
   uint8_t opt_level = 2;                     // jit, ir
   Collector collector = Collector::kMoving;  // jit
   Zeal zeal = Zeal::kNone;
-  uint32_t zeal_n = 0;      // kNth, kOnly
-  uint32_t zeal_flags = 0;  // jit: bits of ZealFlag
-  bool unverified = false;  // jit
-  bool armed = false;       // jit, ir
-  Cpu cpu = Cpu::kHost;     // jit
-  uint64_t chaos = 0;       // jit
+  uint32_t zeal_n = 0;                           // kNth, kOnly
+  uint32_t zeal_flags = 0;                       // jit: bits of ZealFlag
+  bool unverified = false;                       // jit
+  bool armed = false;                            // jit, ir
+  Cpu cpu = Cpu::kHost;                          // jit
+  MemoryChecks memory = MemoryChecks::kDefault;  // jit; by comparing unless somebody wants speed
+  uint64_t chaos = 0;                            // jit
   static constexpr uint64_t kNoLimit = ~uint64_t{0};
   uint64_t disabled = 0;      // jit, ir: passes that do not run, bit per opt::PassId
   uint64_t limit = kNoLimit;  // jit, ir: rewrites that may happen
@@ -64,6 +69,9 @@ struct ExecutorSpec {
 
 Result<ExecutorSpec> parse_spec(std::string_view text);
 std::string to_string(const ExecutorSpec& spec);
+
+// The spec with what was left open chosen for speed: guard pages for plain optimised code.
+ExecutorSpec fastest(ExecutorSpec spec);
 
 // Whether this build has executors of that kind; if not, why.
 bool available(ExecutorKind kind, std::string* why = nullptr);

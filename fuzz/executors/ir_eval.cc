@@ -1,6 +1,7 @@
 #include "fuzz/executors/ir_eval.h"
 
 #include <bit>
+#include <cmath>
 #include <cstring>
 #include <unordered_map>
 #include <vector>
@@ -36,6 +37,8 @@ using wasm::TrapKind;
 using wasm::TypeId;
 using wasm::V128;
 namespace builtin = runtime::builtin;
+
+uint64_t canonical_nan(bool single) { return single ? 0x7fc00000u : 0x7ff8'0000'0000'0000u; }
 
 // How loads and stores of linear memory travel.
 struct MemRow {
@@ -317,6 +320,13 @@ Frame::Step Frame::step(InstId id) {
   switch (inst.op) {
     case Op::Const: result(inst, inst.imm); return Step::kNext;
     case Op::Compute: compute(inst); return Step::kNext;
+    case Op::CanonicalNan: {
+      const bool single = func_.rep(inst.first_result) == Rep::kF32;
+      const bool is_nan =
+          single ? std::isnan(std::bit_cast<float>(arg32(0))) : std::isnan(std::bit_cast<double>(arg(0)));
+      result(inst, is_nan ? canonical_nan(single) : arg(0));
+      return Step::kNext;
+    }
     case Op::Select: value(inst.first_result) = value(args()[arg32(2) != 0 ? 0 : 1]); return Step::kNext;
     case Op::MemLoad: mem_access(inst, false); return Step::kNext;
     case Op::MemStore: mem_access(inst, true); return Step::kNext;
@@ -449,12 +459,16 @@ void Frame::compute(const Inst& inst) {
   const size_t count = std::min<size_t>(args().size(), 4);
   for (size_t i = 0; i < count; ++i) operands[i] = V128::of_halves(arg(i), 0);
   const auto computed = wasm::evaluate({.op = inst.opcode}, std::span(operands, count));
-  if (computed) return result(inst, computed->low());
-  if (inst.sense != 0) {
+  if (!computed) {
+    if (inst.sense == 0) return trap(computed.error());
     wrong_proof(inst);
     return;
   }
-  trap(computed.error());
+  const uint64_t bits = computed->low();
+  const bool single = func_.rep(inst.first_result) == Rep::kF32;
+  // A NaN that is free in its bits gets some that would show.
+  const bool is_free = inst.sense != 0 && bits == canonical_nan(single);
+  result(inst, is_free ? bits ^ (single ? 0x80012345u : 0x8000'0000'0001'2345u) : bits);
 }
 
 // An operation that a pass has proven not to fail fails.

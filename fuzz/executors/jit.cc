@@ -56,6 +56,7 @@ runtime::EngineOptions options_of(const ExecutorSpec& spec) {
     case Cpu::kSse4: options.cpu = runtime::CpuLevel::kSse4; break;
     case Cpu::kBaseline: options.cpu = runtime::CpuLevel::kBaseline; break;
   }
+  if (spec.memory == MemoryChecks::kGuard) options.memory = runtime::MemoryChecks::kGuard;
   options.heap_bytes = kHeapBytes;
   return options;
 }

@@ -53,7 +53,7 @@ Result<ExecutorSpec> spec_of(const RunArgs& args) {
   if (args.armed) text += ":armed";
   if (!args.passes.empty()) text += ":passes=" + args.passes;
   if (!args.limit.empty()) text += ":limit=" + args.limit;
-  return fuzz::parse_spec(text);
+  return fuzz::fastest(TRY(fuzz::parse_spec(text)));
 }
 
 Result<> prepare_dump(const RunArgs& args, const ExecutorSpec& spec, StageFiles& stages, fuzz::Probe& probe) {

@@ -211,7 +211,13 @@ void Emitter::constant(Loc dst, VReg v) {
 void Emitter::item(const Item& item) {
   switch (item.kind) {
     case Item::Kind::kNone: return;
-    case Item::Kind::kInst: instruction(item.index); return;
+    case Item::Kind::kInst: {
+      const uint32_t begin = a_.here();
+      instruction(item.index);
+      const MInst& inst = f().inst(item.index);
+      if (inst.mem.guard != 0) note_guarded(inst, begin);
+      return;
+    }
     case Item::Kind::kMove: {
       const VRegInfo& about = f().vreg(VReg(item.index));
       move(item.dst, item.src, about.cls, about.room);
@@ -231,6 +237,14 @@ std::string Emitter::note_of(const MInst& inst) const {
     if (value != EmitInput::kNoValue) out += text::format("  ; makes IR v{}", value);
   }
   return out;
+}
+
+void Emitter::note_guarded(const MInst& inst, uint32_t begin) {
+  faults_.push_back({.begin = begin,
+                     .end = a_.here(),
+                     .func = input_.entry->func_index,
+                     .offset = inst.offset,
+                     .memory = input_.entry->ctx->memories[inst.mem.guard - 1]});
 }
 
 void Emitter::instruction(uint32_t index) {
@@ -270,6 +284,7 @@ void Emitter::instruction(uint32_t index) {
                                 : a_.sqrtsd(xmm(reg(inst, 0)), xmm(reg(inst, 1)));
       canonicalize(reg(inst, 0));
       return;
+    case MOp::FCanonical: canonicalize(reg(inst, 0)); return;
     case MOp::FMinMax: fminmax(inst); return;
     case MOp::FAbsNeg: fabsneg(inst); return;
     case MOp::FCopysign: fcopysign(inst); return;
@@ -380,10 +395,13 @@ void Emitter::terminator(uint32_t index, uint32_t b) {
   const MInst& inst = f().inst(index);
   switch (inst.op) {
     case MOp::Jump: edge_inline(f().blocks()[b].edges_begin); return;
-    case MOp::BranchIf:
+    case MOp::BranchIf: {
+      const uint32_t begin = a_.here();
       compare(inst, 0);
+      if (inst.mem.guard != 0) note_guarded(inst, begin);
       branch(inst.cond, b);
       return;
+    }
     case MOp::BranchType: branch_type(inst, b); return;
     case MOp::Switch: switch_table(inst, b); return;
     default: return;  // ends without edges were written as instructions
@@ -595,6 +613,7 @@ void Emitter::start(const EmitInput& input, CodeSpace& space, CallSites& sites) 
   cold_.clear();
   tables_.clear();
   pending_sites_.clear();
+  faults_.clear();
   a_.start(space, input.validate);
   trap_labels_.assign(kTrapKindCount, Label());
   exit_labels_.assign(static_cast<size_t>(OutcomeKind::kInvariant) + 1, Label());
@@ -614,6 +633,7 @@ Result<const uint8_t*> Emitter::finish() {
     if (p.landing.valid()) p.site.landing = a_.place(block_labels_[p.landing.index()]);
   }
   const uint8_t* code = TRY(a_.finish());
+  for (const FaultSite& site : faults_) input.fault_sites->add(site);
   for (const PendingSite& p : pending_sites_) {
     sites_->add(p.site, std::span(f().map_slots).subspan(p.map_begin, p.map_count));
   }

@@ -9,6 +9,7 @@
 
 #include "engine/base/result.h"
 #include "engine/jit/call_sites.h"
+#include "engine/jit/fault_sites.h"
 #include "engine/jit/layout.h"
 #include "engine/jit/mir.h"
 #include "engine/jit/regalloc/allocation.h"
@@ -47,6 +48,7 @@ struct EmitInput {
   const wasm::TypeStore* types = nullptr;
   const StubTable* stubs = nullptr;
   const runtime::FuncEntry* entry = nullptr;  // of the function itself
+  FaultSites* fault_sites = nullptr;          // where accesses to guarded memories are noted; needed if there are any
   CpuFeatures cpu;
   EmitterFault fault = EmitterFault::kNone;
   bool listing = false;  // take notes
@@ -103,6 +105,8 @@ class Emitter {
   void constant(Loc dst, VReg v);
   std::string note_of(const MInst& inst) const;
   void instruction(uint32_t index);
+  // The bytes written since `begin` access memory as `inst` says.
+  void note_guarded(const MInst& inst, uint32_t begin);
   void terminator(uint32_t index, uint32_t b);
   void node(uint32_t n);
   void go_to(uint32_t node);
@@ -218,6 +222,7 @@ class Emitter {
     uint32_t map_count;
   };
   std::vector<PendingSite> pending_sites_;
+  std::vector<FaultSite> faults_;
   struct PoolEntry {
     uint64_t low;
     uint64_t high;

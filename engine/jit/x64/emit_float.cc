@@ -1,7 +1,7 @@
 // Floats: SSE2 scalar instructions, and what WebAssembly wants beyond them.
 //
 // Every operation that may produce a NaN compares its result with itself and replaces a NaN by the canonical one in a cold
-// part (deterministic profile).
+// part (deterministic profile), unless it is free not to (kFreeNan).
 #include "engine/base/check.h"
 #include "engine/jit/x64/emit.h"
 
@@ -31,6 +31,7 @@ void Emitter::compare_floats(PReg a, PReg b, Width width) {
 
 // Requires that `reg` is operand 0 of the instruction being emitted.
 void Emitter::canonicalize(PReg reg) {
+  if (f().inst(current_).imm == kFreeNan) return;
   const Label back = a_.newLabel();
   compare_floats(reg, reg, f().inst(current_).width);
   a_.jp(cold(ColdKind::kCanonicalNan, 0, back));
