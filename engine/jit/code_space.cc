@@ -102,7 +102,7 @@ Result<std::unique_ptr<CodeSpace>> CodeSpace::acquire() {
 void CodeSpace::release(std::unique_ptr<CodeSpace> space) {
   if (space == nullptr) return;
   space->reset();
-  space->fault_sites_ = nullptr;
+  space->guard_sites_ = nullptr;
   const std::lock_guard lock(pool().mutex);
   if (pool().spaces.size() < kMaxPooled) pool().spaces.push_back(std::move(space));
 }

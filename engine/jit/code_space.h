@@ -14,7 +14,7 @@
 
 namespace parallax::jit {
 
-class FaultSites;
+class GuardSites;
 
 class CodeSpace {
  public:
@@ -48,8 +48,8 @@ class CodeSpace {
   // Whether find() knows this space: only so many fit its table.
   bool is_listed() const { return listed_; }
   // What the owner knows about faults of its code; null when it expects none.
-  const FaultSites* fault_sites() const { return fault_sites_; }
-  void set_fault_sites(const FaultSites* sites) { fault_sites_ = sites; }
+  const GuardSites* guard_sites() const { return guard_sites_; }
+  void set_guard_sites(const GuardSites* sites) { guard_sites_ = sites; }
 
  private:
   CodeSpace() = default;
@@ -57,7 +57,7 @@ class CodeSpace {
   const uint8_t* exec_ = nullptr;
   size_t used_ = 0;
   bool listed_ = false;
-  const FaultSites* fault_sites_ = nullptr;
+  const GuardSites* guard_sites_ = nullptr;
 };
 
 }  // namespace parallax::jit

@@ -74,7 +74,7 @@ Result<> JitCompiler::prepare() {
   TRY(x64::make_shared_stubs(Workspace::of_thread().stub_asm, *space_, sites_, &JitCompiler::unwind, stubs_,
                              leave_threw_, *store_));
   faults_.exit = stubs_.exit;
-  if (space_->is_listed()) space_->set_fault_sites(&faults_);
+  if (space_->is_listed()) space_->set_guard_sites(&faults_);
   return {};
 }
 
@@ -303,7 +303,7 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                                             .types = &types(),
                                             .stubs = &stubs_,
                                             .entry = &entry,
-                                            .fault_sites = &faults_,
+                                            .guard_sites = &faults_,
                                             .cpu = cpu_,
                                             .fault = fault_,
                                             .listing = dump_ != nullptr,

@@ -13,7 +13,7 @@
 
 #include "engine/jit/call_sites.h"
 #include "engine/jit/code_space.h"
-#include "engine/jit/fault_sites.h"
+#include "engine/jit/guard_sites.h"
 #include "engine/jit/frames.h"
 #include "engine/jit/module_facts.h"
 #include "engine/jit/x64/stubs.h"
@@ -109,7 +109,7 @@ class JitCompiler final : public runtime::Compiler {
   std::unique_ptr<CodeSpace> space_;
   Error no_space_;  // why there is none
   CallSites sites_;
-  FaultSites faults_;
+  GuardSites faults_;
   x64::StubTable stubs_;
   const void* leave_threw_ = nullptr;
   EntryRecord* entries_ = nullptr;

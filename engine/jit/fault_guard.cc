@@ -8,7 +8,7 @@
 
 #include "engine/base/text.h"
 #include "engine/gc/region.h"
-#include "engine/jit/fault_sites.h"
+#include "engine/jit/guard_sites.h"
 #include "engine/runtime/options.h"
 #include "engine/runtime/store.h"
 
@@ -44,12 +44,12 @@ void go_on_in(const void* exit, uint32_t func, uint32_t offset, uint32_t outcome
 // An access behind the end of a guarded memory, in the code that does such accesses.
 bool trap_out_of_bounds(const void* pc, const void* address, ucontext_t& machine) {
   const CodeSpace* const space = CodeSpace::find(pc);
-  if (space == nullptr || space->fault_sites() == nullptr) return false;
-  const FaultSite* const site = space->fault_sites()->find(space->offset_of(pc));
+  if (space == nullptr || space->guard_sites() == nullptr) return false;
+  const GuardSite* const site = space->guard_sites()->find(space->offset_of(pc));
   if (site == nullptr) return false;
   const auto at = static_cast<uint64_t>(static_cast<const uint8_t*>(address) - site->memory->base);
   if (at < site->memory->bytes || at >= gc::kGuardReach) return false;
-  go_on_in(space->fault_sites()->exit, site->func, site->offset, static_cast<uint32_t>(wasm::OutcomeKind::kTrapped),
+  go_on_in(space->guard_sites()->exit, site->func, site->offset, static_cast<uint32_t>(wasm::OutcomeKind::kTrapped),
            static_cast<uint32_t>(wasm::TrapKind::kMemoryOutOfBounds), machine);
   return true;
 }

@@ -1,7 +1,7 @@
 // Faults of compiled code: out of bounds of a guarded memory, and in retired heap space.   [judge of I1]
 //
 // Behind a guarded memory (engine/gc/region.h) nothing is accessible, and compiled code accesses it without comparing. The
-// handler of SIGSEGV, installed once per process, looks the faulting instruction up among those accesses (fault_sites.h)
+// handler of SIGSEGV, installed once per process, looks the faulting instruction up among those accesses (guard_sites.h)
 // and goes on in the exit stub, as an explicit check would. That needs nothing at an entry but an alternate stack, once per
 // thread.
 //

@@ -33,75 +33,6 @@ static Width width_of(Rep rep) {
   }
 }
 
-// --- Preparation ---------------------------------------------------------------------------------------------------
-
-void Lowering::count_uses() {
-  uses_.assign(func_->value_count(), 0);
-  epoch_.assign(func_->inst_count(), 0);
-  for (const ir::BlockId b : func_->order()) {
-    uint32_t epoch = 0;
-    ir::for_each_inst(*func_, b, [&](ir::InstId i) {
-      const Inst& inst = func_->inst(i);
-      epoch_[i.index()] = epoch;
-      if (func_->is_safepoint(inst)) ++epoch;
-      const auto args = func_->args(i);
-      // Refine's test is only a proof.
-      const size_t count = inst.op == Op::Refine ? 1 : args.size();
-      for (size_t n = 0; n < count; ++n) ++uses_[args[n].index()];
-    });
-  }
-}
-
-// Whether `value` is a comparison that its only reader `consumer` may evaluate itself.
-bool Lowering::fusable(const Inst& consumer, ValueId value) const {
-  const ir::Value& v = func_->value(value);
-  if (!v.inst.valid() || uses_[value.index()] != 1) return false;
-  const Inst& def = func_->inst(v.inst);
-  if (def.block != consumer.block) return false;
-  switch (def.op) {
-    case Op::RefTest:
-      if (func_->rep(func_->arg(v.inst, 0)) == Rep::kFunc) return false;
-      [[fallthrough]];
-    case Op::FuncIs: return true;  // not traced
-    case Op::RefIsNull:
-    case Op::RefEq:
-    case Op::ExnTest: return epoch_[v.inst.index()] == epoch_[id_of(consumer).index()];
-    case Op::Compute: {
-      const ComputeKind kind = compute_row(def.opcode).kind;
-      return kind == ComputeKind::kCompareInt || kind == ComputeKind::kCompareFloat || kind == ComputeKind::kEqz;
-    }
-    default: return false;
-  }
-}
-
-void Lowering::fuse(const Inst& consumer, ValueId value) {
-  if (!fusable(consumer, value)) return;
-  const ir::InstId def = func_->value(value).inst;
-  fused_[def.index()] = 1;
-  const Inst& inst = func_->inst(def);
-  // i32.eqz of a comparison is the opposite comparison. Of a type test it stays a test of its result.
-  if (inst.op == Op::Compute && compute_row(inst.opcode).kind == ComputeKind::kEqz) {
-    const ValueId inner = func_->arg(def, 0);
-    const Inst* inner_def = func_->def(inner);
-    if (inner_def != nullptr && inner_def->op != Op::RefTest) fuse(consumer, inner);
-  }
-}
-
-void Lowering::find_fusions() {
-  fused_.assign(func_->inst_count(), 0);
-  for (const ir::BlockId b : func_->order()) {
-    ir::for_each_inst(*func_, b, [&](ir::InstId i) {
-      const Inst& inst = func_->inst(i);
-      if (inst.op == Op::Branch) fuse(inst, func_->arg(i, 0));
-      if (inst.op == Op::Select) {
-        const ValueId condition = func_->arg(i, 2);
-        const Inst* def = func_->def(condition);
-        if (def != nullptr && def->op != Op::RefTest) fuse(inst, condition);
-      }
-    });
-  }
-}
-
 // --- Values --------------------------------------------------------------------------------------------------------
 
 ValueId Lowering::arg(const Inst& inst, size_t n) const { return func_->args(id_of(inst))[n]; }
@@ -188,6 +119,47 @@ VReg Lowering::as_bits(ValueId v) {
 
 // --- Conditions ----------------------------------------------------------------------------------------------------
 
+const Inst* Lowering::fused_def(ValueId v) const {
+  const Inst* def = def_of(v);
+  return def != nullptr && fused_[func_->value(v).inst.index()] != 0 ? def : nullptr;
+}
+
+const Inst* Lowering::fused_load(ValueId v) const {
+  const Inst* def = fused_def(v);
+  const bool is_load = def != nullptr && (def->op == Op::MemLoad || def->op == Op::StructGet || def->op == Op::ArrayGet ||
+                                          def->op == Op::ArrayLen);
+  return is_load ? def : nullptr;
+}
+
+// "x & y is not zero".
+Lowering::Condition Lowering::bit_test(const Inst& inst) {
+  ValueId a = arg(inst, 0);
+  ValueId b = arg(inst, 1);
+  uint64_t ignored = 0;
+  if (constant_bits(a, ignored)) std::swap(a, b);
+  Condition c{.form = CmpForm::kTestRegReg, .width = compute_row(inst.opcode).width, .cond = Cond::kNe, .a = vreg(a)};
+  if (immediate(b, c.width, c.imm)) {
+    c.form = CmpForm::kTestImm;
+  } else {
+    c.b = vreg(b);
+  }
+  return c;
+}
+
+// What is loaded stands on the left of `cond`.
+Lowering::Condition Lowering::compare_loaded(Width width, Cond cond, const Inst& load, ValueId other) {
+  Condition c{.width = width, .cond = cond, .access = operand_access(load), .offset = load.offset};
+  if (load.opcode == wasm::Opcode::I32Load8U || load.opcode == wasm::Opcode::I64Load8U) c.width = Width::k8;
+  if (immediate(other, width, c.imm)) {
+    c.form = CmpForm::kMemImm;
+  } else {
+    c.form = CmpForm::kRegMem;
+    c.cond = swap_operands(cond);
+    c.a = vreg(other);
+  }
+  return c;
+}
+
 Lowering::Condition Lowering::compare_ints(Width width, Cond cond, ValueId a, ValueId b) {
   Condition c{.width = width, .cond = cond};
   uint64_t ignored = 0;
@@ -195,9 +167,18 @@ Lowering::Condition Lowering::compare_ints(Width width, Cond cond, ValueId a, Va
     std::swap(a, b);
     c.cond = swap_operands(cond);
   }
-  c.a = vreg(a);
+  if (const Inst* load = fused_load(a)) return compare_loaded(width, c.cond, *load, b);
+  if (const Inst* load = fused_load(b)) return compare_loaded(width, swap_operands(c.cond), *load, a);
+  const Inst* def = fused_def(a);
   int64_t imm = 0;
-  if (!immediate(b, width, imm)) {
+  const bool is_immediate = immediate(b, width, imm);
+  if (def != nullptr && is_immediate) {  // (x & y) against zero
+    Condition test = bit_test(*def);
+    test.cond = c.cond;
+    return test;
+  }
+  c.a = vreg(a);
+  if (!is_immediate) {
     c.form = CmpForm::kRegReg;
     c.b = vreg(b);
   } else if (imm == 0 && (c.cond == Cond::kE || c.cond == Cond::kNe)) {
@@ -229,15 +210,24 @@ Lowering::Condition Lowering::compare(const Inst& inst) {
               .width = Width::k64,
               .cond = Cond::kE,
               .a = constant(in_.instance->tags[inst.a]),
-              .b = vreg(arg(inst, 0)),
-              .mem = {.base = MemBase::kHeap, .has_index = true, .disp = static_cast<int32_t>(gc::kExnTagOffset)}};
+              .access = in_object(arg(inst, 0), gc::kExnTagOffset)};
     default: break;
   }
   const ComputeRow& row = compute_row(inst.opcode);
   const auto cond = static_cast<Cond>(row.sub);
+  if (row.kind == ComputeKind::kAlu) return bit_test(inst);
   if (row.kind == ComputeKind::kCompareInt) return compare_ints(row.width, cond, arg(inst, 0), arg(inst, 1));
   if (row.kind == ComputeKind::kCompareFloat) {
     const size_t first = row.flag;
+    if (const Inst* load = fused_load(arg(inst, 1 - first))) {
+      const Access access = operand_access(*load);
+      return {.form = CmpForm::kFloatMem,
+              .width = row.width,
+              .cond = cond,
+              .a = vreg(arg(inst, first)),
+              .access = access,
+              .offset = load->offset};
+    }
     return {.form = CmpForm::kFloat,
             .width = row.width,
             .cond = cond,
@@ -246,8 +236,13 @@ Lowering::Condition Lowering::compare(const Inst& inst) {
   }
   // eqz
   const ValueId inner = arg(inst, 0);
-  const Inst* def = def_of(inner);
-  if (def != nullptr && fused_[func_->value(inner).inst.index()] != 0) {
+  if (const Inst* load = fused_load(inner)) {
+    const Width width = load->opcode == wasm::Opcode::I32Load8U || load->opcode == wasm::Opcode::I64Load8U ? Width::k8
+                                                                                                           : row.width;
+    const Access access = operand_access(*load);
+    return {.form = CmpForm::kMemImm, .width = width, .cond = Cond::kE, .access = access, .offset = load->offset};
+  }
+  if (const Inst* def = fused_def(inner)) {
     Condition c = compare(*def);
     c.cond = negate(c.cond);
     return c;
@@ -257,28 +252,42 @@ Lowering::Condition Lowering::compare(const Inst& inst) {
 
 // "v is not zero", through the comparison that v is if that was fused.
 Lowering::Condition Lowering::condition(ValueId v) {
-  const Inst* def = def_of(v);
-  if (def != nullptr && fused_[func_->value(v).inst.index()] != 0) return compare(*def);
+  if (const Inst* def = fused_def(v)) return compare(*def);
   return {.form = CmpForm::kTestReg, .width = Width::k32, .cond = Cond::kNe, .a = vreg(v)};
 }
 
 void Lowering::compare_operands(const Condition& c) {
-  if (c.form != CmpForm::kMemImm) out_->use(c.a);
-  if (c.form == CmpForm::kRegReg) {
-    out_->use(c.b, Where::kAny);
-  } else if (c.form == CmpForm::kFloat || c.form == CmpForm::kRegMem) {
-    out_->use(c.b);
-  } else if (c.form == CmpForm::kMemImm) {
-    out_->use(c.a);
+  switch (c.form) {
+    case CmpForm::kRegReg:
+      out_->use(c.a);
+      out_->use(c.b, Where::kAny);
+      return;
+    case CmpForm::kTestRegReg:
+    case CmpForm::kFloat:
+      out_->use(c.a);
+      out_->use(c.b);
+      return;
+    case CmpForm::kRegMem:
+    case CmpForm::kFloatMem:
+      out_->use(c.a);
+      access_operands(c.access);
+      return;
+    case CmpForm::kMemImm: access_operands(c.access); return;
+    case CmpForm::kRegImm:
+    case CmpForm::kTestReg:
+    case CmpForm::kTestImm: out_->use(c.a); return;
+    case CmpForm::kNone: break;
   }
+  UNREACHABLE("comparison without a form");
 }
 
 void Lowering::set_condition(MInst& inst, const Condition& c) {
   inst.width = c.width;
   inst.cond = c.cond;
   inst.form = c.form;
-  inst.mem = c.mem;
+  inst.mem = c.access.mem;
   inst.imm = c.imm;
+  inst.offset = c.offset;
 }
 
 void Lowering::set_from(VReg d, const Condition& c) {
@@ -302,44 +311,151 @@ void Lowering::trap_if_zero(VReg v, Width width, TrapKind trap) {
 
 // --- Scalars -------------------------------------------------------------------------------------------------------
 
+void Lowering::append_with_load(MInst m, const Inst& load, VReg d, Where where, VReg a) {
+  const Access access = operand_access(load);
+  out_->def(d, where);
+  if (a.valid()) out_->use(a);
+  access_operands(access);
+  m.form = CmpForm::kRegMem;
+  m.mem = access.mem;
+  m.offset = load.offset;
+  append(m);
+}
+
 void Lowering::unary(const Inst& inst, MOp op, Width width, uint8_t sub, uint8_t flag, bool same) {
+  const MInst m{.op = op, .width = width, .sub = sub, .flag = flag, .imm = inst.sense != 0 ? kFreeNan : 0};
+  if (const Inst* load = fused_load(arg(inst, 0))) return append_with_load(m, *load, define(inst), Where::kReg, VReg());
   out_->def(define(inst), same ? Where::kSame : Where::kReg);
   out_->use(vreg(arg(inst, 0)));
-  append({.op = op, .width = width, .sub = sub, .flag = flag, .imm = inst.sense != 0 ? kFreeNan : 0});
+  append(m);
 }
 
 void Lowering::binary_float(const Inst& inst, MOp op, Width width, uint8_t sub, uint8_t flag) {
-  out_->def(define(inst), Where::kSame);
+  const MInst m{.op = op, .width = width, .sub = sub, .flag = flag, .imm = inst.sense != 0 ? kFreeNan : 0};
+  // With three operands the result may be anywhere.
+  const Where where = op == MOp::FAlu && in_.cpu.avx ? Where::kReg : Where::kSame;
+  for (const size_t n : {1, 0}) {
+    if (const Inst* load = fused_load(arg(inst, n)))
+      return append_with_load(m, *load, define(inst), where, vreg(arg(inst, 1 - n)));
+  }
+  out_->def(define(inst), where);
   out_->use(vreg(arg(inst, 0)));
   out_->use(vreg(arg(inst, 1)), op == MOp::FAlu ? Where::kAny : Where::kReg);
-  append({.op = op, .width = width, .sub = sub, .flag = flag, .imm = inst.sense != 0 ? kFreeNan : 0});
+  append(m);
+}
+
+// x + (y << n).
+bool Lowering::scaled_add(const Inst& inst, Width width) {
+  for (const size_t n : {1, 0}) {
+    const Inst* def = fused_def(arg(inst, n));
+    uint8_t scale = 0;
+    if (def == nullptr || !is_scaling(*def, scale)) continue;
+    out_->def(define(inst));
+    out_->use(vreg(arg(inst, 1 - n)));
+    out_->use(vreg(arg(*def, 0)));
+    append({.op = MOp::Lea,
+            .width = width,
+            .mem = {.base = MemBase::kVReg, .has_index = true, .scale_log2 = scale}});
+    return true;
+  }
+  return false;
+}
+
+// x & ~y, x & (x - 1), x & -x, where the machine has them.
+bool Lowering::bit_trick(const Inst& inst, Width width) {
+  if (!in_.cpu.bmi1) return false;
+  for (const size_t n : {1, 0}) {
+    const ValueId x = arg(inst, 1 - n);
+    const Inst* def = def_of(arg(inst, n));
+    if (def == nullptr || def->op != Op::Compute || compute_row(def->opcode).width != width) continue;
+    const ComputeRow& row = compute_row(def->opcode);
+    const uint64_t ones = width == Width::k64 ? ~uint64_t{0} : 0xffffffffu;
+    uint64_t bits = 0;
+    const auto is = [&](size_t operand, uint64_t value) {
+      return constant_bits(arg(*def, operand), bits) && bits == value;
+    };
+    const bool adds = row.kind == ComputeKind::kAlu && static_cast<AluOp>(row.sub) == AluOp::kAdd;
+    const bool inverts = row.kind == ComputeKind::kAlu && static_cast<AluOp>(row.sub) == AluOp::kXor && is(1, ones);
+    const bool subtracts = row.kind == ComputeKind::kSub;
+    const bool lowered = arg(*def, 0) == x && ((adds && is(1, ones)) || (subtracts && is(1, 1)));
+    const bool negated = subtracts && is(0, 0) && arg(*def, 1) == x;
+    if (!inverts && !lowered && !negated) continue;
+    out_->def(define(inst));
+    if (inverts) {
+      out_->use(vreg(arg(*def, 0)));
+      out_->use(vreg(x));
+      append({.op = MOp::AndNot, .width = width});
+    } else {
+      out_->use(vreg(x));
+      append({.op = MOp::LowestBit, .width = width, .sub = static_cast<uint8_t>(lowered ? BitOp::kReset : BitOp::kIsolate)});
+    }
+    return true;
+  }
+  return false;
+}
+
+void Lowering::multiply(const Inst& inst, Width width, ValueId a, int64_t imm) {
+  if (imm == 3 || imm == 5 || imm == 9) {
+    out_->def(define(inst));
+    out_->use(vreg(a));
+    out_->use(vreg(a));
+    append({.op = MOp::Lea,
+            .width = width,
+            .mem = {.base = MemBase::kVReg,
+                    .has_index = true,
+                    .scale_log2 = static_cast<uint8_t>(imm == 3 ? 1 : imm == 5 ? 2 : 3)}});
+    return;
+  }
+  out_->def(define(inst));
+  out_->use(vreg(a));
+  append({.op = MOp::AluImm, .width = width, .sub = static_cast<uint8_t>(AluOp::kMul), .imm = imm});
 }
 
 void Lowering::alu(const Inst& inst, Width width, AluOp op) {
+  const MInst m{.op = MOp::Alu, .width = width, .sub = static_cast<uint8_t>(op)};
+  for (const size_t n : {1, 0}) {
+    if (const Inst* load = fused_load(arg(inst, n)))
+      return append_with_load(m, *load, define(inst), Where::kSame, vreg(arg(inst, 1 - n)));
+  }
+  if (op == AluOp::kAdd && scaled_add(inst, width)) return;
+  if (op == AluOp::kAnd && bit_trick(inst, width)) return;
   ValueId a = arg(inst, 0);
   ValueId b = arg(inst, 1);
   uint64_t ignored = 0;
   if (constant_bits(a, ignored)) std::swap(a, b);
   int64_t imm = 0;
   if (!immediate(b, width, imm)) {
+    // The result overwrites one that nobody else reads, if there is one.
+    if (uses_[a.index()] > 1 && uses_[b.index()] == 1) std::swap(a, b);
+    if (op == AluOp::kAdd && uses_[a.index()] > 1 && !constant_bits(b, ignored)) {
+      out_->def(define(inst));
+      out_->use(vreg(a));
+      out_->use(vreg(b));
+      append({.op = MOp::Lea, .width = width, .mem = {.base = MemBase::kVReg, .has_index = true}});
+      return;
+    }
     out_->def(define(inst), Where::kSame);
     out_->use(vreg(a));
     out_->use(vreg(b), Where::kAny);
-    append({.op = MOp::Alu, .width = width, .sub = static_cast<uint8_t>(op)});
+    append(m);
     return;
   }
+  if (op == AluOp::kMul) return multiply(inst, width, a, imm);
   if (op == AluOp::kAdd) {
     out_->def(define(inst));
     out_->use(vreg(a));
     append({.op = MOp::Lea, .width = width, .mem = {.base = MemBase::kVReg, .disp = static_cast<int32_t>(imm)}});
     return;
   }
-  out_->def(define(inst), op == AluOp::kMul ? Where::kReg : Where::kSame);
+  out_->def(define(inst), Where::kSame);
   out_->use(vreg(a));
   append({.op = MOp::AluImm, .width = width, .sub = static_cast<uint8_t>(op), .imm = imm});
 }
 
 void Lowering::sub(const Inst& inst, Width width) {
+  const MInst m{.op = MOp::Sub, .width = width, .sub = static_cast<uint8_t>(AluOp::kSub)};
+  if (const Inst* load = fused_load(arg(inst, 1)))
+    return append_with_load(m, *load, define(inst), Where::kSame, vreg(arg(inst, 0)));
   int64_t imm = 0;
   if (immediate(arg(inst, 1), width, imm) && imm != INT32_MIN) {
     out_->def(define(inst));
@@ -350,18 +466,35 @@ void Lowering::sub(const Inst& inst, Width width) {
   out_->def(define(inst), Where::kSame);
   out_->use(vreg(arg(inst, 0)));
   out_->use(vreg(arg(inst, 1)), Where::kAny);
-  append({.op = MOp::Sub, .width = width, .sub = static_cast<uint8_t>(AluOp::kSub)});
+  append(m);
 }
 
 void Lowering::shift(const Inst& inst, Width width, ShiftOp op) {
   uint64_t count = 0;
-  out_->def(define(inst), Where::kSame);
-  out_->use(vreg(arg(inst, 0)));
+  const bool rotates = op == ShiftOp::kRol || op == ShiftOp::kRor;
   if (constant_bits(arg(inst, 1), count)) {
-    const auto masked = static_cast<int64_t>(count & (width == Width::k64 ? 63 : 31));
+    const int64_t bits = width == Width::k64 ? 64 : 32;
+    const auto masked = static_cast<int64_t>(count) & (bits - 1);
+    if (rotates && in_.cpu.bmi2 && uses_[arg(inst, 0).index()] > 1) {
+      out_->def(define(inst));
+      out_->use(vreg(arg(inst, 0)));
+      append({.op = MOp::RotateImm, .width = width, .imm = op == ShiftOp::kRor ? masked : (bits - masked) & (bits - 1)});
+      return;
+    }
+    out_->def(define(inst), Where::kSame);
+    out_->use(vreg(arg(inst, 0)));
     append({.op = MOp::ShiftImm, .width = width, .sub = static_cast<uint8_t>(op), .imm = masked});
     return;
   }
+  if (!rotates && in_.cpu.bmi2) {
+    out_->def(define(inst));
+    out_->use(vreg(arg(inst, 0)));
+    out_->use(vreg(arg(inst, 1)));
+    append({.op = MOp::ShiftAny, .width = width, .sub = static_cast<uint8_t>(op)});
+    return;
+  }
+  out_->def(define(inst), Where::kSame);
+  out_->use(vreg(arg(inst, 0)));
   out_->use_fixed(vreg(arg(inst, 1)), kRcx);
   append({.op = MOp::Shift, .width = width, .sub = static_cast<uint8_t>(op)});
 }
@@ -421,7 +554,14 @@ Result<> Lowering::compute(const Inst& inst) {
         unary(inst, row.mop, row.width, 0, 0);
       }
       return {};
-    case ComputeKind::kExtend: unary(inst, MOp::Extend, row.width, row.sub, 0); return {};
+    case ComputeKind::kExtend:
+      if (const Inst* load = fused_load(arg(inst, 0))) {
+        const MInst m{.op = MOp::Load, .sub = static_cast<uint8_t>(LoadOp::kS32To64)};
+        append_with_load(m, *load, define(inst), Where::kReg, VReg());
+        return {};
+      }
+      unary(inst, MOp::Extend, row.width, row.sub, 0);
+      return {};
     case ComputeKind::kFAlu: binary_float(inst, MOp::FAlu, row.width, row.sub, 0); return {};
     case ComputeKind::kFMinMax: binary_float(inst, MOp::FMinMax, row.width, 0, row.flag); return {};
     case ComputeKind::kFSqrt: unary(inst, MOp::FSqrt, row.width, 0, 0); return {};
@@ -444,6 +584,11 @@ Result<> Lowering::compute(const Inst& inst) {
     case ComputeKind::kFromInt:
     case ComputeKind::kToInt: {
       const bool to_int = row.kind == ComputeKind::kToInt;
+      if (const Inst* load = fused_load(arg(inst, 0))) {
+        const MInst m{.op = MOp::FromInt, .width = row.width, .flag = row.flag};
+        append_with_load(m, *load, define(inst), Where::kReg, VReg());
+        return {};
+      }
       out_->def(define(inst));
       out_->use(vreg(arg(inst, 0)));
       if ((row.flag & kConv64) != 0 && (row.flag & kConvUnsigned) != 0)
@@ -578,8 +723,7 @@ Result<> Lowering::run(const LowerInput& input, MFunc& out) {
   vregs_.assign(func_->value_count(), VReg());
   consts_.assign(256, {});
   memory_bases_.assign(in_.instance->memories.size(), VReg());
-  count_uses();
-  find_fusions();
+  prepare();
   blocks_.assign(func_->block_count(), MBlockId());
   for (const ir::BlockId b : func_->order()) blocks_[b.index()] = out.add_block();
   uint32_t number = 0;

@@ -13,6 +13,7 @@
 
 #include "engine/base/result.h"
 #include "engine/ir/func.h"
+#include "engine/jit/lower_compute.h"
 #include "engine/jit/mir.h"
 #include "engine/jit/x64/asm.h"
 #include "engine/runtime/builtins.h"
@@ -44,6 +45,11 @@ class Lowering {
     VReg v;
     ir::Rep rep;
   };
+  struct Access {
+    Mem mem;
+    VReg base;
+    VReg index;
+  };
   // A comparison about to be attached to its consumer.
   struct Condition {
     CmpForm form = CmpForm::kTestReg;
@@ -51,15 +57,45 @@ class Lowering {
     Cond cond = Cond::kNe;
     VReg a;
     VReg b;
-    Mem mem;
+    Access access;
     int64_t imm = 0;
+    wasm::WasmOffset offset = 0;  // of a load in it
+  };
+  // Where an access to a linear memory goes: index * scale + offset.
+  struct AddressPlan {
+    ir::ValueId index;
+    uint8_t scale_log2 = 0;
+    uint64_t offset = 0;
+  };
+  // What stands before an instruction in its block.
+  struct Before {
+    uint32_t safepoints = 0;
+    uint32_t changes = 0;  // what writes or exits
+    uint32_t effects = 0;  // and what traps
   };
 
-  // --- Preparation
+  // --- Preparation (lower_fuse.cc)
+  void prepare();
   void count_uses();
-  void find_fusions();
+  const ir::Inst* only_read_by(const ir::Inst& reader, ir::ValueId v) const;
+  const Before& before(const ir::Inst& inst) const;
   bool fusable(const ir::Inst& consumer, ir::ValueId value) const;
+  static bool is_bit_test(const ComputeRow& row);
+  bool is_zero_compare(const ir::Inst& inst) const;
   void fuse(const ir::Inst& consumer, ir::ValueId value);
+  bool is_operand_load(const ir::Inst& load, Width width) const;
+  bool fuse_load(ir::ValueId v, Width width, const ir::Inst& reader, const ir::Inst& emitter);
+  void fuse_operands(const ir::Inst& inst, const ir::Inst& emitter);
+  static bool is_unsigned_or_equal(Cond cond);
+  bool fuse_scaled(const ir::Inst& inst);
+  bool is_scaling(const ir::Inst& inst, uint8_t& scale) const;
+  void fuse_update(ir::InstId id);
+  static Width update_width(wasm::Opcode store);
+  static bool is_update_load(wasm::Opcode load, Width width);
+  uint64_t most(ir::ValueId v, int depth = 5) const;
+  void plan_address(ir::InstId id);
+  bool take_part(AddressPlan& plan);
+  AddressPlan address_of(const ir::Inst& access) const;
 
   // --- Values
   VReg vreg(ir::ValueId v);
@@ -79,8 +115,11 @@ class Lowering {
   bool immediate(ir::ValueId v, Width width, int64_t& imm) const;
   RegClass cls(ir::ValueId v) const;
   VReg as_bits(ir::ValueId v);
+  // The instruction that was made part of the reader of `v`; null when there is none.
+  const ir::Inst* fused_def(ir::ValueId v) const;
+  const ir::Inst* fused_load(ir::ValueId v) const;
   MInst& append(MInst inst) {
-    inst.offset = offset_;
+    if (inst.offset == 0) inst.offset = offset_;
     return out_->append(inst);
   }
 
@@ -93,6 +132,8 @@ class Lowering {
   // --- Conditions
   Condition condition(ir::ValueId v);
   Condition compare(const ir::Inst& inst);
+  Condition bit_test(const ir::Inst& inst);
+  Condition compare_loaded(Width width, Cond cond, const ir::Inst& load, ir::ValueId other);
   Condition compare_ints(Width width, Cond cond, ir::ValueId a, ir::ValueId b);
   void compare_operands(const Condition& c);
   static void set_condition(MInst& inst, const Condition& c);
@@ -103,12 +144,19 @@ class Lowering {
   // --- Operations
   Result<> compute(const ir::Inst& inst);
   void alu(const ir::Inst& inst, Width width, AluOp op);
+  void add(const ir::Inst& inst, Width width, ir::ValueId a, ir::ValueId b);
+  bool scaled_add(const ir::Inst& inst, Width width);
+  bool bit_trick(const ir::Inst& inst, Width width);
+  void multiply(const ir::Inst& inst, Width width, ir::ValueId a, int64_t imm);
   void sub(const ir::Inst& inst, Width width);
   void shift(const ir::Inst& inst, Width width, ShiftOp op);
   void divide(const ir::Inst& inst, Width width, DivOp op);
   void select(const ir::Inst& inst);
   void unary(const ir::Inst& inst, MOp op, Width width, uint8_t sub, uint8_t flag, bool same = false);
   void binary_float(const ir::Inst& inst, MOp op, Width width, uint8_t sub, uint8_t flag);
+  // The operation on what the definition's other operands and `load` give.
+  void append_with_load(MInst m, const ir::Inst& load, VReg d, Where where, VReg a);
+  Access operand_access(const ir::Inst& load);
 
   // --- Vectors (lower_vector.cc)
   // Immediates of a vector operation: lanes of a shuffle, or one lane in `low`.
@@ -122,13 +170,9 @@ class Lowering {
   void shuffle_masks(Lanes lanes);
   void numeric_out_of_line(wasm::Opcode op, VReg d, std::span<const VReg> args, Lanes lanes);
 
-  struct Access {
-    Mem mem;
-    VReg base;
-    VReg index;
-  };
   void mem_load(const ir::Inst& inst);
   void mem_store(const ir::Inst& inst);
+  void mem_update(const ir::Inst& store, const ir::Inst& op);
   Access memory_access(const ir::Inst& inst, uint32_t bytes);
   bool is_guarded(const ir::Inst& inst) const;
   Access guarded_access(const ir::Inst& inst);
@@ -180,7 +224,10 @@ class Lowering {
   std::vector<VReg> vregs_;       // by ValueId
   std::vector<uint32_t> uses_;    // by ValueId; readers that need the value
   std::vector<uint8_t> fused_;    // by InstId: emitted by its only reader
-  std::vector<uint32_t> epoch_;   // by InstId: safepoints before it in its block
+  std::vector<Before> places_before_;  // by InstId
+  static constexpr uint32_t kNoPlan = ~0u;
+  std::vector<uint32_t> plan_;  // by InstId, of accesses whose address has parts
+  std::vector<AddressPlan> plans_;
   std::vector<MBlockId> blocks_;  // by BlockId
   std::vector<VReg> edge_args_;
   struct KnownConst {

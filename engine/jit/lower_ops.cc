@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <bit>
 #include <cstddef>
+#include <utility>
 
 #include "engine/base/check.h"
 #include "engine/base/faults.h"
@@ -176,23 +177,28 @@ bool Lowering::is_guarded(const Inst& inst) const {
 // The base is known and stays, so it is part of the address, as far as a displacement goes.
 Lowering::Access Lowering::guarded_access(const Inst& inst) {
   const MemoryDef& memory = *in_.instance->memories[inst.a];
-  const ValueId index = arg(inst, 0);
+  const AddressPlan at = address_of(inst);
   const auto guard = static_cast<uint8_t>(inst.a + 1);
   uint64_t where = 0;
-  if (constant_bits(index, where) && where + inst.imm < gc::kGuardedOffsets) {
-    return {.mem = {.base = MemBase::kVReg, .guard = guard, .disp = static_cast<int32_t>(where + inst.imm)},
+  if (constant_bits(at.index, where) && at.scale_log2 == 0 && where + at.offset < gc::kGuardedOffsets) {
+    return {.mem = {.base = MemBase::kVReg, .guard = guard, .disp = static_cast<int32_t>(where + at.offset)},
             .base = address(memory.base)};
   }
-  return {.mem = {.base = MemBase::kVReg, .has_index = true, .guard = guard, .disp = static_cast<int32_t>(inst.imm)},
+  return {.mem = {.base = MemBase::kVReg,
+                  .has_index = true,
+                  .scale_log2 = at.scale_log2,
+                  .guard = guard,
+                  .disp = static_cast<int32_t>(at.offset)},
           .base = address(memory.base),
-          .index = vreg(index)};
+          .index = vreg(at.index)};
 }
 
 // Checks [address + offset, + bytes) against the memory's size and answers where it is.
 Lowering::Access Lowering::memory_access(const Inst& inst, uint32_t bytes) {
   if (is_guarded(inst)) return guarded_access(inst);
-  const ValueId index = arg(inst, 0);
-  const uint64_t offset = inst.imm;
+  const AddressPlan at = address_of(inst);
+  const ValueId index = at.index;
+  const uint64_t offset = at.offset;
   const Access size = at_address(in_.instance->memories[inst.a], offsetof(MemoryDef, bytes));
   const auto trap = [&](Condition c) { trap_if(c, TrapKind::kMemoryOutOfBounds); };
   const Access based{.mem = {.base = MemBase::kVReg, .disp = 0}, .base = VReg()};
@@ -202,8 +208,7 @@ Lowering::Access Lowering::memory_access(const Inst& inst, uint32_t bytes) {
     trap({.form = CmpForm::kMemImm,
           .width = Width::k64,
           .cond = Cond::kB,
-          .a = size.base,
-          .mem = size.mem,
+          .access = size,
           .imm = static_cast<int64_t>(where + offset + bytes)});
     Access access = based;
     access.base = memory_base(inst.a);
@@ -231,18 +236,24 @@ Lowering::Access Lowering::memory_access(const Inst& inst, uint32_t bytes) {
     if (offset + bytes <= kMaxDisp) {
       out_->def(end);
       out_->use(a);
-      append({.op = MOp::Lea,
-              .width = Width::k64,
-              .mem = {.base = MemBase::kVReg, .disp = static_cast<int32_t>(offset + bytes)}});
+      Mem sum{.base = MemBase::kVReg, .disp = static_cast<int32_t>(offset + bytes)};
+      if (at.scale_log2 != 0) {
+        sum.base = MemBase::kNone;
+        sum.has_index = true;
+        sum.scale_log2 = at.scale_log2;
+      }
+      append({.op = MOp::Lea, .width = Width::k64, .mem = sum});
     } else {
       out_->def(end, Where::kSame);
       out_->use(a);
       out_->use(constant(offset + bytes), Where::kAny);
       append({.op = MOp::Alu, .width = Width::k64, .sub = static_cast<uint8_t>(AluOp::kAdd)});
     }
-    trap({.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kA, .a = end, .b = size.base, .mem = size.mem});
+    trap({.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kA, .a = end, .access = size});
   }
-  Access access{.mem = {.base = MemBase::kVReg, .has_index = true}, .base = memory_base(inst.a), .index = a};
+  Access access{.mem = {.base = MemBase::kVReg, .has_index = true, .scale_log2 = at.scale_log2},
+                .base = memory_base(inst.a),
+                .index = a};
   if (offset <= kMaxDisp) {
     access.mem.disp = static_cast<int32_t>(offset);
   } else {
@@ -252,6 +263,25 @@ Lowering::Access Lowering::memory_access(const Inst& inst, uint32_t bytes) {
     out_->use(constant(offset), Where::kAny);
     append({.op = MOp::Alu, .width = Width::k64, .sub = static_cast<uint8_t>(AluOp::kAdd)});
   }
+  return access;
+}
+
+// Where a load that is part of its reader reads, after the checks that it needs.
+Lowering::Access Lowering::operand_access(const Inst& load) {
+  const wasm::WasmOffset reader = std::exchange(offset_, load.offset);
+  Access access;
+  switch (load.op) {
+    case Op::MemLoad: access = memory_access(load, find_mem_row(load.opcode)->bytes); break;
+    case Op::ArrayLen: access = in_object(arg(load, 0), gc::kLengthOffset); break;
+    case Op::ArrayGet:
+      check_index(load);
+      access = element(arg(load, 0), arg(load, 1), in_.layouts->of(wasm::TypeId(load.a)).element);
+      break;
+    default:
+      access = in_object(arg(load, 0), in_.layouts->of(wasm::TypeId(load.a)).fields[load.b].offset);
+      break;
+  }
+  offset_ = reader;
   return access;
 }
 
@@ -274,11 +304,31 @@ void Lowering::mem_load(const Inst& inst) {
 
 void Lowering::mem_store(const Inst& inst) {
   const MemRow* row = find_mem_row(inst.opcode);
+  if (const Inst* op = fused_def(arg(inst, 1))) return mem_update(inst, *op);
   if (row->vector == Opcode::Nop) return store(row->store, arg(inst, 1), memory_access(inst, row->bytes));
   const VReg lane = fresh(Rep::kI64);
   const VReg vector = vreg(arg(inst, 1));
   numeric(row->vector, lane, std::span(&vector, 1), {.low = inst.b});
   store_reg(row->store, lane, memory_access(inst, row->bytes));
+}
+
+// op(load, x) back to where the load was.
+void Lowering::mem_update(const Inst& inst, const Inst& op) {
+  const ComputeRow& compute = compute_row(op.opcode);
+  const Width width = update_width(inst.opcode);
+  const ValueId x = arg(op, fused_load(arg(op, 0)) != nullptr ? 1 : 0);
+  const Access access = memory_access(inst, find_mem_row(inst.opcode)->bytes);
+  MInst m{.op = MOp::Update,
+          .width = width,
+          .sub = compute.kind == ComputeKind::kSub ? static_cast<uint8_t>(AluOp::kSub) : compute.sub,
+          .form = CmpForm::kMemImm,
+          .mem = access.mem};
+  if (!immediate(x, compute.width, m.imm)) {
+    m.form = CmpForm::kRegMem;
+    out_->use(vreg(x));
+  }
+  access_operands(access);
+  append(m);
 }
 
 // --- Tables --------------------------------------------------------------------------------------------------------
@@ -289,7 +339,7 @@ void Lowering::table_access(const Inst& inst, bool is_store) {
   const VReg index = vreg(arg(inst, 0));
   const Access size = at_address(table, offsetof(TableDef, size));
   trap_if(
-      {.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .b = size.base, .mem = size.mem},
+      {.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .access = size},
       TrapKind::kTableOutOfBounds);
   const VReg elems = out_->add_vreg(RegClass::kGpr);
   load(elems, LoadOp::k64, at_address(table, offsetof(TableDef, elems)));
@@ -332,15 +382,11 @@ void Lowering::store_field(ValueId value, FieldRep rep, const Access& access) {
 void Lowering::check_index(const Inst& inst) {
   const bool proven = inst.sense != 0;
   if (proven && !in_.armed) return;
-  const ValueId array = arg(inst, 0);
-  const ValueId index = arg(inst, 1);
-  const Mem length{.base = MemBase::kHeap, .has_index = true, .disp = static_cast<int32_t>(gc::kLengthOffset)};
   trap_if({.form = CmpForm::kRegMem,
            .width = Width::k32,
            .cond = Cond::kAe,
-           .a = vreg(index),
-           .b = vreg(array),
-           .mem = length},
+           .a = vreg(arg(inst, 1)),
+           .access = in_object(arg(inst, 0), gc::kLengthOffset)},
           proven ? TrapKind::kUnreachable : TrapKind::kArrayOutOfBounds);
 }
 
@@ -662,7 +708,7 @@ void Lowering::indirect_entry(const Inst& inst, VReg entry) {
   const bool typed = func_->types().matches(element.heap(), wasm::HeapType::concrete(want));
   const Access size = at_address(table, offsetof(TableDef, size));
   trap_if(
-      {.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .b = size.base, .mem = size.mem},
+      {.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .access = size},
       TrapKind::kUndefinedElement);
   const VReg elems = out_->add_vreg(RegClass::kGpr);
   load(elems, LoadOp::k64, at_address(table, offsetof(TableDef, elems)));
@@ -683,8 +729,8 @@ void Lowering::indirect_entry(const Inst& inst, VReg entry) {
   trap_if({.form = CmpForm::kMemImm,
            .width = Width::k32,
            .cond = Cond::kNe,
-           .a = entry,
-           .mem = {.base = MemBase::kVReg, .disp = static_cast<int32_t>(offsetof(runtime::FuncEntry, type))},
+           .access = {.mem = {.base = MemBase::kVReg, .disp = static_cast<int32_t>(offsetof(runtime::FuncEntry, type))},
+                      .base = entry},
            .imm = static_cast<int64_t>(inst.a)},
           TrapKind::kIndirectCallTypeMismatch);
 }

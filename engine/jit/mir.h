@@ -61,7 +61,9 @@ enum class CmpForm : uint8_t {
   kMemImm,   // cmp [mem], imm
   kTestReg,  // test a, a
   kTestImm,  // test a, imm
-  kFloat,    // ucomis a, b
+  kTestRegReg,  // test a, b
+  kFloat,       // ucomis a, b
+  kFloatMem,    // ucomis a, [mem]
 };
 
 // Operand size. Floats have their own, so that one field selects the instruction.
@@ -69,6 +71,7 @@ enum class Width : uint8_t { k8, k16, k32, k64, kF32, kF64, kV128 };
 
 enum class AluOp : uint8_t { kAdd, kSub, kAnd, kOr, kXor, kMul };
 enum class ShiftOp : uint8_t { kShl, kShr, kSar, kRol, kRor };
+enum class BitOp : uint8_t { kReset, kIsolate };  // of the lowest set bit: x & (x - 1), x & -x
 enum class DivOp : uint8_t { kDivS, kDivU, kRemS, kRemU };
 enum class ExtendOp : uint8_t { kS8To32, kS16To32, kS8To64, kS16To64, kS32To64, kU8, kU16, kU32 };
 // Into a vector register: what is above the loaded bytes becomes zero.

@@ -12,6 +12,7 @@ CpuFeatures CpuFeatures::host() {
   return {.popcnt = has.hasPOPCNT(),
           .lzcnt = has.hasLZCNT(),
           .bmi1 = has.hasBMI(),
+          .bmi2 = has.hasBMI2(),
           .sse41 = has.hasSSSE3() && has.hasSSE4_1(),
           .sse42 = has.hasSSE4_2(),
           .avx = has.hasAVX() && has.hasAVX2()};

@@ -32,6 +32,7 @@ struct CpuFeatures {
   bool popcnt = false;
   bool lzcnt = false;
   bool bmi1 = false;
+  bool bmi2 = false;
   bool sse41 = false;  // and SSSE3
   bool sse42 = false;
   bool avx = false;  // AVX and AVX2: three operands

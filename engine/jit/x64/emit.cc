@@ -264,6 +264,10 @@ void Emitter::instruction(uint32_t index) {
     case MOp::AluImm: alu_imm(inst); return;
     case MOp::Shift:
     case MOp::ShiftImm: shift(inst); return;
+    case MOp::ShiftAny:
+    case MOp::RotateImm: shift_any(inst); return;
+    case MOp::AndNot:
+    case MOp::LowestBit: bit_trick(inst); return;
     case MOp::Divide: divide(inst); return;
     case MOp::Extend: extend(inst); return;
     case MOp::Clz:
@@ -278,12 +282,9 @@ void Emitter::instruction(uint32_t index) {
     case MOp::Load: load(inst); return;
     case MOp::Store:
     case MOp::StoreImm: store(inst); return;
+    case MOp::Update: update(inst); return;
     case MOp::FAlu: falu(inst); return;
-    case MOp::FSqrt:
-      inst.width == Width::kF32 ? a_.sqrtss(xmm(reg(inst, 0)), xmm(reg(inst, 1)))
-                                : a_.sqrtsd(xmm(reg(inst, 0)), xmm(reg(inst, 1)));
-      canonicalize(reg(inst, 0));
-      return;
+    case MOp::FSqrt: fsqrt(inst); return;
     case MOp::FCanonical: canonicalize(reg(inst, 0)); return;
     case MOp::FMinMax: fminmax(inst); return;
     case MOp::FAbsNeg: fabsneg(inst); return;
@@ -633,7 +634,7 @@ Result<const uint8_t*> Emitter::finish() {
     if (p.landing.valid()) p.site.landing = a_.place(block_labels_[p.landing.index()]);
   }
   const uint8_t* code = TRY(a_.finish());
-  for (const FaultSite& site : faults_) input.fault_sites->add(site);
+  for (const GuardSite& site : faults_) input_.guard_sites->add(site);
   for (const PendingSite& p : pending_sites_) {
     sites_->add(p.site, std::span(f().map_slots).subspan(p.map_begin, p.map_count));
   }

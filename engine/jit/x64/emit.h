@@ -9,7 +9,7 @@
 
 #include "engine/base/result.h"
 #include "engine/jit/call_sites.h"
-#include "engine/jit/fault_sites.h"
+#include "engine/jit/guard_sites.h"
 #include "engine/jit/layout.h"
 #include "engine/jit/mir.h"
 #include "engine/jit/regalloc/allocation.h"
@@ -48,7 +48,7 @@ struct EmitInput {
   const wasm::TypeStore* types = nullptr;
   const StubTable* stubs = nullptr;
   const runtime::FuncEntry* entry = nullptr;  // of the function itself
-  FaultSites* fault_sites = nullptr;          // where accesses to guarded memories are noted; needed if there are any
+  GuardSites* guard_sites = nullptr;          // where accesses to guarded memories are noted; needed if there are any
   CpuFeatures cpu;
   EmitterFault fault = EmitterFault::kNone;
   bool listing = false;  // take notes
@@ -137,9 +137,13 @@ class Emitter {
 
   // --- Integers, memory, conditions (emit_int.cc)
   void copy_between(const MInst& inst);
+  asmjit::Operand source(const MInst& inst, uint32_t n, uint32_t bytes) const;
   void alu(const MInst& inst);
+  void update(const MInst& inst);
   void alu_imm(const MInst& inst);
   void shift(const MInst& inst);
+  void shift_any(const MInst& inst);
+  void bit_trick(const MInst& inst);
   void divide(const MInst& inst);
   void extend(const MInst& inst);
   void count_bits(const MInst& inst);
@@ -147,6 +151,7 @@ class Emitter {
   void load(const MInst& inst);
   void store(const MInst& inst);
   void compare(const MInst& inst, uint32_t at);
+  bool compares(const MInst& inst, uint32_t at, PReg r) const;
   void set_cond(const MInst& inst);
   void select(const MInst& inst);
   void jump_if(Cond cond, Label to);
@@ -157,6 +162,7 @@ class Emitter {
   void fminmax(const MInst& inst);
   void fabsneg(const MInst& inst);
   void fcopysign(const MInst& inst);
+  void fsqrt(const MInst& inst);
   void fround(const MInst& inst);
   void fresize(const MInst& inst);
   void from_int(const MInst& inst);
@@ -222,7 +228,7 @@ class Emitter {
     uint32_t map_count;
   };
   std::vector<PendingSite> pending_sites_;
-  std::vector<FaultSite> faults_;
+  std::vector<GuardSite> faults_;
   struct PoolEntry {
     uint64_t low;
     uint64_t high;

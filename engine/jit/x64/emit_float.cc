@@ -15,14 +15,11 @@ static constexpr uint64_t sign_bit(Width width) { return width == Width::kF32 ? 
 void Emitter::load_float(PReg to, Width width, uint64_t bits) {
   if (bits == 0) {
     a_.xorps(xmm(to), xmm(to));
-  } else if ((bits >> 32) == 0) {
-    a_.mov(x86::r11d, imm(bits));
-    a_.movq(xmm(to), x86::r11);
+  } else if (width == Width::kF32) {
+    a_.movss(xmm(to), pool(bits, 0));
   } else {
-    a_.mov(x86::r11, imm(bits));
-    a_.movq(xmm(to), x86::r11);
+    a_.movsd(xmm(to), pool(bits, 0));
   }
-  (void)width;
 }
 
 void Emitter::compare_floats(PReg a, PReg b, Width width) {
@@ -43,14 +40,17 @@ void Emitter::falu(const MInst& inst) {
                                               x86::Inst::kIdDivss};  // ORDER: FAluOp
   static constexpr x86::Inst::Id kDouble[] = {x86::Inst::kIdAddsd, x86::Inst::kIdSubsd, x86::Inst::kIdMulsd,
                                               x86::Inst::kIdDivsd};
+  static constexpr x86::Inst::Id kSingle3[] = {x86::Inst::kIdVaddss, x86::Inst::kIdVsubss, x86::Inst::kIdVmulss,
+                                               x86::Inst::kIdVdivss};
+  static constexpr x86::Inst::Id kDouble3[] = {x86::Inst::kIdVaddsd, x86::Inst::kIdVsubsd, x86::Inst::kIdVmulsd,
+                                               x86::Inst::kIdVdivsd};
   const bool single = inst.width == Width::kF32;
-  const x86::Inst::Id id = (single ? kSingle : kDouble)[inst.sub];
-  if (loc(inst, 2).is_reg()) {
-    a_.emit(id, xmm(reg(inst, 0)), xmm(reg(inst, 2)));
+  const x86::Xmm d = xmm(reg(inst, 0));
+  const asmjit::Operand b = source(inst, 2, single ? 4 : 8);
+  if (reg(inst, 0) == reg(inst, 1)) {
+    a_.emit((single ? kSingle : kDouble)[inst.sub], d, b);
   } else {
-    x86::Mem m = slot(loc(inst, 2));
-    m.setSize(single ? 4 : 8);
-    a_.emit(id, xmm(reg(inst, 0)), m);
+    a_.emit((single ? kSingle3 : kDouble3)[inst.sub], d, xmm(reg(inst, 1)), b);
   }
   canonicalize(reg(inst, 0));
 }
@@ -78,21 +78,30 @@ void Emitter::fminmax(const MInst& inst) {
 
 void Emitter::fabsneg(const MInst& inst) {
   const bool negate = inst.flag != 0;
-  load_float(kScratchXmm, inst.width, negate ? sign_bit(inst.width) : sign_bit(inst.width) - 1);
+  const uint64_t sign = sign_bit(inst.width);
   const PReg d = reg(inst, 0);
-  negate ? a_.xorps(xmm(d), xmm(kScratchXmm)) : a_.andps(xmm(d), xmm(kScratchXmm));
+  negate ? a_.xorps(xmm(d), pool(sign, 0)) : a_.andps(xmm(d), pool(sign - 1, 0));
 }
 
 void Emitter::fcopysign(const MInst& inst) {
   const x86::Xmm d = xmm(reg(inst, 0));
   const x86::Xmm t = xmm(reg(inst, 3));
   const x86::Xmm mask = xmm(kScratchXmm);
-  load_float(kScratchXmm, inst.width, sign_bit(inst.width));
+  a_.movaps(mask, pool(sign_bit(inst.width), 0));
   a_.movaps(t, xmm(reg(inst, 2)));
   a_.andps(t, mask);
   a_.andnps(mask, xmm(reg(inst, 1)));
   a_.orps(mask, t);
   a_.movaps(d, mask);
+}
+
+void Emitter::fsqrt(const MInst& inst) {
+  const bool single = inst.width == Width::kF32;
+  const PReg d = reg(inst, 0);
+  const asmjit::Operand s = source(inst, 1, single ? 4 : 8);
+  if (inst.form == CmpForm::kRegMem) a_.xorps(xmm(d), xmm(d));  // as in from_int
+  a_.emit(single ? x86::Inst::kIdSqrtss : x86::Inst::kIdSqrtsd, xmm(d), s);
+  canonicalize(d);
 }
 
 void Emitter::fround(const MInst& inst) {
@@ -104,19 +113,25 @@ void Emitter::fround(const MInst& inst) {
 }
 
 void Emitter::fresize(const MInst& inst) {
-  const x86::Xmm d = xmm(reg(inst, 0));
-  const x86::Xmm s = xmm(reg(inst, 1));
-  inst.width == Width::kF32 ? a_.cvtsd2ss(d, s) : a_.cvtss2sd(d, s);
-  canonicalize(reg(inst, 0));
+  const bool to_single = inst.width == Width::kF32;
+  const PReg d = reg(inst, 0);
+  const asmjit::Operand s = source(inst, 1, to_single ? 8 : 4);
+  if (inst.form == CmpForm::kRegMem) a_.xorps(xmm(d), xmm(d));  // as in from_int
+  a_.emit(to_single ? x86::Inst::kIdCvtsd2ss : x86::Inst::kIdCvtss2sd, xmm(d), s);
+  canonicalize(d);
 }
 
 void Emitter::from_int(const MInst& inst) {
   const bool single = inst.width == Width::kF32;
   const x86::Xmm d = xmm(reg(inst, 0));
+  const bool wide = (inst.flag & kConv64) != 0;
+  a_.xorps(d, d);  // the conversion writes the low part only: do not wait for the old one
+  if (inst.form == CmpForm::kRegMem) {
+    a_.emit(single ? x86::Inst::kIdCvtsi2ss : x86::Inst::kIdCvtsi2sd, d, source(inst, 1, wide ? 8 : 4));
+    return;
+  }
   const PReg s = reg(inst, 1);
   const auto convert = [&](const x86::Gp& from) { single ? a_.cvtsi2ss(d, from) : a_.cvtsi2sd(d, from); };
-  a_.xorps(d, d);  // the conversion writes the low part only: do not wait for the old one
-  const bool wide = (inst.flag & kConv64) != 0;
   if ((inst.flag & kConvUnsigned) == 0) {
     convert(wide ? gp64(s) : gp32(s));
     return;

@@ -15,19 +15,36 @@ void Emitter::copy_between(const MInst& inst) {
   }
 }
 
+// The last operand of an instruction of `bytes`: a register, a spill slot, or in memory.
+asmjit::Operand Emitter::source(const MInst& inst, uint32_t n, uint32_t bytes) const {
+  if (inst.form != CmpForm::kRegMem && loc(inst, n).is_reg()) {
+    const PReg r = reg(inst, n);
+    if (class_of(r) == RegClass::kXmm) return xmm(r);
+    return bytes == 8 ? gp64(r) : gp32(r);
+  }
+  x86::Mem m = inst.form == CmpForm::kRegMem ? mem(inst, n) : slot(loc(inst, n));
+  m.setSize(bytes);
+  return m;
+}
+
+static constexpr x86::Inst::Id kAluIds[] = {x86::Inst::kIdAdd, x86::Inst::kIdSub, x86::Inst::kIdAnd,
+                                            x86::Inst::kIdOr,  x86::Inst::kIdXor, x86::Inst::kIdImul};  // ORDER: AluOp
+
 void Emitter::alu(const MInst& inst) {
   const x86::Gp d = gp(reg(inst, 0), inst.width);
-  asmjit::Operand b;
-  if (loc(inst, 2).is_reg()) {
-    b = gp(reg(inst, 2), inst.width);
-  } else {
-    x86::Mem m = slot(loc(inst, 2));
-    m.setSize(d.size());
-    b = m;
+  a_.emit(kAluIds[inst.sub], d, source(inst, 2, d.size()));
+}
+
+void Emitter::update(const MInst& inst) {
+  const bool has_value = inst.form == CmpForm::kRegMem;
+  x86::Mem m = mem(inst, has_value ? 1 : 0);
+  m.setSize(inst.width == Width::k8 ? 1 : inst.width == Width::k64 ? 8 : 4);
+  if (!has_value) {
+    a_.emit(kAluIds[inst.sub], m, imm(inst.width == Width::k8 ? static_cast<int8_t>(inst.imm) : inst.imm));
+    return;
   }
-  static constexpr x86::Inst::Id kIds[] = {x86::Inst::kIdAdd, x86::Inst::kIdSub, x86::Inst::kIdAnd,
-                                           x86::Inst::kIdOr,  x86::Inst::kIdXor, x86::Inst::kIdImul};  // ORDER: AluOp
-  a_.emit(kIds[inst.sub], d, b);
+  const PReg v = reg(inst, 0);
+  a_.emit(kAluIds[inst.sub], m, inst.width == Width::k8 ? gp8(v) : gp(v, inst.width));
 }
 
 void Emitter::alu_imm(const MInst& inst) {
@@ -50,6 +67,35 @@ void Emitter::shift(const MInst& inst) {
     a_.emit(kIds[inst.sub], d, imm(inst.imm));
   } else {
     a_.emit(kIds[inst.sub], d, x86::cl);  // the machine masks the count as WebAssembly does
+  }
+}
+
+// The forms with three operands, which keep their sources and the flags.
+void Emitter::shift_any(const MInst& inst) {
+  const x86::Gp d = gp(reg(inst, 0), inst.width);
+  const x86::Gp s = gp(reg(inst, 1), inst.width);
+  if (inst.op == MOp::RotateImm) {
+    a_.rorx(d, s, imm(inst.imm));
+    return;
+  }
+  const x86::Gp count = gp(reg(inst, 2), inst.width);
+  switch (static_cast<ShiftOp>(inst.sub)) {
+    case ShiftOp::kShl: a_.shlx(d, s, count); return;
+    case ShiftOp::kShr: a_.shrx(d, s, count); return;
+    case ShiftOp::kSar: a_.sarx(d, s, count); return;
+    case ShiftOp::kRol:
+    case ShiftOp::kRor: break;
+  }
+  UNREACHABLE("a rotation by a register");
+}
+
+void Emitter::bit_trick(const MInst& inst) {
+  const x86::Gp d = gp(reg(inst, 0), inst.width);
+  const x86::Gp s = gp(reg(inst, 1), inst.width);
+  if (inst.op == MOp::AndNot) {
+    a_.andn(d, s, gp(reg(inst, 2), inst.width));
+  } else {
+    static_cast<BitOp>(inst.sub) == BitOp::kReset ? a_.blsr(d, s) : a_.blsi(d, s);
   }
 }
 
@@ -225,7 +271,7 @@ void Emitter::store(const MInst& inst) {
 // Sets the flags. `at` is the index of the comparison's first operand.
 void Emitter::compare(const MInst& inst, uint32_t at) {
   const auto narrow = [&](x86::Mem m) {
-    m.setSize(inst.width == Width::k64 ? 8 : 4);
+    m.setSize(inst.width == Width::k64 ? 8 : inst.width == Width::k8 ? 1 : 4);
     return m;
   };
   switch (inst.form) {
@@ -237,10 +283,18 @@ void Emitter::compare(const MInst& inst, uint32_t at) {
     }
     case CmpForm::kRegImm: a_.cmp(gp(reg(inst, at), inst.width), imm(inst.imm)); return;
     case CmpForm::kRegMem: a_.cmp(gp(reg(inst, at), inst.width), narrow(mem(inst, at + 1))); return;
-    case CmpForm::kMemImm: a_.cmp(narrow(mem(inst, at)), imm(inst.imm)); return;
+    case CmpForm::kMemImm:
+      a_.cmp(narrow(mem(inst, at)), imm(inst.width == Width::k8 ? static_cast<int8_t>(inst.imm) : inst.imm));
+      return;
     case CmpForm::kTestReg: a_.test(gp(reg(inst, at), inst.width), gp(reg(inst, at), inst.width)); return;
     case CmpForm::kTestImm: a_.test(gp(reg(inst, at), inst.width), imm(inst.imm)); return;
+    case CmpForm::kTestRegReg: a_.test(gp(reg(inst, at), inst.width), gp(reg(inst, at + 1), inst.width)); return;
     case CmpForm::kFloat: compare_floats(reg(inst, at), reg(inst, at + 1), inst.width); return;
+    case CmpForm::kFloatMem: {
+      const x86::Mem m = mem(inst, at + 1);
+      inst.width == Width::kF32 ? a_.ucomiss(xmm(reg(inst, at)), m) : a_.ucomisd(xmm(reg(inst, at)), m);
+      return;
+    }
     case CmpForm::kNone: break;
   }
   UNREACHABLE("comparison without a form");
@@ -254,10 +308,23 @@ static x86::CondCode condition_code(Cond cond) {
   return kCodes[static_cast<size_t>(cond)];
 }
 
+// Whether the comparison, whose operands begin at `at`, reads this register.
+bool Emitter::compares(const MInst& inst, uint32_t at, PReg r) const {
+  const auto count = static_cast<uint32_t>(f().operands(inst).size());
+  for (uint32_t n = at; n < count; ++n) {
+    if (loc(inst, n).is_reg() && reg(inst, n) == r) return true;
+  }
+  return false;
+}
+
 void Emitter::set_cond(const MInst& inst) {
-  compare(inst, 1);
   const PReg d = reg(inst, 0);
-  if (inst.cond == Cond::kFloatEq || inst.cond == Cond::kFloatNe) {
+  const bool two_flags = inst.cond == Cond::kFloatEq || inst.cond == Cond::kFloatNe;
+  // A register that is zero already needs no widening.
+  const bool is_clear = !two_flags && !compares(inst, 1, d);
+  if (is_clear) a_.xor_(gp32(d), gp32(d));
+  compare(inst, 1);
+  if (two_flags) {
     const bool equal = inst.cond == Cond::kFloatEq;  // equal: ZF and not PF
     equal ? a_.setnp(x86::r11b) : a_.setp(x86::r11b);
     equal ? a_.sete(gp8(d)) : a_.setne(gp8(d));
@@ -265,7 +332,7 @@ void Emitter::set_cond(const MInst& inst) {
   } else {
     a_.set(condition_code(inst.cond), gp8(d));
   }
-  a_.movzx(gp32(d), gp8(d));
+  if (!is_clear) a_.movzx(gp32(d), gp8(d));
 }
 
 void Emitter::jump_if(Cond cond, Label to) {

@@ -1,4 +1,4 @@
-// FaultSites: which ranges of compiled code access a guarded memory, and what a fault there means.
+// GuardSites: which ranges of compiled code access a guarded memory, and what a fault there means.
 //
 // Code is only appended, so the sites are in address order and a lookup is a binary search. The handler of faults
 // (fault_guard.cc) reads them while the code runs, on the thread that runs it: nothing is added then.
@@ -12,7 +12,7 @@
 
 namespace parallax::jit {
 
-struct FaultSite {
+struct GuardSite {
   uint32_t begin = 0;  // [begin, end) in the code space
   uint32_t end = 0;
   uint32_t func = ~0u;  // FuncIndex
@@ -20,18 +20,18 @@ struct FaultSite {
   const runtime::MemoryDef* memory = nullptr;
 };
 
-class FaultSites {
+class GuardSites {
  public:
   // Requires: ranges ascend.
-  void add(const FaultSite& site);
+  void add(const GuardSite& site);
   // The site whose range holds `pc`, or null.
-  const FaultSite* find(uint32_t pc) const;
+  const GuardSite* find(uint32_t pc) const;
   size_t size() const { return sites_.size(); }
 
   const void* exit = nullptr;  // the shared exit stub (stubs.h)
 
  private:
-  std::vector<FaultSite> sites_;
+  std::vector<GuardSite> sites_;
 };
 
 }  // namespace parallax::jit

@@ -1,4 +1,4 @@
-#include "engine/jit/fault_sites.h"
+#include "engine/jit/guard_sites.h"
 
 #include <algorithm>
 
@@ -6,16 +6,16 @@
 
 namespace parallax::jit {
 
-void FaultSites::add(const FaultSite& site) {
+void GuardSites::add(const GuardSite& site) {
   CHECK(sites_.empty() || sites_.back().end <= site.begin, "fault site {:#x} out of order", site.begin);
   sites_.push_back(site);
 }
 
-const FaultSite* FaultSites::find(uint32_t pc) const {
+const GuardSite* GuardSites::find(uint32_t pc) const {
   const auto behind =
-      std::upper_bound(sites_.begin(), sites_.end(), pc, [](uint32_t p, const FaultSite& s) { return p < s.begin; });
+      std::upper_bound(sites_.begin(), sites_.end(), pc, [](uint32_t p, const GuardSite& s) { return p < s.begin; });
   if (behind == sites_.begin()) return nullptr;
-  const FaultSite& site = *std::prev(behind);
+  const GuardSite& site = *std::prev(behind);
   return pc < site.end ? &site : nullptr;
 }
 
