@@ -13,8 +13,8 @@
 
 #include "engine/jit/call_sites.h"
 #include "engine/jit/code_space.h"
-#include "engine/jit/guard_sites.h"
 #include "engine/jit/frames.h"
+#include "engine/jit/guard_sites.h"
 #include "engine/jit/module_facts.h"
 #include "engine/jit/x64/stubs.h"
 #include "engine/opt/gate.h"

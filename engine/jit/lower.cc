@@ -126,8 +126,8 @@ const Inst* Lowering::fused_def(ValueId v) const {
 
 const Inst* Lowering::fused_load(ValueId v) const {
   const Inst* def = fused_def(v);
-  const bool is_load = def != nullptr && (def->op == Op::MemLoad || def->op == Op::StructGet || def->op == Op::ArrayGet ||
-                                          def->op == Op::ArrayLen);
+  const bool is_load = def != nullptr && (def->op == Op::MemLoad || def->op == Op::StructGet ||
+                                          def->op == Op::ArrayGet || def->op == Op::ArrayLen);
   return is_load ? def : nullptr;
 }
 
@@ -237,8 +237,8 @@ Lowering::Condition Lowering::compare(const Inst& inst) {
   // eqz
   const ValueId inner = arg(inst, 0);
   if (const Inst* load = fused_load(inner)) {
-    const Width width = load->opcode == wasm::Opcode::I32Load8U || load->opcode == wasm::Opcode::I64Load8U ? Width::k8
-                                                                                                           : row.width;
+    const Width width =
+        load->opcode == wasm::Opcode::I32Load8U || load->opcode == wasm::Opcode::I64Load8U ? Width::k8 : row.width;
     const Access access = operand_access(*load);
     return {.form = CmpForm::kMemImm, .width = width, .cond = Cond::kE, .access = access, .offset = load->offset};
   }
@@ -353,9 +353,7 @@ bool Lowering::scaled_add(const Inst& inst, Width width) {
     out_->def(define(inst));
     out_->use(vreg(arg(inst, 1 - n)));
     out_->use(vreg(arg(*def, 0)));
-    append({.op = MOp::Lea,
-            .width = width,
-            .mem = {.base = MemBase::kVReg, .has_index = true, .scale_log2 = scale}});
+    append({.op = MOp::Lea, .width = width, .mem = {.base = MemBase::kVReg, .has_index = true, .scale_log2 = scale}});
     return true;
   }
   return false;
@@ -387,7 +385,9 @@ bool Lowering::bit_trick(const Inst& inst, Width width) {
       append({.op = MOp::AndNot, .width = width});
     } else {
       out_->use(vreg(x));
-      append({.op = MOp::LowestBit, .width = width, .sub = static_cast<uint8_t>(lowered ? BitOp::kReset : BitOp::kIsolate)});
+      append({.op = MOp::LowestBit,
+              .width = width,
+              .sub = static_cast<uint8_t>(lowered ? BitOp::kReset : BitOp::kIsolate)});
     }
     return true;
   }
@@ -403,7 +403,9 @@ void Lowering::multiply(const Inst& inst, Width width, ValueId a, int64_t imm) {
             .width = width,
             .mem = {.base = MemBase::kVReg,
                     .has_index = true,
-                    .scale_log2 = static_cast<uint8_t>(imm == 3 ? 1 : imm == 5 ? 2 : 3)}});
+                    .scale_log2 = static_cast<uint8_t>(imm == 3   ? 1
+                                                       : imm == 5 ? 2
+                                                                  : 3)}});
     return;
   }
   out_->def(define(inst));
@@ -478,7 +480,8 @@ void Lowering::shift(const Inst& inst, Width width, ShiftOp op) {
     if (rotates && in_.cpu.bmi2 && uses_[arg(inst, 0).index()] > 1) {
       out_->def(define(inst));
       out_->use(vreg(arg(inst, 0)));
-      append({.op = MOp::RotateImm, .width = width, .imm = op == ShiftOp::kRor ? masked : (bits - masked) & (bits - 1)});
+      append(
+          {.op = MOp::RotateImm, .width = width, .imm = op == ShiftOp::kRor ? masked : (bits - masked) & (bits - 1)});
       return;
     }
     out_->def(define(inst), Where::kSame);

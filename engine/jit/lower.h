@@ -221,9 +221,9 @@ class Lowering {
   LowerInput in_;
   wasm::WasmOffset offset_ = 0;
 
-  std::vector<VReg> vregs_;       // by ValueId
-  std::vector<uint32_t> uses_;    // by ValueId; readers that need the value
-  std::vector<uint8_t> fused_;    // by InstId: emitted by its only reader
+  std::vector<VReg> vregs_;            // by ValueId
+  std::vector<uint32_t> uses_;         // by ValueId; readers that need the value
+  std::vector<uint8_t> fused_;         // by InstId: emitted by its only reader
   std::vector<Before> places_before_;  // by InstId
   static constexpr uint32_t kNoPlan = ~0u;
   std::vector<uint32_t> plan_;  // by InstId, of accesses whose address has parts

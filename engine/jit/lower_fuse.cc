@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <bit>
 
+#include "engine/base/faults.h"
 #include "engine/gc/region.h"
 #include "engine/jit/lower.h"
 #include "engine/jit/lower_compute.h"
@@ -184,7 +185,8 @@ bool Lowering::fuse_load(ValueId v, Width width, const Inst& reader, const Inst&
   const Before& from = before(*load);
   const Before& to = before(emitter);
   const bool traps = (func_->flags(*load) & ir::kTraps) != 0;
-  if (from.changes != to.changes || (traps && from.effects + 1 != to.effects)) return false;
+  const bool stays = from.changes == to.changes && (!traps || from.effects + 1 == to.effects);
+  if (!stays && !fault_fires(Fault::kSEL1)) return false;
   fused_[id_of(*load).index()] = 1;
   return true;
 }
@@ -409,7 +411,8 @@ bool Lowering::take_part(AddressPlan& plan) {
   const ValueId inner = arg(*def, 0);
   constexpr uint64_t kMost = 0xffffffffu;
   if (row.kind == ComputeKind::kAlu && static_cast<AluOp>(row.sub) == AluOp::kAdd) {
-    if (most(inner) + c > kMost || plan.offset + (c << plan.scale_log2) >= gc::kGuardedOffsets) return false;
+    if (most(inner) + c > kMost && !fault_fires(Fault::kSEL2)) return false;
+    if (plan.offset + (c << plan.scale_log2) >= gc::kGuardedOffsets) return false;
     plan.offset += c << plan.scale_log2;
   } else if (uint8_t scale = 0; is_scaling(*def, scale) && plan.scale_log2 + scale <= 3) {
     if (most(inner) > kMost >> scale) return false;

@@ -277,9 +277,7 @@ Lowering::Access Lowering::operand_access(const Inst& load) {
       check_index(load);
       access = element(arg(load, 0), arg(load, 1), in_.layouts->of(wasm::TypeId(load.a)).element);
       break;
-    default:
-      access = in_object(arg(load, 0), in_.layouts->of(wasm::TypeId(load.a)).fields[load.b].offset);
-      break;
+    default: access = in_object(arg(load, 0), in_.layouts->of(wasm::TypeId(load.a)).fields[load.b].offset); break;
   }
   offset_ = reader;
   return access;
@@ -338,9 +336,8 @@ void Lowering::table_access(const Inst& inst, bool is_store) {
   const Rep rep = is_store ? func_->rep(arg(inst, 1)) : func_->rep(inst.first_result);
   const VReg index = vreg(arg(inst, 0));
   const Access size = at_address(table, offsetof(TableDef, size));
-  trap_if(
-      {.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .access = size},
-      TrapKind::kTableOutOfBounds);
+  trap_if({.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .access = size},
+          TrapKind::kTableOutOfBounds);
   const VReg elems = out_->add_vreg(RegClass::kGpr);
   load(elems, LoadOp::k64, at_address(table, offsetof(TableDef, elems)));
   const Access access{
@@ -707,9 +704,8 @@ void Lowering::indirect_entry(const Inst& inst, VReg entry) {
   const ir::Type element = func_->module().tables[inst.b].type.element;
   const bool typed = func_->types().matches(element.heap(), wasm::HeapType::concrete(want));
   const Access size = at_address(table, offsetof(TableDef, size));
-  trap_if(
-      {.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .access = size},
-      TrapKind::kUndefinedElement);
+  trap_if({.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .access = size},
+          TrapKind::kUndefinedElement);
   const VReg elems = out_->add_vreg(RegClass::kGpr);
   load(elems, LoadOp::k64, at_address(table, offsetof(TableDef, elems)));
   const VReg id = out_->add_vreg(RegClass::kGpr);

@@ -55,12 +55,12 @@ Cond swap_operands(Cond cond);
 
 enum class CmpForm : uint8_t {
   kNone,
-  kRegReg,   // cmp a, b
-  kRegImm,   // cmp a, imm   (imm fits 32 bits signed)
-  kRegMem,   // cmp a, [mem]
-  kMemImm,   // cmp [mem], imm
-  kTestReg,  // test a, a
-  kTestImm,  // test a, imm
+  kRegReg,      // cmp a, b
+  kRegImm,      // cmp a, imm   (imm fits 32 bits signed)
+  kRegMem,      // cmp a, [mem]
+  kMemImm,      // cmp [mem], imm
+  kTestReg,     // test a, a
+  kTestImm,     // test a, imm
   kTestRegReg,  // test a, b
   kFloat,       // ucomis a, b
   kFloatMem,    // ucomis a, [mem]
