@@ -60,11 +60,15 @@ class NanJudge {
     }
   }
 
+  // Sense 1 of a division says something else.
+  bool is_marked(const Inst& inst) const {
+    return inst.op == Op::Compute && inst.sense != 0 && is_float(func_.rep(inst.first_result));
+  }
   bool has_any() const {
     bool any = false;
     for_each([&](InstId i) {
       const Inst& inst = func_.inst(i);
-      any |= inst.op == Op::CanonicalNan || (inst.op == Op::Compute && inst.sense != 0);
+      any |= inst.op == Op::CanonicalNan || is_marked(inst);
     });
     return any;
   }
@@ -83,7 +87,7 @@ class NanJudge {
     for (const ValueId p : func_.params(Func::kEntry)) raise(foreign_, p);
     for_each([&](InstId i) {
       const Inst& inst = func_.inst(i);
-      if (inst.op == Op::Compute && inst.sense != 0) raise(free_, inst.first_result);
+      if (is_marked(inst)) raise(free_, inst.first_result);
       if (inst.op == Op::Jump) {
         const auto params = func_.params(func_.targets(i)[0]);
         for (size_t n = 0; n < params.size(); ++n) pass_on(func_.args(i)[n], params[n]);
@@ -111,7 +115,7 @@ class NanJudge {
 
   std::string wrong_with(InstId i) const {
     const Inst& inst = func_.inst(i);
-    if (inst.op == Op::Compute && inst.sense != 0 && !is_arithmetic(inst))
+    if (is_marked(inst) && !is_arithmetic(inst))
       return "free in the bits of NaNs that it has not";
     if (inst.op == Op::Jump || takes_all_nans_alike(inst)) return {};
     if (inst.op == Op::CanonicalNan) {

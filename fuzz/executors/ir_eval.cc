@@ -467,7 +467,8 @@ void Frame::compute(const Inst& inst) {
   const uint64_t bits = computed->low();
   const bool single = func_.rep(inst.first_result) == Rep::kF32;
   // A NaN that is free in its bits gets some that would show.
-  const bool is_free = inst.sense != 0 && bits == canonical_nan(single);
+  const bool is_float = single || func_.rep(inst.first_result) == Rep::kF64;
+  const bool is_free = inst.sense != 0 && is_float && bits == canonical_nan(single);
   result(inst, is_free ? bits ^ (single ? 0x80012345u : 0x8000'0000'0001'2345u) : bits);
 }
 
