@@ -70,7 +70,7 @@ VReg Lowering::vreg(ValueId v) {
       case Op::NullCheck:
       case Op::Cast: return vregs_[v.index()] = vreg(arg(*def, 0));
       case Op::Compute:
-        if (compute_row(def->opcode).kind == ComputeKind::kAlias) return vregs_[v.index()] = vreg(arg(*def, 0));
+        if (is_alias(*def)) return vregs_[v.index()] = vreg(arg(*def, 0));
         break;
       default: break;
     }
@@ -344,6 +344,11 @@ void Lowering::binary_float(const Inst& inst, MOp op, Width width, uint8_t sub, 
   append(m);
 }
 
+void Lowering::alu_with_load(const Inst& inst, Width width, AluOp op, const Inst& load, ValueId other) {
+  const MInst m{.op = MOp::AluMem, .width = width, .sub = static_cast<uint8_t>(op)};
+  append_with_load(m, load, define(inst), Where::kSame, vreg(other));
+}
+
 // x + (y << n).
 bool Lowering::scaled_add(const Inst& inst, Width width) {
   for (const size_t n : {1, 0}) {
@@ -359,35 +364,22 @@ bool Lowering::scaled_add(const Inst& inst, Width width) {
   return false;
 }
 
-// x & ~y, x & (x - 1), x & -x, where the machine has them.
+// x & ~y, x & (x - 1), x & -x.
 bool Lowering::bit_trick(const Inst& inst, Width width) {
-  if (!in_.cpu.bmi1) return false;
   for (const size_t n : {1, 0}) {
-    const ValueId x = arg(inst, 1 - n);
-    const Inst* def = def_of(arg(inst, n));
-    if (def == nullptr || def->op != Op::Compute || compute_row(def->opcode).width != width) continue;
-    const ComputeRow& row = compute_row(def->opcode);
-    const uint64_t ones = width == Width::k64 ? ~uint64_t{0} : 0xffffffffu;
-    uint64_t bits = 0;
-    const auto is = [&](size_t operand, uint64_t value) {
-      return constant_bits(arg(*def, operand), bits) && bits == value;
-    };
-    const bool adds = row.kind == ComputeKind::kAlu && static_cast<AluOp>(row.sub) == AluOp::kAdd;
-    const bool inverts = row.kind == ComputeKind::kAlu && static_cast<AluOp>(row.sub) == AluOp::kXor && is(1, ones);
-    const bool subtracts = row.kind == ComputeKind::kSub;
-    const bool lowered = arg(*def, 0) == x && ((adds && is(1, ones)) || (subtracts && is(1, 1)));
-    const bool negated = subtracts && is(0, 0) && arg(*def, 1) == x;
-    if (!inverts && !lowered && !negated) continue;
+    const Inst* inner = fused_def(arg(inst, n));
+    const BitTrick trick = inner == nullptr ? BitTrick::kNone : trick_of(inst, n);
+    if (trick == BitTrick::kNone) continue;
+    const VReg x = vreg(arg(inst, 1 - n));
     out_->def(define(inst));
-    if (inverts) {
-      out_->use(vreg(arg(*def, 0)));
-      out_->use(vreg(x));
+    if (trick == BitTrick::kAndNot) {
+      out_->use(vreg(arg(*inner, 0)));
+      out_->use(x);
       append({.op = MOp::AndNot, .width = width});
     } else {
-      out_->use(vreg(x));
-      append({.op = MOp::LowestBit,
-              .width = width,
-              .sub = static_cast<uint8_t>(lowered ? BitOp::kReset : BitOp::kIsolate)});
+      out_->use(x);
+      const BitOp op = trick == BitTrick::kReset ? BitOp::kReset : BitOp::kIsolate;
+      append({.op = MOp::LowestBit, .width = width, .sub = static_cast<uint8_t>(op)});
     }
     return true;
   }
@@ -416,8 +408,7 @@ void Lowering::multiply(const Inst& inst, Width width, ValueId a, int64_t imm) {
 void Lowering::alu(const Inst& inst, Width width, AluOp op) {
   const MInst m{.op = MOp::Alu, .width = width, .sub = static_cast<uint8_t>(op)};
   for (const size_t n : {1, 0}) {
-    if (const Inst* load = fused_load(arg(inst, n)))
-      return append_with_load(m, *load, define(inst), Where::kSame, vreg(arg(inst, 1 - n)));
+    if (const Inst* load = fused_load(arg(inst, n))) return alu_with_load(inst, width, op, *load, arg(inst, 1 - n));
   }
   if (op == AluOp::kAdd && scaled_add(inst, width)) return;
   if (op == AluOp::kAnd && bit_trick(inst, width)) return;
@@ -456,8 +447,7 @@ void Lowering::alu(const Inst& inst, Width width, AluOp op) {
 
 void Lowering::sub(const Inst& inst, Width width) {
   const MInst m{.op = MOp::Sub, .width = width, .sub = static_cast<uint8_t>(AluOp::kSub)};
-  if (const Inst* load = fused_load(arg(inst, 1)))
-    return append_with_load(m, *load, define(inst), Where::kSame, vreg(arg(inst, 0)));
+  if (const Inst* load = fused_load(arg(inst, 1))) return alu_with_load(inst, width, AluOp::kSub, *load, arg(inst, 0));
   int64_t imm = 0;
   if (immediate(arg(inst, 1), width, imm) && imm != INT32_MIN) {
     out_->def(define(inst));
@@ -558,6 +548,10 @@ Result<> Lowering::compute(const Inst& inst) {
       }
       return {};
     case ComputeKind::kExtend:
+      if (is_alias(inst)) {
+        vreg(inst.first_result);
+        return {};
+      }
       if (const Inst* load = fused_load(arg(inst, 0))) {
         const MInst m{.op = MOp::Load, .sub = static_cast<uint8_t>(LoadOp::kS32To64)};
         append_with_load(m, *load, define(inst), Where::kReg, VReg());

@@ -89,10 +89,15 @@ class Lowering {
   static bool is_unsigned_or_equal(Cond cond);
   bool fuse_scaled(const ir::Inst& inst);
   bool is_scaling(const ir::Inst& inst, uint8_t& scale) const;
+  // What an "and" is together with the definition of its operand `n`.
+  enum class BitTrick : uint8_t { kNone, kAndNot, kReset, kIsolate };
+  BitTrick trick_of(const ir::Inst& inst, size_t n) const;
+  bool fuse_trick(const ir::Inst& inst);
   void fuse_update(ir::InstId id);
   static Width update_width(wasm::Opcode store);
   static bool is_update_load(wasm::Opcode load, Width width);
   uint64_t most(ir::ValueId v, int depth = 5) const;
+  bool is_alias(const ir::Inst& inst) const;
   void plan_address(ir::InstId id);
   bool take_part(AddressPlan& plan);
   AddressPlan address_of(const ir::Inst& access) const;
@@ -145,6 +150,7 @@ class Lowering {
   Result<> compute(const ir::Inst& inst);
   void alu(const ir::Inst& inst, Width width, AluOp op);
   void add(const ir::Inst& inst, Width width, ir::ValueId a, ir::ValueId b);
+  void alu_with_load(const ir::Inst& inst, Width width, AluOp op, const ir::Inst& load, ir::ValueId other);
   bool scaled_add(const ir::Inst& inst, Width width);
   bool bit_trick(const ir::Inst& inst, Width width);
   void multiply(const ir::Inst& inst, Width width, ir::ValueId a, int64_t imm);

@@ -200,6 +200,7 @@ void Lowering::fuse_operands(const Inst& inst, const Inst& emitter) {
     case ComputeKind::kAlu:
       if (is_constant(0) || is_constant(1)) return;
       if (static_cast<AluOp>(row.sub) == AluOp::kAdd && fuse_scaled(inst)) return;
+      if (is_bit_test(row) && in_.cpu.bmi1 && fuse_trick(inst)) return;
       if (!load(1, row.width)) load(0, row.width);
       return;
     case ComputeKind::kSub:
@@ -253,6 +254,35 @@ bool Lowering::fuse_scaled(const Inst& inst) {
     return true;
   }
   return false;
+}
+
+// x & ~y, x & (x - 1), x & -x: instructions of BMI1.
+bool Lowering::fuse_trick(const Inst& inst) {
+  for (const size_t n : {1, 0}) {
+    if (trick_of(inst, n) == BitTrick::kNone || only_read_by(inst, arg(inst, n)) == nullptr) continue;
+    fused_[func_->value(arg(inst, n)).inst.index()] = 1;
+    return true;
+  }
+  return false;
+}
+
+Lowering::BitTrick Lowering::trick_of(const Inst& inst, size_t n) const {
+  const ValueId x = arg(inst, 1 - n);
+  const Inst* def = def_of(arg(inst, n));
+  if (def == nullptr || def->op != Op::Compute) return BitTrick::kNone;
+  const ComputeRow& row = compute_row(def->opcode);
+  const uint64_t ones = row.width == Width::k64 ? ~uint64_t{0} : 0xffffffffu;
+  uint64_t bits = 0;
+  const auto is = [&](size_t operand, uint64_t value) {
+    return constant_bits(arg(*def, operand), bits) && bits == value;
+  };
+  if (row.kind == ComputeKind::kSub) {
+    if (arg(*def, 0) == x && is(1, 1)) return BitTrick::kReset;
+    return arg(*def, 1) == x && is(0, 0) ? BitTrick::kIsolate : BitTrick::kNone;
+  }
+  if (row.kind != ComputeKind::kAlu || !is(1, ones)) return BitTrick::kNone;
+  if (static_cast<AluOp>(row.sub) == AluOp::kXor) return BitTrick::kAndNot;
+  return static_cast<AluOp>(row.sub) == AluOp::kAdd && arg(*def, 0) == x ? BitTrick::kReset : BitTrick::kNone;
 }
 
 bool Lowering::is_scaling(const Inst& inst, uint8_t& scale) const {
@@ -382,6 +412,16 @@ uint64_t Lowering::most(ValueId v, int depth) const {
       return static_cast<ExtendOp>(row.sub) == ExtendOp::kU32 ? std::min<uint64_t>(of(0), 0xffffffffu) : any;
     default: return any;
   }
+}
+
+// Whether a computation gives its operand's register as it is: widening of what is zero-extended anyway, narrowing of what
+// is narrow already.
+bool Lowering::is_alias(const Inst& inst) const {
+  const ComputeRow& row = compute_row(inst.opcode);
+  if (row.kind == ComputeKind::kAlias) return true;
+  if (row.kind != ComputeKind::kExtend) return false;
+  if (static_cast<ExtendOp>(row.sub) == ExtendOp::kU32) return most(arg(inst, 0)) <= 0xffffffffu;
+  return static_cast<ExtendOp>(row.sub) == ExtendOp::kS32To64 && most(arg(inst, 0)) <= 0x7fffffffu;
 }
 
 // Takes shifts and additions into the address of an access: index * scale + offset, all without wrapping.

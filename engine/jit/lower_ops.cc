@@ -314,13 +314,16 @@ void Lowering::mem_store(const Inst& inst) {
 void Lowering::mem_update(const Inst& inst, const Inst& op) {
   const ComputeRow& compute = compute_row(op.opcode);
   const Width width = update_width(inst.opcode);
-  const ValueId x = arg(op, fused_load(arg(op, 0)) != nullptr ? 1 : 0);
-  const Access access = memory_access(inst, find_mem_row(inst.opcode)->bytes);
+  const size_t loaded = fused_load(arg(op, 0)) != nullptr ? 0 : 1;
+  const Inst& load = *fused_load(arg(op, loaded));
+  const ValueId x = arg(op, 1 - loaded);
+  const Access access = operand_access(load);  // where a trap would come first
   MInst m{.op = MOp::Update,
           .width = width,
           .sub = compute.kind == ComputeKind::kSub ? static_cast<uint8_t>(AluOp::kSub) : compute.sub,
           .form = CmpForm::kMemImm,
-          .mem = access.mem};
+          .mem = access.mem,
+          .offset = load.offset};
   if (!immediate(x, compute.width, m.imm)) {
     m.form = CmpForm::kRegMem;
     out_->use(vreg(x));

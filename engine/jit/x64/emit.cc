@@ -260,6 +260,7 @@ void Emitter::instruction(uint32_t index) {
     case MOp::MoveToGpr: copy_between(inst); return;
     case MOp::Lea: a_.lea(gp(reg(inst, 0), inst.width), mem(inst, 1)); return;
     case MOp::Alu:
+    case MOp::AluMem:
     case MOp::Sub: alu(inst); return;
     case MOp::AluImm: alu_imm(inst); return;
     case MOp::Shift:

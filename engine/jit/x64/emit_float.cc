@@ -15,11 +15,11 @@ static constexpr uint64_t sign_bit(Width width) { return width == Width::kF32 ? 
 void Emitter::load_float(PReg to, Width width, uint64_t bits) {
   if (bits == 0) {
     a_.xorps(xmm(to), xmm(to));
-  } else if (width == Width::kF32) {
-    a_.movss(xmm(to), pool(bits, 0));
-  } else {
-    a_.movsd(xmm(to), pool(bits, 0));
+    return;
   }
+  x86::Mem m = pool(bits, 0);
+  m.setSize(width == Width::kF32 ? 4 : 8);
+  width == Width::kF32 ? a_.movss(xmm(to), m) : a_.movsd(xmm(to), m);
 }
 
 void Emitter::compare_floats(PReg a, PReg b, Width width) {
