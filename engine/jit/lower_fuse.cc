@@ -97,10 +97,10 @@ bool Lowering::fusable(const Inst& consumer, ValueId value) const {
   const Inst* def = only_read_by(consumer, value);
   if (def == nullptr) return false;
   switch (def->op) {
+    case Op::FuncIs: return true;  // not traced
     case Op::RefTest:
       if (func_->rep(arg(*def, 0)) == Rep::kFunc) return false;
       [[fallthrough]];
-    case Op::FuncIs: return true;  // not traced
     case Op::RefIsNull:
     case Op::RefEq:
     case Op::ExnTest: return before(*def).safepoints == before(consumer).safepoints;
