@@ -39,6 +39,7 @@ constexpr Component kComponents[] = {
 BugClass of_invariant(std::string_view invariant, BugClass otherwise) {
   if (invariant == "I1" || invariant == "I8") return BugClass::kSlabProvenance;
   if (invariant == "I2") return BugClass::kStackMapCoverage;
+  if (invariant == "I9") return BugClass::kBarrier;
   if (invariant == "I3" || invariant == "I4") return BugClass::kIrInvariant;
   return otherwise;
 }

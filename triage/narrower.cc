@@ -242,6 +242,15 @@ void Narrower::vector() {
     add("no zeal", [](ExecutorSpec& s) { s.zeal = Zeal::kNone, s.zeal_flags = 0; });
     add("non-moving", collecting(Collector::kNonMoving));
     add("moving", collecting(Collector::kMoving));
+    add("generational", collecting(Collector::kGenerational));
+    add("generational, minor collections only", [&](ExecutorSpec& s) {
+      collecting(Collector::kGenerational)(s);
+      s.zeal_flags = (s.zeal_flags | bit(fuzz::ZealFlag::minor)) & ~bit(fuzz::ZealFlag::full);
+    });
+    add("generational, full collections only", [&](ExecutorSpec& s) {
+      collecting(Collector::kGenerational)(s);
+      s.zeal_flags = (s.zeal_flags | bit(fuzz::ZealFlag::full)) & ~bit(fuzz::ZealFlag::minor);
+    });
     add("one safepoint", [](ExecutorSpec& s) { s.zeal = Zeal::kOnly, s.zeal_n = 0; });
     for (const uint8_t level : {0, 1, 2}) {
       add(text::format("O{}", level).c_str(), [&](ExecutorSpec& s) { s.opt_level = level; });
@@ -291,6 +300,7 @@ void Narrower::weakest() {
     if (!weaken("no collection", [](ExecutorSpec& s) { s.collector = Collector::kNever, s.zeal = Zeal::kNone; })) {
       weaken("without zeal", [](ExecutorSpec& s) { s.zeal = Zeal::kNone, s.zeal_n = 0; });
       weaken("non-moving", [](ExecutorSpec& s) { s.collector = Collector::kNonMoving; });
+      weaken("moving", [](ExecutorSpec& s) { s.collector = Collector::kMoving; });
     }
     if (!weaken("O0", [](ExecutorSpec& s) { s.opt_level = 0, s.disabled = 0; }))
       weaken("O1", [](ExecutorSpec& s) { s.opt_level = std::min<uint8_t>(s.opt_level, 1); });
@@ -316,7 +326,7 @@ void Narrower::features() {
 int rank(const std::string& invariant, const std::string& text) {
   if (invariant.empty()) return 0;
   if (!blamed_pass(text).empty()) return 4;
-  if (invariant == "I2") return 3;
+  if (invariant == "I2" || invariant == "I9") return 3;
   return invariant == "I1" || invariant == "I8" ? 2 : 1;
 }
 

@@ -108,8 +108,10 @@ std::vector<std::string> words_of(fuzz::FindingClass kind, const Narrowed& n) {
   // What a wrong write left in the heap is a symptom of the write.
   const bool is_content = (n.invariant_text.find(" holds ") != std::string::npos ||
                            n.invariant_text.find("(expected ") != std::string::npos) &&
-                          n.invariant_text.find("is not visited") == std::string::npos && n.event;
-  const bool names = !is_content && (n.invariant == "I1" || n.invariant == "I2" || n.invariant == "I8");
+                          n.invariant_text.find("is not visited") == std::string::npos &&
+                          n.invariant_text.find("is not remembered") == std::string::npos && n.event;
+  const bool names =
+      !is_content && (n.invariant == "I1" || n.invariant == "I2" || n.invariant == "I8" || n.invariant == "I9");
   if (names) return {"check", short_check(n.invariant_text), layer_of(n)};
   std::string event = n.event ? family_of(n.event->operation) : "";
   if (event == "cast" && n.event->of_null) event = "cast of null";

@@ -145,9 +145,9 @@ void parallax_config_set_level(wasm_config_t* config, uint8_t level) {
 }
 void parallax_config_set_collector(wasm_config_t* config, parallax_collector_t collector) {
   static constexpr runtime::GcKind kCollectors[] = {runtime::GcKind::kMoving, runtime::GcKind::kNonMoving,
-                                                    runtime::GcKind::kNever};
+                                                    runtime::GcKind::kNever, runtime::GcKind::kGenerational};
   configure("parallax_config_set_collector", config, [&](api::Options& options) {
-    options.collector = kCollectors[std::min<size_t>(collector, PARALLAX_NEVER)];
+    options.collector = kCollectors[std::min<size_t>(collector, PARALLAX_GENERATIONAL)];
   });
 }
 void parallax_config_set_armed(wasm_config_t* config, bool armed) {

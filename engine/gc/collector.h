@@ -14,6 +14,13 @@ enum class Effort : uint8_t {
   kUntilFull,  // give up when there is no room
 };
 
+// How much a collection must look at.
+enum class Scope : uint8_t {
+  kAsDue,  // what the collector finds due
+  kMinor,  // the young objects, if there is such a thing
+  kFull,
+};
+
 class Collector {
  public:
   explicit Collector(Heap& heap) : heap_(heap) {}
@@ -22,11 +29,25 @@ class Collector {
   // Offset of `bytes` zeroed bytes (a multiple of kObjectAlign), or 0. Does not collect.
   virtual uint64_t allocate(uint64_t bytes, Effort effort) = 0;
   // Reclaims what no root reaches. On a violation it stops half-way, and the heap is not used any more.
-  virtual void collect() = 0;
+  virtual void collect(Scope scope) = 0;
   // Where the oldest object may start; the newest ends at the window's `next`.
   virtual uint64_t space_begin() const = 0;
-  // One past the last byte of the region that was ever written.
-  virtual uint64_t dirty_end() const = 0;
+  // What objects and free cells fill without gaps, ascending: all of it together is the live space.
+  virtual std::vector<ByteRange> spaces() const { return {{space_begin(), *heap_.window_.next}}; }
+  // The one that `offset` lies in; empty if there is none.
+  virtual ByteRange space_of(uint64_t offset) const {
+    const ByteRange all{space_begin(), *heap_.window_.next};
+    return all.has(offset) ? all : ByteRange{};
+  }
+  // Bytes of the region that were ever written, at most Region::kMaxDirty ranges.
+  virtual std::vector<ByteRange> dirty() const = 0;
+  // Judge's help: names that were put on the list of remembered objects.
+  virtual std::vector<Ref> remembered() const { return {}; }
+  // Whether an object at `offset` is young: references to it in old objects must be remembered.
+  virtual bool is_young(uint64_t offset) const {
+    (void)offset;
+    return true;
+  }
   // Whether the memory of a name inside the live space may be touched.
   virtual bool readable(Ref ref) const {
     (void)ref;
@@ -59,6 +80,8 @@ class Collector {
   }
   // Whether `ref` names a parsable object inside [begin, end); records a violation otherwise. Gives its size.
   bool admit(Ref ref, uint64_t begin, uint64_t end, const Place& place, uint64_t& bytes);
+  // Records the violation that `ref` was found where `place` says; answers false.
+  bool reject(Ref ref, const Place& place, const char* why, uint64_t begin, uint64_t end);
   uint8_t* at(uint64_t offset) const { return heap_.base_ + offset; }
   // Calls visit(Ref*, field offset) for every reference in the object.
   template <class Visit>

@@ -1,4 +1,4 @@
-// The three collectors; only their own files and make_collector need this.
+// Three of the collectors; generational.h has the fourth. Only their own files and make_collector need this.
 #pragma once
 
 #include <array>
@@ -13,9 +13,9 @@ class Moving final : public Collector {
  public:
   explicit Moving(Heap& heap);
   uint64_t allocate(uint64_t bytes, Effort effort) override;
-  void collect() override;
+  void collect(Scope scope) override;
   uint64_t space_begin() const override { return begin_; }
-  uint64_t dirty_end() const override { return pristine_; }
+  std::vector<ByteRange> dirty() const override { return {{0, pristine_}}; }
   std::string verify_retired(uint64_t limit) const override;
 
  private:
@@ -41,9 +41,9 @@ class NonMoving final : public Collector {
  public:
   explicit NonMoving(Heap& heap);
   uint64_t allocate(uint64_t bytes, Effort effort) override;
-  void collect() override;
+  void collect(Scope scope) override;
   uint64_t space_begin() const override { return kPage; }
-  uint64_t dirty_end() const override { return dirty_; }
+  std::vector<ByteRange> dirty() const override { return {{0, dirty_}}; }
   bool readable(Ref ref) const override;
   void begin_walk() override;
   void end_walk() override;
@@ -76,9 +76,9 @@ class Never final : public Collector {
  public:
   using Collector::Collector;
   uint64_t allocate(uint64_t bytes, Effort effort) override;
-  void collect() override {}
+  void collect(Scope) override {}
   uint64_t space_begin() const override { return kPage; }
-  uint64_t dirty_end() const override;
+  std::vector<ByteRange> dirty() const override;
 };
 
 }  // namespace parallax::gc

@@ -26,17 +26,22 @@ Heap::Heap(const HeapOptions& options, const LayoutTable& layouts, HeapClient& c
   region_ = Region::acquire(RegionUse::kHeap, options_.heap_bytes);
   base_ = region_.base();
   *window_.next = *window_.limit = kPage;
+  if (window_.remembered == nullptr) window_.remembered = &own_remembered_;
   publish_begin(kPage);
   options_.zeal.protect |= options_.zeal.pages;
+  if (options_.zeal.tiny) options_.collect_after_bytes = std::min(options_.collect_after_bytes, kPage);
   collector_ = make_collector(options_.collector, *this);
 }
 
 Heap::~Heap() {
-  if (ok()) region_.set_dirty(collector_->dirty_end());
-  if (!origins_.empty()) origins_.set_dirty(collector_->dirty_end());
+  if (!ok()) return;
+  const std::vector<ByteRange> dirty = collector_->dirty();
+  region_.set_dirty(dirty);
+  if (!origins_.empty()) origins_.set_dirty(dirty);
 }
 
 uint64_t Heap::space_begin() const { return collector_->space_begin(); }
+std::vector<ByteRange> Heap::spaces() const { return collector_->spaces(); }
 
 void Heap::set_violation(std::string text) {
   if (violation_.empty()) violation_ = std::move(text);
@@ -76,7 +81,7 @@ Ref Heap::allocate(LayoutId layout, uint32_t length, uint64_t bytes) {
   uint64_t at = collector_->allocate(room, Effort::kUntilDue);
   // A second collection can place the survivors better (moving.cc).
   for (int attempt = 0; at == 0 && attempt < 2 && options_.collector != GcKind::kNever; ++attempt) {
-    collect_now();
+    collect_now(attempt == 0 ? Scope::kAsDue : Scope::kFull);
     if (!violation_.empty()) return kNullRef;
     at = collector_->allocate(room, Effort::kUntilFull);
   }
@@ -116,7 +121,7 @@ std::string Heap::describe(Ref ref) const {
   if (ref.is_null()) return "null";
   if (ref.is_i31()) return "an i31";
   std::string text;
-  const bool inside = ref.bits >= space_begin() && ref.bits < space_end();
+  const bool inside = !collector_->space_of(ref.bits).empty();
   if (ref.bits % kObjectAlign != 0) {
     text = "no multiple of 8";
   } else if (inside && collector_->readable(ref)) {
@@ -166,20 +171,28 @@ void Heap::poll() {
   if (zeal_fires(false)) collect_for_zeal();
 }
 
-void Heap::collect() { collect_now(); }
+void Heap::collect() { collect_now(Scope::kFull); }
+
+// Three minor collections for a full one, unless a flag wants one kind only: minor ones have missing entries of the
+// list of remembered objects to show, full ones move everything.
+Scope Heap::zeal_scope() const {
+  if (options_.zeal.minor) return Scope::kMinor;
+  return options_.zeal.full || zeal_collections_ % 4 == 3 ? Scope::kFull : Scope::kMinor;
+}
 
 void Heap::collect_for_zeal() {
-  collect_now();
+  collect_now(zeal_scope());
+  ++zeal_collections_;
   zeal_traced_ += stats_.live_bytes_after_last * kZealPrice;
   last_zeal_point_ = stats_.safepoints;
 }
 
-void Heap::collect_now() {
+void Heap::collect_now(Scope scope) {
   if (options_.collector == GcKind::kNever || !violation_.empty() || !ok()) return;
   if (options_.zeal.verify_before) set_violation(verify(kRecentRetired));
   if (!violation_.empty()) return;
   ++stats_.collections;
-  collector_->collect();
+  collector_->collect(scope);
   if (options_.zeal.verify_after && violation_.empty()) set_violation(verify(kRecentRetired));
 }
 
@@ -192,8 +205,8 @@ void Heap::visit_all_roots(RootVisitor& visitor) {
 
 bool Heap::plausible(Ref ref) const {
   if (!ref.is_object()) return true;
-  const uint64_t end = space_end();
-  if (ref.bits % kObjectAlign != 0 || ref.bits < space_begin() || uint64_t{ref.bits} + kHeaderBytes > end) return false;
+  const uint64_t end = collector_->space_of(ref.bits).end;
+  if (ref.bits % kObjectAlign != 0 || uint64_t{ref.bits} + kHeaderBytes > end) return false;
   if (!collector_->readable(ref)) return false;
   const ObjectHeader& object = header(ref);
   const Layout& layout = layouts_.at(object.layout());
@@ -209,13 +222,15 @@ bool Heap::is_object_start(Ref ref) const {
   return word != 0;
 }
 
+bool Collector::reject(Ref ref, const Place& place, const char* why, uint64_t begin, uint64_t end) {
+  heap_.set_violation(text::format("{}: {} {:#x} holds {:#x}, {} (live space {:#x}..{:#x})\n  {:#x} is {}",
+                                   place.invariant, place.what, place.site, ref.bits, why, begin, end, ref.bits,
+                                   heap_.describe(ref)));
+  return false;
+}
+
 bool Collector::admit(Ref ref, uint64_t begin, uint64_t end, const Place& place, uint64_t& bytes) {
-  const auto reject = [&](const char* why) {
-    heap_.set_violation(text::format("{}: {} {:#x} holds {:#x}, {} (live space {:#x}..{:#x})\n  {:#x} is {}",
-                                     place.invariant, place.what, place.site, ref.bits, why, begin, end, ref.bits,
-                                     heap_.describe(ref)));
-    return false;
-  };
+  const auto reject = [&](const char* why) { return this->reject(ref, place, why, begin, end); };
   ++heap_.stats_.names_admitted;
   if (ref.bits % kObjectAlign != 0) return reject("not an object start");
   if (ref.bits < begin || uint64_t{ref.bits} + kHeaderBytes > end) return reject("a name outside the live space");

@@ -27,8 +27,8 @@ namespace parallax::gc {
 
 class Collector;
 class Rooted;
+enum class Scope : uint8_t;  // collector.h
 
-inline constexpr uint8_t kPoison = 0xd5;
 // What a home slot of a frame holds that no stack map lists, with zeal `zap`: an odd (i31) value that hardly any program
 // makes, so that following it is harmless and using it is noticed.
 inline constexpr uint32_t kUnlistedSlot = 0xd5d5d5d5u;
@@ -38,6 +38,8 @@ struct BumpWindow {
   uint64_t* next = nullptr;
   uint64_t* limit = nullptr;
   uint64_t* begin = nullptr;  // of live space; not asked for when null
+  // Where compiled code appends the name of an old object that was stored into; nobody's when null.
+  uint32_t** remembered = nullptr;
 };
 
 // The owner of a heap.
@@ -49,6 +51,9 @@ class HeapClient : public RootSource {
 
 struct HeapStats {
   uint64_t collections = 0;
+  uint64_t minor_collections = 0;  // of these: young objects only
+  uint64_t promoted_bytes = 0;     // generational: copied from the young to the old
+  uint64_t remembered = 0;         // generational: old objects that minor collections looked into
   uint64_t live_bytes_after_last = 0;
   uint64_t safepoints = 0;  // points at which zeal could have collected
   uint64_t moved_objects = 0;
@@ -76,7 +81,7 @@ class Heap {
   Ref allocate(LayoutId layout, uint32_t length, uint64_t bytes);
   // A box for a host object. [may collect]
   Ref allocate_box(uint64_t host_id);
-  // [may collect, always does unless the collector is "never"]
+  // Everything that is not reachable goes. [may collect, always does unless the collector is "never"]
   void collect();
   // A safepoint without allocation: collects when zeal says so. [may collect]
   void poll();
@@ -94,6 +99,19 @@ class Heap {
     std::memcpy(base_ + ref.bits + offset, &value, sizeof(T));
   }
   uint8_t* at(Ref ref, uint64_t offset) const { return base_ + ref.bits + offset; }
+  // The write barrier: to be called with every store of a reference into an object that has been there at a safepoint,
+  // before the next one.   [establishes I9]
+  void note_store(Ref object) {
+    ObjectHeader& head = header(object);
+    if (!head.has(kWatched)) [[likely]]
+      return;
+    head.meta &= ~uint32_t{kWatched};
+    *(*window_.remembered)++ = object.bits;
+  }
+  void store_ref(Ref object, uint64_t offset, Ref value) {
+    note_store(object);
+    store(object, offset, value);
+  }
 
   // Whether `ref` is null, an i31, or lies in live space with a known layout and a size that fits: what can be told
   // without walking. An interior name can pass; verify() tells exactly.
@@ -127,9 +145,12 @@ class Heap {
   const HeapStats& stats() const { return stats_; }
   const HeapOptions& options() const { return options_; }
   const LayoutTable& layouts() const { return layouts_; }
-  // Live space: every object lies in [begin, end).
+  // Live space: every object lies in [begin, end); spaces() are the parts of it that have no gaps.
   uint64_t space_begin() const;
   uint64_t space_end() const { return *window_.next; }
+  std::vector<ByteRange> spaces() const;
+  // Memory of the region that the system has given and not got back.
+  uint64_t resident_bytes() const { return region_.resident_bytes(); }
   size_t box_count() const { return boxes_.size(); }
 
  private:
@@ -137,6 +158,7 @@ class Heap {
   friend class Moving;
   friend class NonMoving;
   friend class Never;
+  friend class Generational;
   friend class Rooted;
 
   bool zeal_fires(bool at_allocation);
@@ -145,13 +167,14 @@ class Heap {
   void end_walk() const;
   bool zeal_can_pay() const;
   void collect_for_zeal();
+  Scope zeal_scope() const;
   uint64_t room_for(uint64_t bytes) const { return options_.zeal.pages ? page_up(bytes) : bytes; }
   void fill_room(uint64_t at, uint64_t bytes);
   void note_origin(Ref ref);
   void publish_begin(uint64_t begin) {
     if (window_.begin != nullptr) *window_.begin = begin;
   }
-  void collect_now();
+  void collect_now(Scope scope);
   void visit_all_roots(RootVisitor& visitor);
   void publish_window(uint64_t zeroed_until);
 
@@ -159,6 +182,7 @@ class Heap {
   const LayoutTable& layouts_;
   HeapClient& client_;
   BumpWindow window_;
+  uint32_t* own_remembered_ = nullptr;  // when the window has no such word
   Region region_;
   uint8_t* base_ = nullptr;
   std::unique_ptr<Collector> collector_;
@@ -168,6 +192,7 @@ class Heap {
   HeapStats stats_;
   uint64_t zeal_traced_ = 0;      // bytes that survived collections which zeal asked for
   uint64_t last_zeal_point_ = 0;  // the safepoint of the last such collection
+  uint64_t zeal_collections_ = 0;
   Region origins_;
   const OriginSource* origin_source_ = nullptr;
   uint64_t open_limit_ = 0;  // end of zeroed memory; *window_.limit is this, or *window_.next under zeal
@@ -196,20 +221,21 @@ uint64_t Heap::for_each_object(Visit&& visit) const {
     explicit Walk(const Heap& h) : heap(h) { heap.begin_walk(); }
     ~Walk() { heap.end_walk(); }
   } walk(*this);
-  const uint64_t end = space_end();
-  for (uint64_t at = space_begin(); at < end;) {
-    ObjectHeader& cell = header(Ref{static_cast<uint32_t>(at)});
-    const LayoutId id = cell.layout();
-    uint64_t bytes = 0;
-    if (id == kFreeLayout) {
-      bytes = uint64_t{cell.length} * kObjectAlign;
-    } else {
-      const Layout& layout = layouts_.at(id);
-      if (layout.kind != LayoutKind::kNone) bytes = layout.size(cell.length);
+  for (const auto& [begin, end] : spaces()) {
+    for (uint64_t at = begin; at < end;) {
+      ObjectHeader& cell = header(Ref{static_cast<uint32_t>(at)});
+      const LayoutId id = cell.layout();
+      uint64_t bytes = 0;
+      if (id == kFreeLayout) {
+        bytes = uint64_t{cell.length} * kObjectAlign;
+      } else {
+        const Layout& layout = layouts_.at(id);
+        if (layout.kind != LayoutKind::kNone) bytes = layout.size(cell.length);
+      }
+      if (bytes < kHeaderBytes || bytes > end - at) return at;
+      if (id != kFreeLayout) visit(Ref{static_cast<uint32_t>(at)}, cell);
+      at += bytes;
     }
-    if (bytes < kHeaderBytes || bytes > end - at) return at;
-    if (id != kFreeLayout) visit(Ref{static_cast<uint32_t>(at)}, cell);
-    at += bytes;
   }
   return 0;
 }

@@ -30,6 +30,28 @@ struct Layout {
   }
 };
 
+// What tracing needs of a layout, in one load: without a word about what else a layout may be one day.
+struct TraceRow {
+  enum class Kind : uint8_t {
+    kNone,       // no such layout
+    kFixed,      // references at 8 + 4 * i for every bit i of `refs`
+    kFixedLong,  // with references beyond what `refs` can say: Layout::ref_offsets has them
+    kArray,      // elements that are no references
+    kRefArray,
+  };
+  uint64_t refs = 0;
+  uint32_t bytes = 0;  // kFixed, kFixedLong: the whole object
+  Kind kind = Kind::kNone;
+  uint8_t element_bytes = 0;
+
+  uint64_t size(uint32_t length) const {
+    if (kind == Kind::kFixed || kind == Kind::kFixedLong) return bytes;
+    return (kHeaderBytes + uint64_t{length} * element_bytes + kObjectAlign - 1) & ~uint64_t{kObjectAlign - 1};
+  }
+  bool has_refs() const { return refs != 0 || kind == Kind::kFixedLong || kind == Kind::kRefArray; }
+};
+static_assert(sizeof(TraceRow) == 16);
+
 class LayoutTable {
  public:
   LayoutTable();
@@ -41,8 +63,17 @@ class LayoutTable {
       return layouts_[id];
     return id == kHostBoxLayout ? host_box_ : none_;
   }
+  // The same for tracing.
+  const TraceRow& row(LayoutId id) const {
+    if (id < rows_.size()) [[likely]]
+      return rows_[id];
+    return id == kHostBoxLayout ? host_box_row_ : none_row_;
+  }
 
  private:
+  std::vector<TraceRow> rows_;
+  TraceRow host_box_row_;
+  TraceRow none_row_;
   std::vector<Layout> layouts_;
   Layout host_box_;
   Layout none_;

@@ -86,7 +86,7 @@ uint64_t Moving::next_place(uint64_t used) const {
   return back_fits ? kFirst : opened_;
 }
 
-void Moving::collect() {
+void Moving::collect(Scope) {
   from_begin_ = begin_;
   from_end_ = *heap_.window_.next;
   const uint64_t from_opened = opened_;

@@ -3,6 +3,7 @@
 
 #include "engine/gc/collector.h"
 #include "engine/gc/collectors.h"
+#include "engine/gc/generational.h"
 
 namespace parallax::gc {
 
@@ -21,13 +22,14 @@ uint64_t Never::allocate(uint64_t bytes, Effort) {
   return next;
 }
 
-uint64_t Never::dirty_end() const { return std::max(heap_.open_limit_, *heap_.window_.next); }
+std::vector<ByteRange> Never::dirty() const { return {{0, std::max(heap_.open_limit_, *heap_.window_.next)}}; }
 
 std::unique_ptr<Collector> make_collector(GcKind kind, Heap& heap) {
   switch (kind) {
     case GcKind::kMoving: return std::make_unique<Moving>(heap);
     case GcKind::kNonMoving: return std::make_unique<NonMoving>(heap);
     case GcKind::kNever: return std::make_unique<Never>(heap);
+    case GcKind::kGenerational: return std::make_unique<Generational>(heap);
   }
   return nullptr;
 }

@@ -92,7 +92,7 @@ bool NonMoving::readable(Ref ref) const {
   return after == shut_.begin() || std::prev(after)->second <= ref.bits;
 }
 
-void NonMoving::collect() {
+void NonMoving::collect(Scope) {
   struct Mark final : RootVisitor {
     NonMoving& self;
     explicit Mark(NonMoving& non_moving) : self(non_moving) {}

@@ -27,9 +27,16 @@ inline constexpr uint32_t kLengthOffset = 4;
 // Of the layout id in `meta`.
 inline constexpr uint32_t kLayoutShift = 8;
 
+// What retired space is filled with when it is poisoned.
+inline constexpr uint8_t kPoison = 0xd5;
+inline constexpr uint32_t kPoisonWord = 0xd5d5d5d5u;
+
 enum ObjectFlags : uint8_t {
   kMarked = 1,
   kForwarded = 2,  // moved: `length` holds the new Ref
+  // Generational heap: old, and not remembered. Whoever stores a reference into the object clears the flag and puts the
+  // object's name on the list of remembered ones (Heap::note_store; compiled code: MOp::Barrier).   [I9]
+  kWatched = 4,
 };
 
 struct ObjectHeader {

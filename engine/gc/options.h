@@ -9,8 +9,11 @@ enum class GcKind : uint8_t {
   kMoving,     // copies live objects into fresh space at every collection
   kNonMoving,  // mark and sweep; freed cells are reused at once
   kNever,      // allocates until the region is full
+  // New objects apart: most collections copy only what survives of them, once to another place among the young, then to
+  // the old, which are copied when there are twice as many; large objects never move.
+  kGenerational,
 };
-inline constexpr const char* kGcKindText[] = {"moving", "nonmoving", "never"};  // ORDER: GcKind
+inline constexpr const char* kGcKindText[] = {"moving", "nonmoving", "never", "gen"};  // ORDER: GcKind
 
 // When to collect besides "when full"; the rows are in zeal.def.
 enum class ZealMode : uint8_t {

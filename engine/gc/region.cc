@@ -8,6 +8,8 @@
 #include <mutex>
 #include <vector>
 
+#include "engine/base/check.h"
+
 namespace parallax::gc {
 
 namespace {
@@ -26,6 +28,7 @@ constexpr UseRow kUses[kRegionUseCount] = {
     {.reserve = kFuncRegionBytes, .fallback = kFuncRegionBytes, .first_page = 0, .keep = 32, .exact = false},
     {.reserve = 4 * kGiB + 16 * kPage, .fallback = 0, .first_page = 0, .keep = 16, .exact = false},
     {.reserve = kGuardReach, .fallback = kGuardReach, .first_page = 0, .keep = 16, .exact = true},
+    {.reserve = kListRegionBytes, .fallback = 0, .first_page = 0, .keep = 32, .exact = false},
 };
 const UseRow& row(RegionUse use) { return kUses[static_cast<size_t>(use)]; }
 
@@ -97,7 +100,7 @@ Region Region::acquire(RegionUse use, uint64_t usable) {
       region.reserved_ = bytes;
       break;
     }
-    region.dirty_ = 0;
+    region.dirty_ = {};
     if (region.empty()) {
       RegionPool::get().dismiss(use);
       return {};
@@ -109,7 +112,7 @@ Region Region::acquire(RegionUse use, uint64_t usable) {
     region.usable_ = usable;
   }
   if (!region.grow(usable)) return {};
-  region.dirty_ = ~uint64_t{0};
+  region.dirty_ = {ByteRange{0, ~uint64_t{0}}};
   return region;
 }
 
@@ -155,15 +158,37 @@ void Region::reset() {
   const uint64_t first = row(use_).first_page;
   if (has_protected_) unprotect(first, usable_);
   has_protected_ = false;
-  const uint64_t end = std::min(dirty_, usable_);
-  if (end > first) {
-    if (end <= kClearByHand) {
-      std::memset(base_ + first, 0, end - first);
+  for (const ByteRange& range : dirty_) {
+    const uint64_t begin = std::max(first, range.begin);
+    const uint64_t end = std::min(range.end, usable_);
+    if (begin >= end) continue;
+    if (end - begin <= kClearByHand) {
+      std::memset(base_ + begin, 0, end - begin);
     } else {
-      madvise(base_ + first, page_up(end) - first, MADV_DONTNEED);
+      // Whole pages; what shares a page with the range's begin is cleared by hand.
+      const uint64_t page = page_up(begin);
+      std::memset(base_ + begin, 0, page - begin);
+      madvise(base_ + page, page_up(end) - page, MADV_DONTNEED);
     }
   }
-  dirty_ = 0;
+  dirty_ = {};
+}
+
+void Region::set_dirty(std::span<const ByteRange> ranges) {
+  CHECK(ranges.size() <= kMaxDirty, "{} dirty ranges of a region", ranges.size());
+  dirty_ = {};
+  std::copy(ranges.begin(), ranges.end(), dirty_.begin());
+}
+
+uint64_t Region::resident_bytes() const {
+  std::vector<unsigned char> pages(usable_ / kPage);
+  if (pages.empty() || mincore(base_, usable_, pages.data()) != 0) return 0;
+  return kPage *
+         static_cast<uint64_t>(std::count_if(pages.begin(), pages.end(), [](unsigned char p) { return (p & 1) != 0; }));
+}
+
+void Region::discard(uint64_t begin, uint64_t end) {
+  if (begin < end) madvise(base_ + begin, end - begin, MADV_DONTNEED);
 }
 
 void Region::unmap() {

@@ -7,7 +7,9 @@
 // This is the file of mmap, mprotect and madvise.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <span>
 #include <utility>
 
 namespace parallax::gc {
@@ -18,8 +20,11 @@ enum class RegionUse : uint8_t {
   kFuncs,          // function slab
   kMemory,         // linear memory
   kGuardedMemory,  // linear memory whose base never moves and behind whose size everything in kGuardReach faults
+  kList,           // a list that compiled code appends to without asking for its end
 };
-inline constexpr uint32_t kRegionUseCount = 4;
+inline constexpr uint32_t kRegionUseCount = 5;
+// Reserved for a list; enough for 4 bytes per 16 bytes of the largest heap.
+inline constexpr uint64_t kListRegionBytes = uint64_t{1} << 30;
 // Reserved for a function slab; entries beyond do not fit.
 inline constexpr uint64_t kFuncRegionBytes = uint64_t{1} << 28;
 
@@ -32,6 +37,14 @@ inline constexpr uint32_t kMostGuardedMemories = 1024;
 inline constexpr uint64_t kPage = 4096;
 constexpr uint64_t page_up(uint64_t bytes) { return (bytes + kPage - 1) & ~(kPage - 1); }
 constexpr uint64_t page_down(uint64_t bytes) { return bytes & ~(kPage - 1); }
+
+struct ByteRange {
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  bool empty() const { return begin >= end; }
+  bool has(uint64_t offset) const { return offset >= begin && offset < end; }
+  uint64_t bytes() const { return end - begin; }
+};
 
 class Region {
  public:
@@ -52,7 +65,13 @@ class Region {
   // Makes [0, usable) accessible; may move the region when it outgrows what was reserved. False: no memory.
   bool grow(uint64_t usable);
   // Everything that may have been written lies below `bytes`. Until told, all of it is taken to be dirty.
-  void set_dirty(uint64_t bytes) { dirty_ = bytes; }
+  void set_dirty(uint64_t bytes) { dirty_ = {ByteRange{0, bytes}}; }
+  // The same for a few ranges. Requires: at most kMaxDirty.
+  void set_dirty(std::span<const ByteRange> ranges);
+  static constexpr size_t kMaxDirty = 6;
+  // Gives a page range's memory back to the system; it reads as zeros afterwards.
+  void discard(uint64_t begin, uint64_t end);
+  uint64_t resident_bytes() const;
   // Makes a page range inaccessible, or accessible again.
   void protect(uint64_t begin, uint64_t end);
   void unprotect(uint64_t begin, uint64_t end);
@@ -73,7 +92,7 @@ class Region {
   uint8_t* base_ = nullptr;
   uint64_t reserved_ = 0;
   uint64_t usable_ = 0;
-  uint64_t dirty_ = ~uint64_t{0};
+  std::array<ByteRange, kMaxDirty> dirty_ = {ByteRange{0, ~uint64_t{0}}};
   bool has_protected_ = false;
 
   friend struct RegionPool;

@@ -280,7 +280,8 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                       .layouts = &store_->store->layouts(),
                       .cpu = cpu_,
                       .guards = space_->is_listed(),
-                      .armed = options_.armed},
+                      .armed = options_.armed,
+                      .barriers = options_.collector == runtime::GcKind::kGenerational},
                      w.machine));
   clock.end(StageTimes::kLower);
   if (dump_ != nullptr) dump(func, "machine", w.machine.print());

@@ -28,8 +28,9 @@ struct LowerInput {
   const runtime::Instance* instance = nullptr;
   runtime::Layouts* layouts = nullptr;
   x64::CpuFeatures cpu;
-  bool guards = false;  // faults in guarded memories are handled
-  bool armed = false;   // run-time checks of references and function references
+  bool guards = false;    // faults in guarded memories are handled
+  bool armed = false;     // run-time checks of references and function references
+  bool barriers = false;  // the heap is generational: stores of references into objects are noted
 };
 
 class Lowering {
@@ -194,6 +195,7 @@ class Lowering {
   void load_field(const ir::Inst& inst, runtime::FieldRep rep, bool sign_extend, const Access& access);
   void store_field(ir::ValueId value, runtime::FieldRep rep, const Access& access);
   void check_index(const ir::Inst& inst);
+  void barrier(ir::ValueId object, ir::ValueId value, runtime::FieldRep rep);
   void table_access(const ir::Inst& inst, bool is_store);
 
   void ref_test(const ir::Inst& inst);

@@ -378,6 +378,17 @@ void Lowering::store_field(ValueId value, FieldRep rep, const Access& access) {
   store(kWidths[static_cast<size_t>(rep)], value, access);
 }
 
+// What compiled code owes a generational heap for a store of `value` into an object that may be old by now; initialising
+// stores owe nothing, because there is no safepoint between them and the allocation. Null and i31 are never young.   [I9]
+void Lowering::barrier(ValueId object, ValueId value, FieldRep rep) {
+  if (!in_.barriers || rep != FieldRep::kRef) return;
+  const Inst* const made = def_of(value);
+  if (made != nullptr && (made->op == Op::RefNull || made->op == Op::RefI31)) return;
+  if (fault_fires(Fault::kBAR1)) return;
+  out_->use(vreg(object));
+  append({.op = MOp::Barrier});
+}
+
 // Armed code checks proven accesses as well, and calls a wrong proof by another name than the trap of the program.
 void Lowering::check_index(const Inst& inst) {
   const bool proven = inst.sense != 0;
@@ -855,6 +866,7 @@ Result<> Lowering::inst(const Inst& inst) {
     case Op::FieldInit:
     case Op::StructSet: {
       const runtime::FieldSlot field = layout(inst.a).fields[inst.b];
+      if (inst.op == Op::StructSet) barrier(arg(inst, 0), arg(inst, 1), field.rep);
       store_field(arg(inst, 1), field.rep, in_object(arg(inst, 0), field.offset));
       return {};
     }
@@ -881,6 +893,7 @@ Result<> Lowering::inst(const Inst& inst) {
     case Op::ArraySet: {
       check_index(inst);
       const FieldRep rep = layout(inst.a).element;
+      barrier(arg(inst, 0), arg(inst, 2), rep);
       store_field(arg(inst, 2), rep, element(arg(inst, 0), arg(inst, 1), rep));
       return {};
     }

@@ -55,6 +55,11 @@ bool in_bounds(VmContext* ctx, uint64_t offset, uint64_t count, uint64_t size, T
   return false;
 }
 
+// The write barrier of bulk operations.
+void note_stores(VmContext* ctx, Ref array, const ArrayView& view) {
+  if (view.rep == FieldRep::kRef && !fault_fires(Fault::kBAR3)) store_of(ctx).heap().note_store(array);
+}
+
 void set_element(const ArrayView& view, uint64_t index, uint64_t bits) {
   std::memcpy(view.data + index * view.step, &bits, std::min<uint64_t>(view.step, sizeof(bits)));
 }
@@ -106,6 +111,7 @@ void array_fill(VmContext* ctx, Ref array, uint32_t offset, uint64_t bits, uint3
   ArrayView view;
   if (!view_array(ctx, array, "array.fill", view)) return;
   if (!in_bounds(ctx, offset, count, view.length, TrapKind::kArrayOutOfBounds) || count == 0) return;
+  note_stores(ctx, array, view);
   set_element(view, offset, bits);
   repeat_element(view, offset, count);
 }
@@ -135,6 +141,7 @@ void array_copy(VmContext* ctx, Ref target, uint32_t to, Ref source, uint32_t fr
                                               target.bits, source.bits));
     return;
   }
+  note_stores(ctx, target, target_view);
   std::memmove(target_view.data + to * target_view.step, source_view.data + from * source_view.step,
                count * target_view.step);
 }
@@ -154,6 +161,7 @@ void array_init_elem(VmContext* ctx, uint32_t elem, Ref array, uint32_t offset, 
   const ElemInstance& segment = ctx->instance->elems[elem];
   if (!in_bounds(ctx, offset, count, view.length, TrapKind::kArrayOutOfBounds)) return;
   if (!in_bounds(ctx, source, count, segment.size(), TrapKind::kTableOutOfBounds)) return;
+  note_stores(ctx, array, view);
   for (uint64_t i = 0; i < count; ++i) set_element(view, offset + i, segment.get(source + i));
 }
 

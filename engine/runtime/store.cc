@@ -58,7 +58,7 @@ Store::Store(std::shared_ptr<wasm::TypeStore> types, const EngineOptions& option
       instance_ids_("instance", number_),
       roots_("root", number_),
       heap_(heap_options(options), layout_table_, *this,
-            {&context_.alloc_next, &context_.alloc_limit, &context_.jit_words[kSpaceBeginWord]}) {
+            {&context_.alloc_next, &context_.alloc_limit, &context_.jit_words[kSpaceBeginWord], &context_.remembered}) {
   context_.heap_base = heap_.base();
   context_.store = this;
   context_.armed = options.armed ? 1 : 0;

@@ -144,6 +144,7 @@ Slot Store::load_field(gc::Ref ref, uint64_t offset, FieldRep rep) const {
 }
 
 void Store::store_field(gc::Ref ref, uint64_t offset, FieldRep rep, const Slot& slot) {
+  if (rep == FieldRep::kRef) heap_.note_store(ref);
   std::memcpy(heap_.at(ref, offset), &slot, kFieldBytes[static_cast<size_t>(rep)]);
 }
 

@@ -144,6 +144,10 @@ struct StoreContext {
   uint32_t zeal_polls = 0;                         // 1: compiled code calls SafepointPoll at loop heads and entries
   uint64_t armed_counts[kArmedCounterSlots] = {};  // by ArmedCheck; evaluated, not failed
 
+  // Where compiled code appends the name of an old object that it stores a reference into (gc::Heap::note_store); there is
+  // always room.
+  uint32_t* remembered = nullptr;
+
   Slot arg_area[kArgSlots];
 
   VmContext* root = nullptr;  // of the store: for what needs no instance

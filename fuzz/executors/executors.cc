@@ -19,7 +19,7 @@ namespace {
 constexpr ExecutorInfo kExecutors[] = {
     {ExecutorKind::kInterp, "interp", "reference interpreter: objects of its own, non-moving collector"},
     {ExecutorKind::kJit, "jit",
-     "optimizing x86-64 compiler, O0 to O2, moving, non-moving or no collection, armed or plain"},
+     "optimizing x86-64 compiler, O0 to O2, moving, non-moving, generational or no collection, armed or plain"},
     {ExecutorKind::kIr, "ir", "the compiler's IR interpreted after its passes: slow, for diagnosis; no v128"},
     {ExecutorKind::kExternal, "external", "another engine, in a process of its own: v8, jsc, sm and their tiers"},
 };
@@ -27,7 +27,7 @@ constexpr ExecutorInfo kExecutors[] = {
 constexpr const char* kMemoryChecks[] = {"", "guard", "explicit"};  // ORDER: MemoryChecks
 constexpr const char* kCpus[] = {"host", "sse4", "baseline"};
 // ORDER: matches Collector.
-constexpr const char* kCollectors[] = {"moving", "nonmoving", "never"};
+constexpr const char* kCollectors[] = {"moving", "nonmoving", "never", "gen"};
 
 bool read_number(std::string_view text, uint64_t& out) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), out);
@@ -197,15 +197,15 @@ Result<ExecutorSpec> parse_spec(std::string_view text) {
     if (!known) {
       return fail(
           ErrorCode::kUsage, 0,
-          text::format(
-              "'{}' in executor '{}' is unknown; expected interp[:zeal=none|every|N] or "
-              "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=none|every|alloc|N|onlyN][:move][:poison][:"
-              "protect][:pages]"
-              "[:zap][:verify-before][:verify-after][:armed|plain][:unverified][:chaos=N][:cpu=host|sse4|baseline]"
-              "[:guard|explicit][:passes=none|NAME+NAME...|-NAME...][:limit=N] or "
-              "ir[:O0|O1|O2][:armed][:passes=...][:limit=N] "
-              "or an external engine (parallax engines)",
-              part, whole));
+          text::format("'{}' in executor '{}' is unknown; expected interp[:zeal=none|every|N] or "
+                       "jit[:O0|O1|O2][:moving|nonmoving|never|gen][:zeal=none|every|alloc|N|onlyN][:move][:poison][:"
+                       "protect][:pages]"
+                       "[:zap][:minor][:full][:tiny][:verify-before][:verify-after][:armed|plain][:unverified][:chaos="
+                       "N][:cpu=host|sse4|baseline]"
+                       "[:guard|explicit][:passes=none|NAME+NAME...|-NAME...][:limit=N] or "
+                       "ir[:O0|O1|O2][:armed][:passes=...][:limit=N] "
+                       "or an external engine (parallax engines)",
+                       part, whole));
     }
     first = false;
   }
@@ -313,7 +313,12 @@ ExecutorSpec draw_jit(ChoiceStream& choices) {
   ExecutorSpec jit{.kind = ExecutorKind::kJit};
   jit.opt_level = choices.chance(5, 8) ? 2 : static_cast<uint8_t>(choices.below(2));
   const uint32_t collector = choices.below(16);
-  jit.collector = collector < 11 ? Collector::kMoving : collector < 15 ? Collector::kNonMoving : Collector::kNever;
+  jit.collector = collector < 8    ? Collector::kGenerational
+                  : collector < 13 ? Collector::kMoving
+                  : collector < 15 ? Collector::kNonMoving
+                                   : Collector::kNever;
+  // What a program of a case allocates hardly ever fills the young otherwise.
+  if (jit.collector == Collector::kGenerational && choices.chance(1, 2)) jit.zeal_flags |= bit(ZealFlag::tiny);
   if (choices.chance(1, 4)) jit.chaos = 1 + choices.below(255);
   if (choices.chance(1, 8)) jit.cpu = choices.chance(1, 2) ? Cpu::kSse4 : Cpu::kBaseline;
   if (choices.chance(1, 8)) jit.memory = MemoryChecks::kGuard;
@@ -362,6 +367,10 @@ std::vector<ExecutorSpec> standard_executors() {
   }
   specs.push_back(
       {.kind = ExecutorKind::kJit, .collector = Collector::kNonMoving, .zeal = Zeal::kEvery, .armed = true});
+  specs.push_back(
+      {.kind = ExecutorKind::kJit, .collector = Collector::kGenerational, .zeal = Zeal::kEvery, .armed = true});
+  specs.push_back(
+      {.kind = ExecutorKind::kJit, .collector = Collector::kGenerational, .zeal_flags = bit(ZealFlag::tiny)});
   specs.push_back({.kind = ExecutorKind::kJit, .collector = Collector::kNever});
   specs.push_back({.kind = ExecutorKind::kJit, .zeal = Zeal::kEvery});
   return specs;

@@ -33,7 +33,7 @@ namespace parallax::fuzz {
 enum class ExecutorKind : uint8_t { kInterp, kJit, kIr, kExternal };
 // Which instructions compiled code may use: all that the machine has, up to SSE4.2, SSE2 only.
 enum class Cpu : uint8_t { kHost, kSse4, kBaseline };
-enum class Collector : uint8_t { kMoving, kNonMoving, kNever };
+enum class Collector : uint8_t { kMoving, kNonMoving, kNever, kGenerational };
 // How out of bounds accesses to linear memories are found (engine/runtime/options.h).
 enum class MemoryChecks : uint8_t { kDefault, kGuard, kExplicit };
 // When an executor collects without being asked: by its own heuristics, at every safepoint, at every nth, at the nth only

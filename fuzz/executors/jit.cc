@@ -30,6 +30,7 @@ runtime::EngineOptions options_of(const ExecutorSpec& spec) {
     case Collector::kMoving: options.collector = runtime::GcKind::kMoving; break;
     case Collector::kNonMoving: options.collector = runtime::GcKind::kNonMoving; break;
     case Collector::kNever: options.collector = runtime::GcKind::kNever; break;
+    case Collector::kGenerational: options.collector = runtime::GcKind::kGenerational; break;
   }
   switch (spec.zeal) {
     case Zeal::kNone: break;

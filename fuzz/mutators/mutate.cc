@@ -139,7 +139,11 @@ bool mutate_schedule(Case& subject, ChoiceStream& choices) {
   if (!spec || spec->kind != ExecutorKind::kJit) return false;
   switch (choices.below(5)) {
     case 0: spec->opt_level = static_cast<uint8_t>(choices.below(3)); break;
-    case 1: spec->collector = choices.chance(2, 3) ? Collector::kMoving : Collector::kNonMoving; break;
+    case 1: {
+      static constexpr Collector kDrawn[] = {Collector::kGenerational, Collector::kMoving, Collector::kNonMoving};
+      spec->collector = kDrawn[choices.below(3)];
+      break;
+    }
     case 2: spec->chaos = choices.chance(1, 2) ? 0 : 1 + choices.below(255); break;
     case 3: spec->armed = !spec->armed; break;
     default:

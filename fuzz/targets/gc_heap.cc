@@ -58,7 +58,7 @@ struct World final : HeapClient {
   void link(uint32_t from, uint32_t field, uint32_t to) {
     if (model[from] == nullptr || model[from]->refs.empty()) return;
     const size_t i = field % model[from]->refs.size();
-    heap->store(roots[from], slot(model[from]->layout, i), roots[to]);
+    heap->store_ref(roots[from], slot(model[from]->layout, i), roots[to]);
     model[from]->refs[i] = model[to];
   }
   void follow(uint32_t root, uint32_t field, uint32_t into) {
@@ -99,7 +99,9 @@ struct World final : HeapClient {
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   ChoiceStream choices(std::span(data, size));
   HeapOptions options;
-  options.collector = choices.chance(1, 2) ? GcKind::kMoving : GcKind::kNonMoving;
+  options.collector = choices.chance(1, 2)   ? GcKind::kGenerational
+                      : choices.chance(1, 2) ? GcKind::kMoving
+                                             : GcKind::kNonMoving;
   options.heap_bytes = 1 << 20;
   options.collect_after_bytes = 4 << 10;
   options.zeal.mode = static_cast<ZealMode>(choices.below(4));

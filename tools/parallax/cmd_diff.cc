@@ -199,7 +199,7 @@ void add_diff(CLI::App& command, int& exit_code) {
           .add_option(
               "--executors,--executor", args->executors,
               "executors to compare, the first is the reference: interp[:zeal=every|N], "
-              "jit[:O0|O1|O2][:moving|nonmoving|never][:zeal=every|N|onlyN][:armed][:chaos=N][:cpu=sse4|baseline]")
+              "jit[:O0|O1|O2][:moving|nonmoving|never|gen][:zeal=every|N|onlyN][:armed][:chaos=N][:cpu=sse4|baseline]")
           ->delimiter(',');
   CLI::Option* sweep = command.add_flag(
       "--sweep", args->sweep,

@@ -242,7 +242,7 @@ constexpr bool (*kSimpler[])(ExecutorSpec&) = {
     },
     [](ExecutorSpec& s) {
       return s.kind == fuzz::ExecutorKind::kJit &&
-             std::exchange(s.collector, fuzz::Collector::kMoving) == fuzz::Collector::kNonMoving;
+             std::exchange(s.collector, fuzz::Collector::kMoving) != fuzz::Collector::kMoving;
     },
     [](ExecutorSpec& s) { return std::exchange(s.opt_level, uint8_t{0}) > 0; },
     [](ExecutorSpec& s) { return s.opt_level > 1 ? (s.opt_level = 1, true) : false; },

@@ -103,7 +103,8 @@ uint64_t settings_weight(const fuzz::Case& subject) {
     if (spec->kind != fuzz::ExecutorKind::kInterp) sum += spec->opt_level * 2u;
     sum += (spec->armed ? 2 : 0) + (spec->chaos != 0 ? 4 + bits_of(spec->chaos) : 0);
     sum += spec->zeal == fuzz::Zeal::kNone ? 0 : spec->zeal == fuzz::Zeal::kOnly ? 4 + bits_of(spec->zeal_n) : 16;
-    sum += spec->collector == fuzz::Collector::kMoving ? 1 : spec->collector == fuzz::Collector::kNever ? 0 : 2;
+    static constexpr uint64_t kCollectorWeights[] = {1, 2, 0, 3};  // ORDER: fuzz::Collector
+    sum += kCollectorWeights[static_cast<size_t>(spec->collector)];
     sum += static_cast<uint64_t>(std::popcount(spec->zeal_flags)) * 2;
   }
   return sum;

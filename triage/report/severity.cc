@@ -84,12 +84,13 @@ Severity assess(FindingClass kind, std::string_view invariant, std::string_view 
   if (died_by_signal) {
     severity.harm = Harm::kMemoryUnsafety;
     severity.reason = "one side died by a signal";
-  } else if (invariant == "I1" || invariant == "I2") {
+  } else if (invariant == "I1" || invariant == "I2" || invariant == "I9") {
     severity.harm = Harm::kMemoryUnsafety;
     severity.reason = text::format(
         "{} is violated: {}", invariant,
-        invariant == "I1" ? "a reference or id names something that it must not"
-                          : "a live reference is missed by the collector, or something else is taken for one");
+        invariant == "I1"   ? "a reference or id names something that it must not"
+        : invariant == "I9" ? "a young object that an old one refers to is missed by the collector"
+                            : "a live reference is missed by the collector, or something else is taken for one");
   }
   return severity;
 }

@@ -62,7 +62,7 @@ WASM_API_EXTERN size_t parallax_live_handles(void);
 typedef uint8_t parallax_executor_t;
 enum parallax_executor_enum { PARALLAX_JIT, PARALLAX_INTERPRETER };
 typedef uint8_t parallax_collector_t;
-enum parallax_collector_enum { PARALLAX_MOVING, PARALLAX_NON_MOVING, PARALLAX_NEVER };
+enum parallax_collector_enum { PARALLAX_MOVING, PARALLAX_NON_MOVING, PARALLAX_NEVER, PARALLAX_GENERATIONAL };
 
 // The default is the JIT compiler, or what the environment variable PARALLAX_EXECUTOR says ("jit", "interp").
 WASM_API_EXTERN void parallax_config_set_executor(wasm_config_t*, parallax_executor_t);

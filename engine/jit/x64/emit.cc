@@ -301,6 +301,7 @@ void Emitter::instruction(uint32_t index) {
     case MOp::CheckFunc: check_func(inst); return;
     case MOp::FuncTypeTest: func_type_test(inst); return;
     case MOp::FuncDeref: func_deref(inst); return;
+    case MOp::Barrier: barrier(inst); return;
     case MOp::TakeException:
       a_.mov(gp32(reg(inst, 0)), store_field32(offsetof(StoreContext, pending_exception)));
       a_.mov(store_field32(offsetof(StoreContext, pending_exception)), 0);
@@ -486,6 +487,11 @@ void Emitter::cold_parts() {
       case ColdKind::kBadFunc: cold_bad_func(c); break;
       case ColdKind::kBadRef: cold_bad_ref(c, runtime::Builtin::CheckRef); break;
       case ColdKind::kBadFuncRef: cold_bad_ref(c, runtime::Builtin::CheckFunc); break;
+      case ColdKind::kRemember:
+        a_.mov(x86::r11d, gp32(reg(f().inst(c.inst), 0)));
+        a_.call(imm(input_.stubs->remember));
+        a_.jmp(c.back);
+        break;
     }
   }
   shared_exits();

@@ -31,6 +31,7 @@ struct StubTable {
   const uint8_t* throw_ = nullptr;  // pending_exception is set; called, so that the return address names the place
   const uint8_t* alloc_struct =
       nullptr;  // like the builtin AllocStruct, but bumps if it can: esi, edx = bytes, ecx = charge
+  const uint8_t* remember = nullptr;  // r11d = an old object that was not remembered; changes no other register
   const uint8_t* compile = nullptr;  // first code of WebAssembly functions
 };
 
@@ -76,6 +77,7 @@ class Emitter {
     kBadFunc,       // ask the runtime what is wrong with a function reference
     kBadRef,        // ask the runtime what is wrong with a reference
     kBadFuncRef,    // and with a function reference that nobody calls
+    kRemember,      // puts an object on the list of remembered ones, goes back
   };
   struct Cold {
     ColdKind kind;
@@ -178,6 +180,7 @@ class Emitter {
   void type_test(const MInst& inst);
   void type_check(const MInst& inst);
   void check_ref(const MInst& inst);
+  void barrier(const MInst& inst);
   void check_func(const MInst& inst);
   void count_check(runtime::ArmedCheck check);
   // Goes to `no` unless `ref` matches the type with these bits; falls through, or goes to `yes`, if it does.

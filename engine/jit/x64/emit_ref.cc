@@ -179,6 +179,15 @@ void Emitter::ask_runtime(runtime::Builtin builtin, const MInst& inst) {
   a_.jmp(exit_label(wasm::OutcomeKind::kInvariant));
 }
 
+// The write barrier of the generational heap (gc::Heap::note_store): two instructions for an object that is young, or
+// remembered since the last collection.
+void Emitter::barrier(const MInst& inst) {
+  const Label back = a_.newLabel();
+  a_.test(x86::byte_ptr(gp64(kHeapReg), gp64(reg(inst, 0)), 0, gc::kMetaOffset), gc::kWatched);
+  a_.jnz(cold(ColdKind::kRemember, 0, back));
+  a_.bind(back);
+}
+
 // --- Armed code ----------------------------------------------------------------------------------------------------
 
 // Decides completely, so that nothing needs to be saved around a call: null and i31 as the type admits them, an object in
@@ -213,6 +222,9 @@ void Emitter::check_ref(const MInst& inst) {
     a_.cmp(x86::qword_ptr(x86::r11, gp64(ref)), 0);
     a_.je(bad);
   }
+  // Retired space may lie between live ones, and its origins are kept for reports.
+  a_.cmp(x86::dword_ptr(gp64(kHeapReg), gp64(ref), 0, gc::kMetaOffset), gc::kPoisonWord);
+  a_.je(bad);
   if (kind == HeapKind::kConcrete) {
     match_concrete(ref, wasm::TypeId(inst.aux >> 8), good, bad);
   } else {

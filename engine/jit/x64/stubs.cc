@@ -54,6 +54,7 @@ class SharedStubs {
     exit_ = a_.newLabel();
     compile_ = a_.newLabel();
     alloc_struct_ = a_.newLabel();
+    remember_ = a_.newLabel();
     leaving();
     throwing();
     for (uint32_t b = 0; b < runtime::kBuiltinCount; ++b) {
@@ -63,6 +64,7 @@ class SharedStubs {
     }
     compiling();
     allocating();
+    remembering();
   }
   void publish(const uint8_t* base, uint32_t base_offset, StubTable& out, const void*& leave_threw) const {
     const auto at = [&](const Label& l) { return base + (places_[l.id()] - base_offset); };
@@ -71,6 +73,7 @@ class SharedStubs {
     out.throw_ = at(throw_);
     out.compile = at(compile_);
     out.alloc_struct = at(alloc_struct_);
+    out.remember = at(remember_);
     leave_threw = at(leave_threw_);
   }
   // Label offsets do not outlive the assembler's finish().
@@ -80,7 +83,7 @@ class SharedStubs {
       places_[l.id()] = a_.place(l);
     };
     for (const Label& l : builtins_) note(l);
-    for (const Label& l : {exit_, throw_, compile_, alloc_struct_, leave_threw_}) note(l);
+    for (const Label& l : {exit_, throw_, compile_, alloc_struct_, remember_, leave_threw_}) note(l);
   }
 
  private:
@@ -198,12 +201,24 @@ class SharedStubs {
     a_.ret();
   }
 
+  // r11d = an old object that was not remembered. All other registers stay as they are.
+  void remembering() {
+    a_.bind(remember_);
+    a_.and_(x86::byte_ptr(gp64(kHeapReg), x86::r11, 0, gc::kMetaOffset), static_cast<uint8_t>(~gc::kWatched));
+    a_.push(x86::rax);
+    a_.mov(x86::rax, field(offsetof(StoreContext, remembered)));
+    a_.mov(x86::dword_ptr(x86::rax), x86::r11d);
+    a_.add(field(offsetof(StoreContext, remembered)), sizeof(gc::Ref));
+    a_.pop(x86::rax);
+    a_.ret();
+  }
+
   Asm& a_;
   CallSites& sites_;
   UnwindFunction unwind_;
   const runtime::VmContext* root_;
   uint64_t origins_;  // where inline allocation notes its sites, or 0 (kOriginWord)
-  Label leave_, leave_threw_, throw_, exit_, compile_, alloc_struct_;
+  Label leave_, leave_threw_, throw_, exit_, compile_, alloc_struct_, remember_;
   Label builtins_[runtime::kBuiltinCount];
   std::vector<uint32_t> places_;
 };

@@ -34,7 +34,7 @@ class Author {
   Scenario write() {
     Scenario scenario;
     scenario.level = static_cast<uint8_t>(choices_.below(3));
-    scenario.collector = static_cast<parallax_collector_t>(choices_.below(3));
+    scenario.collector = static_cast<parallax_collector_t>(choices_.below(4));
     scenario.zeal = choices_.chance(1, 3) ? 1 : choices_.chance(1, 3) ? 2 + choices_.below(20) : 0;
     scenario.armed = choices_.chance(1, 4);
     if (scenario.collector == PARALLAX_NEVER) scenario.zeal = 0;
