@@ -63,6 +63,8 @@ Store::Store(std::shared_ptr<wasm::TypeStore> types, const EngineOptions& option
   context_.store = this;
   context_.armed = options.armed ? 1 : 0;
   context_.zeal_polls = options.zeal.mode != ZealMode::kNone && options.zeal.mode != ZealMode::kEveryAlloc ? 1 : 0;
+  // New objects do not stand behind all others there.
+  if (options.collector == GcKind::kGenerational) context_.jit_words[kSpaceEndWord] = heap_.bytes();
   root_context_.store = &context_;
   context_.root = &root_context_;
   if (options.armed || options.zeal.pages) keep_origins();

@@ -154,9 +154,10 @@ struct StoreContext {
 };
 
 // Words of StoreContext::jit_words that runtime and compiled code share: where sites of allocations are noted (address plus
-// Ref, 0 when they are not), and where live space begins (it ends at alloc_next).
+// Ref, 0 when they are not), and where live space begins and ends; an end of 0 means that it ends at alloc_next.
 inline constexpr size_t kOriginWord = 1;
 inline constexpr size_t kSpaceBeginWord = 2;
+inline constexpr size_t kSpaceEndWord = 3;
 
 // Per instance; and one root context per store, with empty arrays, for host functions.
 struct VmContext {

@@ -213,7 +213,12 @@ void Emitter::check_ref(const MInst& inst) {
   }
   a_.test(gp32(ref), gc::kObjectAlign - 1);
   a_.jnz(bad);
-  a_.cmp(gp64(ref), store_field(offsetof(StoreContext, alloc_next)));
+  if (const uint64_t end = input_.entry->ctx->store->jit_words[runtime::kSpaceEndWord]; end != 0) {
+    a_.mov(x86::r11, imm(end));
+    a_.cmp(gp64(ref), x86::r11);
+  } else {
+    a_.cmp(gp64(ref), store_field(offsetof(StoreContext, alloc_next)));
+  }
   a_.jae(bad);
   a_.cmp(gp64(ref), store_field(offsetof(StoreContext, jit_words) + sizeof(uint64_t) * runtime::kSpaceBeginWord));
   a_.jb(bad);
