@@ -50,7 +50,13 @@ void Heap::set_violation(std::string text) {
 // Makes zeroed memory up to `zeroed_until` available to inline allocation, unless zeal must see every allocation.
 void Heap::publish_window(uint64_t zeroed_until) {
   open_limit_ = zeroed_until;
-  *window_.limit = options_.zeal.mode == ZealMode::kNone && !options_.zeal.pages ? zeroed_until : *window_.next;
+  const uint64_t next = *window_.next;
+  uint64_t longest = options_.zeal.mode == ZealMode::kNone && !options_.zeal.pages ? kLongestWindow : 0;
+  if (window_.charged != nullptr) {
+    settle();
+    longest = std::min(longest, *window_.left / kChargePerByte & ~uint64_t{kObjectAlign - 1});
+  }
+  *window_.limit = std::min(std::max(next, zeroed_until), next + longest);
 }
 
 bool Heap::zeal_fires(bool at_allocation) {

@@ -40,7 +40,16 @@ struct BumpWindow {
   uint64_t* begin = nullptr;  // of live space; not asked for when null
   // Where compiled code appends the name of an old object that was stored into; nobody's when null.
   uint32_t** remembered = nullptr;
+  // What inline allocations charge to a budget: `charged` collects charge << kChargeShift | 1 for each; settle() moves that
+  // to the other two. Not asked for when null. The window is kept so short that `left` covers whatever is allocated in it,
+  // which is why nobody has to compare: a charge is at most kChargePerByte for every byte of an object.
+  uint64_t* charged = nullptr;
+  uint64_t* left = nullptr;
+  uint64_t* objects = nullptr;
 };
+// So that the objects of one window are counted below the charges.
+inline constexpr uint64_t kLongestWindow = uint64_t{256} << 10;
+static_assert(kLongestWindow / kObjectAlign < uint64_t{1} << kChargeShift);
 
 // The owner of a heap.
 class HeapClient : public RootSource {
@@ -83,6 +92,15 @@ class Heap {
   Ref allocate_box(uint64_t host_id);
   // Everything that is not reachable goes. [may collect, always does unless the collector is "never"]
   void collect();
+  // Brings the budget's words up to date with what was allocated inline.
+  void settle() {
+    if (window_.charged == nullptr || *window_.charged == 0) return;
+    *window_.left -= *window_.charged >> kChargeShift;
+    *window_.objects += *window_.charged & ((uint64_t{1} << kChargeShift) - 1);
+    *window_.charged = 0;
+  }
+  // To be called after the budget's words were changed by others; those must have been settled.
+  void budget_changed() { publish_window(open_limit_); }
   // A safepoint without allocation: collects when zeal says so. [may collect]
   void poll();
 

@@ -49,6 +49,10 @@ struct ObjectHeader {
 };
 static_assert(sizeof(ObjectHeader) == kHeaderBytes);
 
+// Budgets and inline allocation (BumpWindow in heap.h).
+inline constexpr uint32_t kChargeShift = 16;
+inline constexpr uint64_t kChargePerByte = 2;
+
 // Exceptions: the tag's slab id (u64) stands first, the payload follows by the layout.
 inline constexpr uint32_t kExnTagOffset = kHeaderBytes;
 // Host boxes: the host object's slab id (u64).

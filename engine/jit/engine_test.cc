@@ -35,6 +35,16 @@ const EngineOptions kConfigurations[] = {
      .heap_bytes = 1 << 24},
     {.level = OptLevel::kO2, .verify = true, .chaos_seed = 5, .heap_bytes = 1 << 24},
     {.level = OptLevel::kO2, .memory = runtime::MemoryChecks::kGuard, .verify = true, .heap_bytes = 1 << 24},
+    {.level = OptLevel::kO2,
+     .collector = runtime::GcKind::kGenerational,
+     .zeal = {.tiny = true},
+     .verify = true,
+     .heap_bytes = 1 << 24},
+    {.level = OptLevel::kO1,
+     .collector = runtime::GcKind::kGenerational,
+     .zeal = {.mode = runtime::ZealMode::kEverySafepoint},
+     .armed = true,
+     .heap_bytes = 1 << 24},
 };
 
 // --- Numerics ------------------------------------------------------------------------------------------------------
@@ -591,6 +601,77 @@ TEST(Failures, HugeFramesAreALimit) {
   const Outcome outcome = program.call("f", {Value::i64(1)});
   EXPECT_EQ(outcome.kind, OutcomeKind::kUnsupported) << to_string(outcome.kind);
   EXPECT_EQ(outcome.error.code, ErrorCode::kLimit);
+}
+
+// --- Allocation ----------------------------------------------------------------------------------------------------
+
+const char* const kAllocating = R"((module
+  (type $pair (struct (field (mut anyref)) (field (mut i32)) (field i8)))
+  (type $bytes (array (mut i8)))
+  (type $refs (array (mut anyref)))
+  (global $kept (mut (ref null $pair)) (ref.null $pair))
+  (global $made (export "made") (mut i32) (i32.const 0))
+  (func $one (global.set $made (i32.add (global.get $made) (i32.const 1))))
+  (func (export "allocate") (param $n i32) (local $i i32)
+    (loop $l
+      (global.set $kept (struct.new $pair (ref.null any) (local.get $i) (i32.const 1)))
+      (call $one)
+      (struct.set $pair 0 (global.get $kept) (array.new_default $bytes (i32.and (local.get $i) (i32.const 31))))
+      (call $one)
+      (struct.set $pair 0 (global.get $kept) (array.new_default $refs (i32.and (local.get $i) (i32.const 7))))
+      (call $one)
+      (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n)))))
+  (func (export "numbers") (param $n i32) (param $step i64) (param $half f64) (result i64)
+    (local $i i32) (local $a i64) (local $b i64) (local $c i64) (local $d i64) (local $e i64) (local $f i64)
+    (local $x f64) (local $y f64) (local $z f64) (local $w f64)
+    (loop $l
+      (global.set $kept (struct.new $pair (global.get $kept) (local.get $i) (i32.const 1)))
+      (local.set $a (i64.add (local.get $a) (local.get $step)))
+      (local.set $b (i64.xor (local.get $b) (local.get $a)))
+      (local.set $c (i64.sub (local.get $c) (local.get $b)))
+      (local.set $x (f64.add (local.get $x) (local.get $half)))
+      (local.set $y (f64.sub (local.get $x) (local.get $y)))
+      (struct.set $pair 0 (global.get $kept) (array.new_default $bytes (i32.and (local.get $i) (i32.const 255))))
+      (local.set $d (i64.add (local.get $d) (i64.rotl (local.get $c) (i64.const 7))))
+      (local.set $e (i64.mul (local.get $d) (i64.const 3)))
+      (local.set $f (i64.xor (local.get $f) (local.get $e)))
+      (local.set $z (f64.mul (local.get $y) (local.get $half)))
+      (local.set $w (f64.add (local.get $w) (local.get $z)))
+      (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n))))
+    (i64.add (i64.add (local.get $f) (i64.add (local.get $a) (local.get $b)))
+      (i64.xor (i64.reinterpret_f64 (local.get $w)) (i64.reinterpret_f64 (local.get $x)))))))";
+
+TEST(Allocation, BudgetsEndAtTheSameObjectWhoeverAllocatesIt) {
+  for (const uint64_t bytes : {0u, 15u, 16u, 100u, 1000u, 3333u, 20000u, 123456u, 1500000u}) {
+    std::vector<std::pair<int32_t, uint64_t>> ends;
+    for (const EngineOptions& options : kConfigurations) {
+      Program program(kAllocating, options);
+      program.start();
+      program.engine().set_budget({.allocated_bytes = bytes});
+      EXPECT_EQ(program.call("allocate", {Value::i32(20000)}).kind, OutcomeKind::kHeapExhausted) << bytes;
+      const wasm::StoreStats stats = program.engine().stats();
+      EXPECT_LE(stats.allocated_bytes, bytes);
+      const auto made = static_cast<int32_t>(program.engine().global_get(program.exported("made"))->low);
+      EXPECT_EQ(static_cast<uint64_t>(made), stats.allocated_objects);
+      ends.emplace_back(made, stats.allocated_bytes);
+      EXPECT_EQ(ends.back(), ends.front()) << "configuration " << ends.size() - 1;
+      // Again, with a budget that begins where nothing was left.
+      program.engine().set_budget({.allocated_bytes = bytes});
+      EXPECT_EQ(program.call("allocate", {Value::i32(20000)}).kind, OutcomeKind::kHeapExhausted);
+      EXPECT_EQ(program.engine().stats().allocated_bytes, stats.allocated_bytes);
+    }
+  }
+}
+
+TEST(Allocation, TheSlowPathLeavesNumbersAlone) {
+  std::vector<uint64_t> answers;
+  for (const EngineOptions& options : kConfigurations) {
+    Program program(kAllocating, options);
+    const Outcome outcome = program.call("numbers", {Value::i32(3000), Value::i64(0x1234567), Value::f64_bits(0x3fe0000000000000)});
+    ASSERT_TRUE(outcome.returned()) << outcome.error.to_string();
+    answers.push_back(outcome.values[0].low);
+    EXPECT_EQ(answers.back(), answers.front()) << "configuration " << answers.size() - 1;
+  }
 }
 
 }  // namespace

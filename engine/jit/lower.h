@@ -211,7 +211,10 @@ class Lowering {
   void array_init_fill(const ir::Inst& inst);
   void array_fill_v128(ir::ValueId array, VReg offset, ir::ValueId value, VReg count);
   void struct_alloc(const ir::Inst& inst);
+  void allocate(wasm::TypeId type, VReg object, const ir::Inst& inst);
   void exn_alloc(const ir::Inst& inst);
+  bool array_alloc(const ir::Inst& inst);
+  bool notes_sites() const { return in_.entry->ctx->store->jit_words[runtime::kOriginWord] != 0; }
   CallId add_call(const ir::Inst* safepoint, MCall call);
 
   void store_overflow(std::span<const ir::ValueId> args);

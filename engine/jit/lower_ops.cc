@@ -432,22 +432,43 @@ Lowering::Access Lowering::element(ValueId array, ValueId index, FieldRep rep) {
   return {.mem = {.base = MemBase::kHeap, .has_index = true}, .index = place};
 }
 
-void Lowering::struct_alloc(const Inst& inst) {
-  const runtime::TypeLayout& layout = in_.layouts->of(wasm::TypeId(inst.a));
-  const VReg args[] = {constant(inst.a), constant(layout.bytes), constant(layout.charge)};
-  builtin(Builtin::AllocStruct, args, define(inst), &inst, 1);
+void Lowering::struct_alloc(const Inst& inst) { allocate(wasm::TypeId(inst.a), define(inst), inst); }
+
+// An object of fixed size.
+void Lowering::allocate(wasm::TypeId type, VReg object, const Inst& inst) {
+  const runtime::TypeLayout& layout = in_.layouts->of(type);
+  const AllocImm imm{type.raw, layout.bytes, static_cast<uint32_t>(std::min<uint64_t>(layout.charge, UINT32_MAX))};
+  if (imm.fits() && !notes_sites()) {
+    out_->def(object);
+    const CallId call = add_call(&inst, {.builtin = static_cast<uint32_t>(Builtin::AllocStruct)});
+    append({.op = MOp::StructAlloc, .aux = call.raw, .imm = imm.pack()});
+    return;
+  }
+  const VReg args[] = {constant(type.raw), constant(layout.bytes), constant(layout.charge)};
+  builtin(Builtin::AllocStruct, args, object, &inst, 1);
 }
 
 // Like a struct of the tag's payload, in which the tag stands too.
 void Lowering::exn_alloc(const Inst& inst) {
   const wasm::TypeId type = func_->module().tags[inst.a].type_id;
-  const runtime::TypeLayout& layout = in_.layouts->of(type);
-  const VReg args[] = {constant(type.raw), constant(layout.bytes), constant(layout.charge)};
   const VReg exn = define(inst);
-  builtin(Builtin::AllocStruct, args, exn, &inst, 1);
+  allocate(type, exn, inst);
   store_reg(Width::k64, constant(in_.instance->tags[inst.a]),
             {.mem = {.base = MemBase::kHeap, .has_index = true, .disp = static_cast<int32_t>(gc::kExnTagOffset)},
              .index = exn});
+}
+
+// False: nothing was done, the runtime must allocate.
+bool Lowering::array_alloc(const Inst& inst) {
+  const runtime::TypeLayout& layout = in_.layouts->of(wasm::TypeId(inst.a));
+  const AllocImm imm{inst.a, runtime::kFieldBytes[static_cast<size_t>(layout.element)],
+                     static_cast<uint32_t>(layout.element_charge)};
+  if (!imm.fits() || notes_sites()) return false;
+  out_->def_early(define(inst));
+  out_->use(vreg(arg(inst, 0)));
+  const CallId call = add_call(&inst, {.builtin = static_cast<uint32_t>(Builtin::AllocArray)});
+  append({.op = MOp::ArrayAlloc, .aux = call.raw, .imm = imm.pack()});
+  return true;
 }
 
 void Lowering::array_fill_v128(ValueId array, VReg offset, ValueId value, VReg count) {
@@ -876,6 +897,9 @@ Result<> Lowering::inst(const Inst& inst) {
       armed_check(inst);
       return {};
     }
+    case Op::ArrayAlloc:
+      if (array_alloc(inst)) return {};
+      break;
     case Op::ArrayInitFill: array_init_fill(inst); return {};
     case Op::ElemInit: {
       const FieldRep rep = layout(inst.a).element;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "engine/base/ids.h"
+#include "engine/gc/object.h"
 #include "engine/jit/x64/regs.h"
 #include "engine/wasm/instr.h"
 #include "engine/wasm/traps.h"
@@ -138,6 +139,24 @@ struct MInst {
 // MInst::flag by op:
 //   FromInt, ToInt: bit 0 = unsigned, bit 1 = 64-bit integer, bit 2 = saturating; width is the float's
 //   FMinMax: 0 min, 1 max.  FAbsNeg: 0 abs, 1 neg.  FResize: width is the result's
+//   StructAlloc: aux is the call of the slow path, imm what AllocImm packs
+//   ArrayAlloc: likewise; `bytes` and `charge` are those of one element; D is defined early
+struct AllocImm {
+  uint32_t type = 0;
+  uint32_t bytes = 0;
+  uint32_t charge = 0;
+
+  // What inline allocation can say: a header and a charge in 32 signed bits each.
+  bool fits() const {
+    return type < 1u << 23 && bytes < 1u << 24 && charge < 1u << 15 && charge <= gc::kChargePerByte * bytes;
+  }
+  int64_t pack() const { return static_cast<int64_t>(uint64_t{type} << 40 | uint64_t{bytes} << 16 | charge); }
+  static AllocImm unpack(int64_t imm) {
+    const auto bits = static_cast<uint64_t>(imm);
+    return {static_cast<uint32_t>(bits >> 40), static_cast<uint32_t>(bits >> 16) & 0xffffffu,
+            static_cast<uint32_t>(bits) & 0xffffu};
+  }
+};
 // MInst::imm of float operations: a NaN may stay as the machine made it.
 inline constexpr int64_t kFreeNan = 1;
 inline constexpr uint8_t kConvUnsigned = 1;

@@ -58,7 +58,8 @@ Store::Store(std::shared_ptr<wasm::TypeStore> types, const EngineOptions& option
       instance_ids_("instance", number_),
       roots_("root", number_),
       heap_(heap_options(options), layout_table_, *this,
-            {&context_.alloc_next, &context_.alloc_limit, &context_.jit_words[kSpaceBeginWord], &context_.remembered}) {
+            {&context_.alloc_next, &context_.alloc_limit, &context_.jit_words[kSpaceBeginWord], &context_.remembered,
+             &context_.alloc_charged, &context_.allocation_left, &context_.allocated_objects}) {
   context_.heap_base = heap_.base();
   context_.store = this;
   context_.armed = options.armed ? 1 : 0;
@@ -78,18 +79,22 @@ Store::~Store() = default;
 const char* Store::name() const { return compiler_ == nullptr ? "engine" : compiler_->name(); }
 
 void Store::set_budget(const wasm::Budget& budget) {
+  heap_.settle();
   budget_ = budget;
   context_.fuel = budget.fuel;
   context_.depth_left = budget.call_depth;
   context_.allocation_left = budget.allocated_bytes;
   context_.allocated_objects = 0;
+  heap_.budget_changed();
 }
 
 wasm::StoreStats Store::stats() const {
+  const uint64_t charged = context_.alloc_charged >> gc::kChargeShift;
+  const uint64_t objects = context_.alloc_charged & ((uint64_t{1} << gc::kChargeShift) - 1);
   return {.collections = heap_.stats().collections,
           .live_bytes_after_last = heap_.stats().live_bytes_after_last,
-          .allocated_bytes = budget_.allocated_bytes - context_.allocation_left,
-          .allocated_objects = context_.allocated_objects,
+          .allocated_bytes = budget_.allocated_bytes - context_.allocation_left + charged,
+          .allocated_objects = context_.allocated_objects + objects,
           .fuel_used = budget_.fuel - context_.fuel};
 }
 
@@ -160,6 +165,7 @@ uint64_t Store::make_func_ref(const FuncEntry& entry) {
 // --- Objects -------------------------------------------------------------------------------------------------------
 
 gc::Ref Store::allocate(gc::LayoutId layout, uint32_t length, uint64_t bytes, uint64_t charge) {
+  heap_.settle();
   if (charge > context_.allocation_left) {
     exit_with(OutcomeKind::kHeapExhausted);
     return gc::kNullRef;

@@ -100,13 +100,14 @@ struct StoreContext {
   // --- Heap (runtime writes; compiled code may bump alloc_next).
   uint8_t* heap_base = nullptr;  // constant for the store's life: object address = heap_base + ref.bits
   // Bump allocation: [alloc_next, alloc_limit) are offsets from heap_base of zeroed memory. An inline allocation of
-  // `size` bytes (layout size, a multiple of 8) that charges `charge` bytes (limits.h) requires
-  //     alloc_next + size <= alloc_limit  and  charge <= allocation_left,
-  // subtracts charge, increments allocated_objects, writes {meta, length}, advances alloc_next. Otherwise it calls the
-  // builtin, which does the same and more. When zeal is on the window is empty, so that every allocation is seen.
+  // `size` bytes (layout size, a multiple of 8) that charges `charge` bytes (limits.h; at most twice the size) requires
+  //     alloc_next + size <= alloc_limit,
+  // adds charge << gc::kChargeShift | 1 to alloc_charged, writes {meta, length}, advances alloc_next. Otherwise it calls
+  // the builtin, which does the same and more. The runtime keeps the window so short that the budget covers it
+  // (gc::BumpWindow). When zeal is on the window is empty, so that every allocation is seen.
   uint64_t alloc_next = 0;
   uint64_t alloc_limit = 0;
-  uint64_t allocation_left = 0;  // rest of Budget::allocated_bytes
+  uint64_t allocation_left = 0;  // rest of Budget::allocated_bytes; without what is in alloc_charged
   uint64_t allocated_objects = 0;
 
   // --- Budgets (compiled code counts; limits.h has the rules).
@@ -147,6 +148,7 @@ struct StoreContext {
   // Where compiled code appends the name of an old object that it stores a reference into (gc::Heap::note_store); there is
   // always room.
   uint32_t* remembered = nullptr;
+  uint64_t alloc_charged = 0;  // by inline allocations since the runtime last looked
 
   Slot arg_area[kArgSlots];
 

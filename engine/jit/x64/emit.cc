@@ -78,7 +78,7 @@ x86::Mem Emitter::mem(const MInst& inst, uint32_t at) const {
 Emitter::FrameShape Emitter::shape_of() const {
   FrameShape shape;
   for (const MInst& inst : f().insts()) {
-    if (f().is_call(inst)) shape.exists = true;
+    if (f().is_call(inst) || inst.op == MOp::StructAlloc || inst.op == MOp::ArrayAlloc) shape.exists = true;
     if (inst.op == MOp::CallFunc || inst.op == MOp::CallEntry) shape.depth = true;
     if (inst.op == MOp::DepthAdd) shape.shifts = true;
   }
@@ -302,6 +302,8 @@ void Emitter::instruction(uint32_t index) {
     case MOp::FuncTypeTest: func_type_test(inst); return;
     case MOp::FuncDeref: func_deref(inst); return;
     case MOp::Barrier: barrier(inst); return;
+    case MOp::StructAlloc: struct_alloc(inst); return;
+    case MOp::ArrayAlloc: array_alloc(inst); return;
     case MOp::TakeException:
       a_.mov(gp32(reg(inst, 0)), store_field32(offsetof(StoreContext, pending_exception)));
       a_.mov(store_field32(offsetof(StoreContext, pending_exception)), 0);
@@ -487,6 +489,7 @@ void Emitter::cold_parts() {
       case ColdKind::kBadFunc: cold_bad_func(c); break;
       case ColdKind::kBadRef: cold_bad_ref(c, runtime::Builtin::CheckRef); break;
       case ColdKind::kBadFuncRef: cold_bad_ref(c, runtime::Builtin::CheckFunc); break;
+      case ColdKind::kAllocate: cold_alloc(c); break;
       case ColdKind::kRemember:
         a_.mov(x86::r11d, gp32(reg(f().inst(c.inst), 0)));
         a_.call(imm(input_.stubs->remember));

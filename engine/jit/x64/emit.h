@@ -31,8 +31,10 @@ struct StubTable {
   const uint8_t* throw_ = nullptr;  // pending_exception is set; called, so that the return address names the place
   const uint8_t* alloc_struct =
       nullptr;  // like the builtin AllocStruct, but bumps if it can: esi, edx = bytes, ecx = charge
-  const uint8_t* remember = nullptr;  // r11d = an old object that was not remembered; changes no other register
-  const uint8_t* compile = nullptr;  // first code of WebAssembly functions
+  const uint8_t* alloc_slow = nullptr;        // AllocStruct: r11d = TypeId -> r11d; changes no other register
+  const uint8_t* alloc_array_slow = nullptr;  // AllocArray: r11 = length << 32 | TypeId -> r11d; likewise
+  const uint8_t* remember = nullptr;          // r11d = an old object that was not remembered; changes no other register
+  const uint8_t* compile = nullptr;           // first code of WebAssembly functions
 };
 
 // Wrong code on purpose, for the tests of those who compare.
@@ -77,6 +79,7 @@ class Emitter {
     kBadFunc,       // ask the runtime what is wrong with a function reference
     kBadRef,        // ask the runtime what is wrong with a reference
     kBadFuncRef,    // and with a function reference that nobody calls
+    kAllocate,      // asks the runtime for an object, goes back
     kRemember,      // puts an object on the list of remembered ones, goes back
   };
   struct Cold {
@@ -181,6 +184,9 @@ class Emitter {
   void type_check(const MInst& inst);
   void check_ref(const MInst& inst);
   void barrier(const MInst& inst);
+  void struct_alloc(const MInst& inst);
+  void array_alloc(const MInst& inst);
+  void cold_alloc(const Cold& cold);
   void check_func(const MInst& inst);
   void count_check(runtime::ArmedCheck check);
   // Goes to `no` unless `ref` matches the type with these bits; falls through, or goes to `yes`, if it does.

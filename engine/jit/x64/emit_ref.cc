@@ -2,6 +2,7 @@
 //
 // An object's type is the layout id in its header; a declared supertype is found in the ancestor table of the store's
 // type rows (vm_context.h). Host boxes have reserved layout ids above every type.
+#include <bit>
 #include <cstddef>
 
 #include "engine/base/check.h"
@@ -177,6 +178,69 @@ void Emitter::ask_runtime(runtime::Builtin builtin, const MInst& inst) {
   pending_sites_.push_back({site, {}, 0, 0});
   a_.mov(x86::eax, imm(inst.offset));
   a_.jmp(exit_label(wasm::OutcomeKind::kInvariant));
+}
+
+// The window's contract is in vm_context.h.
+void Emitter::struct_alloc(const MInst& inst) {
+  const AllocImm alloc = AllocImm::unpack(inst.imm);
+  const PReg d = reg(inst, 0);
+  const Label back = a_.newLabel();
+  a_.mov(gp64(d), store_field(offsetof(StoreContext, alloc_next)));
+  a_.lea(x86::r11, x86::ptr(gp64(d), static_cast<int32_t>(alloc.bytes)));
+  a_.cmp(x86::r11, store_field(offsetof(StoreContext, alloc_limit)));
+  a_.ja(cold(ColdKind::kAllocate, 0, back));
+  a_.mov(store_field(offsetof(StoreContext, alloc_next)), x86::r11);
+  a_.add(x86::qword_ptr(gp64(kStoreReg), offsetof(StoreContext, alloc_charged)),
+          imm(int64_t{alloc.charge} << gc::kChargeShift | 1));
+  // Meta and a length of zero.
+  a_.mov(x86::qword_ptr(gp64(kHeapReg), gp64(d), 0, gc::kMetaOffset), imm(gc::ObjectHeader::make_meta(alloc.type)));
+  a_.bind(back);
+}
+
+// The same for arrays that are small; of the others the runtime has to ask more.
+void Emitter::array_alloc(const MInst& inst) {
+  constexpr uint32_t kMostBytes = 1024;
+  const AllocImm alloc = AllocImm::unpack(inst.imm);
+  const PReg d = reg(inst, 0);
+  const PReg length = reg(inst, 1);
+  const Label back = a_.newLabel();
+  const Label slow = cold(ColdKind::kAllocate, 0, back);
+  const auto bytes_log2 = static_cast<uint32_t>(std::countr_zero(alloc.bytes));
+  a_.cmp(gp32(length), kMostBytes >> bytes_log2);
+  a_.ja(slow);
+  a_.mov(x86::r11d, gp32(length));
+  a_.shl(x86::r11, bytes_log2);
+  a_.add(x86::r11, gc::kHeaderBytes + gc::kObjectAlign - 1);
+  a_.and_(x86::r11, -static_cast<int32_t>(gc::kObjectAlign));
+  a_.mov(gp64(d), store_field(offsetof(StoreContext, alloc_next)));
+  a_.add(x86::r11, gp64(d));
+  a_.cmp(x86::r11, store_field(offsetof(StoreContext, alloc_limit)));
+  a_.ja(slow);
+  a_.mov(store_field(offsetof(StoreContext, alloc_next)), x86::r11);
+  a_.mov(x86::r11d, gp32(length));
+  a_.shl(x86::r11, gc::kChargeShift + static_cast<uint32_t>(std::countr_zero(alloc.charge)));
+  a_.add(x86::r11, imm(wasm::kObjectCharge << gc::kChargeShift | 1));
+  a_.add(store_field(offsetof(StoreContext, alloc_charged)), x86::r11);
+  a_.mov(x86::dword_ptr(gp64(kHeapReg), gp64(d), 0, gc::kMetaOffset), imm(gc::ObjectHeader::make_meta(alloc.type)));
+  a_.mov(x86::dword_ptr(gp64(kHeapReg), gp64(d), 0, gc::kLengthOffset), gp32(length));
+  a_.bind(back);
+}
+
+void Emitter::cold_alloc(const Cold& cold) {
+  const MInst& inst = f().inst(cold.inst);
+  const uint32_t type = AllocImm::unpack(inst.imm).type;
+  if (inst.op == MOp::ArrayAlloc) {
+    a_.mov(x86::r11d, gp32(reg(inst, 1)));
+    a_.shl(x86::r11, 32);
+    a_.or_(x86::r11, imm(type));
+    a_.call(imm(input_.stubs->alloc_array_slow));
+  } else {
+    a_.mov(x86::r11d, imm(type));
+    a_.call(imm(input_.stubs->alloc_slow));
+  }
+  record_call(inst);
+  a_.mov(gp32(reg(inst, 0)), x86::r11d);
+  a_.jmp(cold.back);
 }
 
 // The write barrier of the generational heap (gc::Heap::note_store): two instructions for an object that is young, or

@@ -55,6 +55,8 @@ class SharedStubs {
     compile_ = a_.newLabel();
     alloc_struct_ = a_.newLabel();
     remember_ = a_.newLabel();
+    alloc_slow_ = a_.newLabel();
+    alloc_array_slow_ = a_.newLabel();
     leaving();
     throwing();
     for (uint32_t b = 0; b < runtime::kBuiltinCount; ++b) {
@@ -64,6 +66,8 @@ class SharedStubs {
     }
     compiling();
     allocating();
+    allocating_slowly(alloc_slow_, Builtin::AllocStruct);
+    allocating_slowly(alloc_array_slow_, Builtin::AllocArray);
     remembering();
   }
   void publish(const uint8_t* base, uint32_t base_offset, StubTable& out, const void*& leave_threw) const {
@@ -74,6 +78,8 @@ class SharedStubs {
     out.compile = at(compile_);
     out.alloc_struct = at(alloc_struct_);
     out.remember = at(remember_);
+    out.alloc_slow = at(alloc_slow_);
+    out.alloc_array_slow = at(alloc_array_slow_);
     leave_threw = at(leave_threw_);
   }
   // Label offsets do not outlive the assembler's finish().
@@ -83,7 +89,9 @@ class SharedStubs {
       places_[l.id()] = a_.place(l);
     };
     for (const Label& l : builtins_) note(l);
-    for (const Label& l : {exit_, throw_, compile_, alloc_struct_, remember_, leave_threw_}) note(l);
+    for (const Label& l :
+         {exit_, throw_, compile_, alloc_struct_, alloc_slow_, alloc_array_slow_, remember_, leave_threw_})
+      note(l);
   }
 
  private:
@@ -185,10 +193,9 @@ class SharedStubs {
     a_.lea(x86::rdi, x86::ptr(x86::rax, x86::rdx));
     a_.cmp(x86::rdi, field(offsetof(StoreContext, alloc_limit)));
     a_.ja(slow);
-    a_.cmp(field(offsetof(StoreContext, allocation_left)), x86::rcx);
-    a_.jb(slow);
-    a_.sub(field(offsetof(StoreContext, allocation_left)), x86::rcx);
-    a_.inc(field(offsetof(StoreContext, allocated_objects)));
+    a_.shl(x86::rcx, gc::kChargeShift);
+    a_.inc(x86::rcx);
+    a_.add(field(offsetof(StoreContext, alloc_charged)), x86::rcx);
     a_.mov(field(offsetof(StoreContext, alloc_next)), x86::rdi);
     a_.shl(x86::esi, gc::kLayoutShift);
     a_.mov(x86::dword_ptr(gp64(kHeapReg), x86::rax, 0, gc::kMetaOffset), x86::esi);
@@ -198,6 +205,41 @@ class SharedStubs {
       a_.mov(x86::rsi, x86::ptr(x86::rsp));
       a_.mov(x86::qword_ptr(x86::rdi, x86::rax), x86::rsi);
     }
+    a_.ret();
+  }
+
+  // What the builtin does for an inline allocation that found no room: r11 = length of arrays << 32 | TypeId -> r11d. All
+  // other registers that a native function may change are kept.
+  void allocating_slowly(Label entry, Builtin builtin) {
+    static constexpr PReg kKept[] = {kRax, kRcx, kRdx, kRsi, kRdi, kR8, kR9, kR10};
+    constexpr int32_t kVectors = kScratchXmm - kXmm0;
+    constexpr int32_t kBytes = 16 * kVectors + 8 * static_cast<int32_t>(std::size(kKept)) + 8;
+    static_assert(kBytes % 16 == 8);  // behind the return address
+    const auto general = [](size_t n) { return x86::qword_ptr(x86::rsp, 16 * kVectors + 8 * static_cast<int32_t>(n)); };
+    const auto vector = [](int32_t n) { return x86::ptr(x86::rsp, 16 * n); };
+    const runtime::BuiltinInfo& info = runtime::info(builtin);
+    a_.bind(entry);
+    a_.sub(x86::rsp, kBytes);
+    for (size_t n = 0; n < std::size(kKept); ++n) a_.mov(general(n), gp64(kKept[n]));
+    for (int32_t n = 0; n < kVectors; ++n) a_.movaps(vector(n), x86::xmm(static_cast<uint32_t>(n)));
+    a_.mov(x86::rax, x86::ptr(x86::rsp, kBytes));
+    a_.mov(field(offsetof(StoreContext, last_pc)), x86::rax);
+    a_.mov(field(offsetof(StoreContext, last_frame)), x86::rbp);
+    save_fuel();
+    a_.mov(x86::rdi, imm(reinterpret_cast<uint64_t>(root_)));
+    a_.mov(x86::esi, x86::r11d);
+    if (builtin == Builtin::AllocArray) {
+      a_.mov(x86::rdx, x86::r11);
+      a_.shr(x86::rdx, 32);
+    }
+    a_.mov(x86::rax, imm(reinterpret_cast<uint64_t>(info.address)));
+    a_.call(x86::rax);
+    a_.cmp(field32(offsetof(StoreContext, exit_kind)), 0);
+    a_.jne(leave_);
+    a_.mov(x86::r11d, x86::eax);
+    for (size_t n = 0; n < std::size(kKept); ++n) a_.mov(gp64(kKept[n]), general(n));
+    for (int32_t n = 0; n < kVectors; ++n) a_.movaps(x86::xmm(static_cast<uint32_t>(n)), vector(n));
+    a_.add(x86::rsp, kBytes);
     a_.ret();
   }
 
@@ -218,7 +260,7 @@ class SharedStubs {
   UnwindFunction unwind_;
   const runtime::VmContext* root_;
   uint64_t origins_;  // where inline allocation notes its sites, or 0 (kOriginWord)
-  Label leave_, leave_threw_, throw_, exit_, compile_, alloc_struct_, remember_;
+  Label leave_, leave_threw_, throw_, exit_, compile_, alloc_struct_, alloc_slow_, alloc_array_slow_, remember_;
   Label builtins_[runtime::kBuiltinCount];
   std::vector<uint32_t> places_;
 };
