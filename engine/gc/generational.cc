@@ -13,7 +13,7 @@ namespace {
 
 constexpr uint64_t kFirst = kPage;                  // the first page is never accessible
 constexpr uint64_t kRing = uint64_t{1} << 20;       // how far runs advance under zeal before they start over
-constexpr uint64_t kZeroStep = 32 * 1024;           // zeroed ahead of allocation, so that it is still in the cache
+constexpr uint64_t kZeroStep = 16 * 1024;           // zeroed ahead of allocation, so that it is still in the cache
 constexpr uint64_t kFirstEden = uint64_t{1} << 20;  // what the cache behind the first holds
 constexpr uint64_t kLargeObject = 16 * 1024;        // copying more than this costs more than a page or two of waste
 constexpr uint64_t kWorthDiscarding = uint64_t{1} << 20;
@@ -244,7 +244,7 @@ uint64_t Generational::next_old_place(uint64_t bytes) const {
 void Generational::place_survivors() {
   if (!eager_) {
     Strip& other = survivors_.strip == &survivor_strips_[0] ? survivor_strips_[1] : survivor_strips_[0];
-    survivors_ = {&other, other.begin, other.begin, other.begin, other.end};
+    survivors_ = {&other, other.begin, other.begin, other.begin, most_survive_ ? other.begin : other.end};
     return;
   }
   const uint64_t room = page_up(from_eden_.bytes());
@@ -551,8 +551,9 @@ void Generational::update_boxes(size_t from) {
   boxes.resize(kept);
 }
 
-// When much survives, the young had too little time to die.
+// When much survives, the young had too little time to die; when most does, they will not.
 void Generational::adapt(uint64_t had, uint64_t survived) {
+  most_survive_ = survived * 2 > had;
   if (survived * 8 > had && eden_size_ < eden_most_) {
     eden_size_ = std::min(eden_most_, 2 * eden_size_);
   } else if (survived * 64 < had && eden_size_ > eden_least_) {

@@ -126,7 +126,8 @@ class Generational final : public Collector {
   uint64_t large_used_ = 0;
   uint64_t old_due_ = 0;  // a full collection is due when old and large objects take so much
   bool full_due_ = false;
-  size_t old_boxes_ = 0;  // so many of the heap's boxes are old
+  bool most_survive_ = false;  // of the young, at the last collection: the next one makes survivors old at once
+  size_t old_boxes_ = 0;       // so many of the heap's boxes are old
 
   // --- While collecting
   ByteRange from_eden_, from_survivors_, from_old_;

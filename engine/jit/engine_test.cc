@@ -667,7 +667,8 @@ TEST(Allocation, TheSlowPathLeavesNumbersAlone) {
   std::vector<uint64_t> answers;
   for (const EngineOptions& options : kConfigurations) {
     Program program(kAllocating, options);
-    const Outcome outcome = program.call("numbers", {Value::i32(3000), Value::i64(0x1234567), Value::f64_bits(0x3fe0000000000000)});
+    const Outcome outcome =
+        program.call("numbers", {Value::i32(3000), Value::i64(0x1234567), Value::f64_bits(0x3fe0000000000000)});
     ASSERT_TRUE(outcome.returned()) << outcome.error.to_string();
     answers.push_back(outcome.values[0].low);
     EXPECT_EQ(answers.back(), answers.front()) << "configuration " << answers.size() - 1;
