@@ -69,7 +69,7 @@ class Loads {
  private:
   // What a read of one place gives.
   struct Known {
-    Op kind;        // StructGet, ArrayGet, GlobalGet, TableGet or MemLoad
+    Op kind;        // of the load: StructGet, GlobalGet, MemLoad, MemorySize, ...
     uint8_t log2;   // bytes: of linear memory, or of a packed field or element; else kWhole
     Opcode opcode;  // how it was read; kNoOpcode: `value` was stored
     uint32_t a;     // type, global, table or memory
@@ -183,6 +183,8 @@ class Loads {
       case Op::StructGet:
       case Op::ArrayGet:
       case Op::GlobalGet:
+      case Op::MemorySize:
+      case Op::TableSize:
       case Op::TableGet: return load(i, inst);
       case Op::MemLoad:
         if (inst.args_count == 1) load(i, inst);
@@ -270,6 +272,8 @@ class Loads {
         k.index = inst.imm;
         k.log2 = wasm::access_log2(inst.opcode);
         break;
+      case Op::MemorySize:
+      case Op::TableSize: k.kind = inst.op; break;
       default: k.kind = Op::GlobalGet; break;
     }
     read.op = k.kind;
