@@ -189,6 +189,24 @@ TEST(Ranges, AConstantLengthIsCompared) {
   EXPECT_FALSE(contains(optimised(loop(kMade, "i32.lt_s", "v12", -1)), "sense=0x1"));
 }
 
+// do { a[i] } while (++i `compare` 10)
+std::string bottom_tested(const std::string& compare) {
+  return std::string(
+             "func 2 {\nb0(v0: (ref 0), v1: i32):\n budget @1\n v2: i32 = const @1\n v3: i32 = const imm=0x1 @1\n") +
+         kMade +
+         " jump v2 -> b1 @1\nb1(v4: i32):\n budget @2\n array_set v10, v4, v4 @4\n"
+         " v9: i32 = compute opcode=i32.add v4, v3 @6\n v6: i32 = compute opcode=" +
+         compare +
+         " v9, v12 @6\n"
+         " branch v6 -> b2 b3 @6\nb2:\n jump v9 -> b1 @6\nb3:\n return v4 @7\n}";
+}
+
+TEST(Ranges, ALimitOnTheWayBackHoldsInTheLoop) {
+  EXPECT_TRUE(contains(optimised(bottom_tested("i32.lt_s")), "sense=0x1"));
+  EXPECT_TRUE(contains(optimised(bottom_tested("i32.lt_u")), "sense=0x1"));
+  EXPECT_FALSE(contains(optimised(bottom_tested("i32.le_s")), "sense=0x1"));
+}
+
 TEST(Ranges, AnIndexOneTooFarIsAPlantedFault) {
   WithFault with("BCE1");
   EXPECT_TRUE(contains(optimised(loop(kMade, "i32.le_s", "v12")), "sense=0x1"));

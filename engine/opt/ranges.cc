@@ -3,8 +3,8 @@
 //
 // Every i32 value has an interval of signed numbers. Below a branch on a comparison, the edge narrows both operands; such
 // facts form a list per block that extends its dominator's. Parameters of loops begin with what enters the loop and grow
-// with what comes back, to a fixpoint: twice as they are, then a bound that still moves becomes the type's own; what is not
-// settled after kMaxRounds rounds knows nothing. Nothing is decided before the fixpoint.
+// with what comes back, to a fixpoint: a bound that still moves after the first round becomes what the edges back guarantee, later
+// the type's own; what is not settled after kMaxRounds rounds knows nothing. Nothing is decided before the fixpoint.
 //
 // An access a[i] needs 0 <= i < length of a. It is proven by intervals (length known from the allocation), by an edge that
 // says i < length (of a loop's parameter: by every edge into the loop), for x - c by x, or by an earlier access of the same
@@ -34,6 +34,7 @@ constexpr int64_t kLeast = std::numeric_limits<int32_t>::min();
 constexpr int64_t kMost = std::numeric_limits<int32_t>::max();
 constexpr int64_t kMostElements = static_cast<int64_t>(wasm::kMaxArrayBytes);
 constexpr int kMaxRounds = 6;
+constexpr int kRoundsOfLimits = 2;
 constexpr int kMaxSteps = 24;  // along a list of facts
 constexpr int kMaxDepth = 3;   // of a proof
 
@@ -173,11 +174,26 @@ class Ranges {
         if (cfg_.dominates(b, pred) == (edges == Edges::kBack)) all = unite(all, incoming(pred, n));
       }
       if (all == known) continue;
-      if (round >= 2) all = {all.lo < known.lo ? kLeast : all.lo, all.hi > known.hi ? kMost : all.hi};
+      if (round > 0) all = widened(known, all, round <= kRoundsOfLimits ? limit(b, n) : Interval{});
       known = all;
       grew = true;
     }
     return grew;
+  }
+
+  static Interval widened(Interval known, Interval all, Interval limit) {
+    return {all.lo < known.lo ? std::min(all.lo, limit.lo) : all.lo,
+            all.hi > known.hi ? std::max(all.hi, limit.hi) : all.hi};
+  }
+
+  // What the edges back alone say of what they bring, whatever it is.
+  Interval limit(BlockId b, uint32_t n) const {
+    Interval all = kNothing;
+    for (const BlockId pred : cfg_.preds(b)) {
+      if (!cfg_.dominates(b, pred)) continue;
+      all = unite(all, narrowed({}, func_.arg(func_.terminator(pred), n), facts_of_[pred.index()]));
+    }
+    return all.empty() ? Interval{} : all;
   }
 
   Interval incoming(BlockId pred, uint32_t n) const {
@@ -268,8 +284,11 @@ class Ranges {
   // The interval of `v` where the list of facts begins with `facts`.
   Interval range(ValueId v, uint32_t facts) const {
     if (v.index() >= ranges_.size() || func_.type(v) != wasm::kI32) return {};
-    Interval r = ranges_[v.index()];
-    if (r.empty()) return r;
+    const Interval r = ranges_[v.index()];
+    return r.empty() ? r : narrowed(r, v, facts);
+  }
+
+  Interval narrowed(Interval r, ValueId v, uint32_t facts) const {
     int steps = 0;
     for (uint32_t f = facts; f != kNone && steps < kMaxSteps; f = facts_[f].next, ++steps) {
       if (facts_[f].a == v && !facts_[f].b.valid()) r = meet(r, facts_[f].range);
