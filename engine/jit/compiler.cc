@@ -9,6 +9,7 @@
 #include "engine/base/thread_clock.h"
 #include "engine/ir/text.h"
 #include "engine/jit/callees.h"
+#include "engine/jit/baseline/compile.h"
 #include "engine/jit/disassemble.h"
 #include "engine/jit/fault_guard.h"
 #include "engine/jit/flow.h"
@@ -43,6 +44,7 @@ struct Workspace {
   Flow flow;
   Layout layout;
   x64::Emitter emitter;
+  BaselineCompiler baseline{emitter};
   x64::Asm stub_asm;
 
   static Workspace& of_thread() {
@@ -242,7 +244,49 @@ Result<> JitCompiler::allocate(Workspace& w, uint64_t chaos) {
   return w.greedy.run(w.machine, w.allocation, {.chaos_seed = chaos});
 }
 
+bool JitCompiler::has_baseline() const {
+  return options_.level == runtime::OptLevel::kO0 && gate_.disabled == 0 && gate_.limit == opt::Gate::kNoLimit;
+}
+
+uint64_t JitCompiler::chaos_for(const FuncEntry& entry) const {
+  return options_.chaos_seed == 0 ? 0 : options_.chaos_seed + entry.func_index + 1;
+}
+
+void JitCompiler::dump_code(Workspace& w, const FuncEntry& entry, const uint8_t* code) const {
+  if (dump_ == nullptr) return;
+  const std::span bytes(code, space_->used() - space_->offset_of(code));
+  dump(wasm::FuncIndex(entry.func_index), "code",
+       disassemble(bytes, space_->offset_of(code), w.emitter.notes(), sites_));
+}
+
+// In one pass. Error kUnsupported: this function takes the long way.
+Result<const void*> JitCompiler::compile_baseline(FuncEntry& entry) {
+  Workspace& w = Workspace::of_thread();
+  StageClock clock(times_);
+  const uint8_t* code = TRY(w.baseline.compile({.entry = &entry,
+                                                .layouts = &store_->store->layouts(),
+                                                .types = &types(),
+                                                .stubs = &stubs_,
+                                                .cpu = cpu_,
+                                                .fault = fault_,
+                                                .armed = options_.armed,
+                                                .poll_at_budget = store_->zeal_polls != 0,
+                                                .listing = dump_ != nullptr,
+                                                .validate = (options_.verify || options_.armed) && !options_.unverified,
+                                                .chaos_seed = chaos_for(entry)},
+                                               *space_, sites_));
+  clock.end(StageTimes::kBaseline);
+  dump_code(w, entry, code);
+  return code;
+}
+
 Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
+  if (has_baseline()) {
+    auto code = compile_baseline(entry);
+    if (code || code.error().code != ErrorCode::kUnsupported) return code;
+    ++stats_.not_baseline;
+    ++of_thread().not_baseline;
+  }
   Workspace& w = Workspace::of_thread();
   const runtime::Instance* instance = entry.ctx->instance;
   const wasm::FuncIndex func(entry.func_index);
@@ -285,8 +329,7 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                      w.machine));
   clock.end(StageTimes::kLower);
   if (dump_ != nullptr) dump(func, "machine", w.machine.print());
-  const uint64_t chaos = options_.chaos_seed == 0 ? 0 : options_.chaos_seed + entry.func_index + 1;
-  TRY(allocate(w, chaos));
+  TRY(allocate(w, chaos_for(entry)));
   clock.end(StageTimes::kAllocate);
   if (dump_ != nullptr) dump(func, "allocated", print(w.machine, w.allocation));
   if (verify) TRY(w.checker.check(w.machine, w.allocation));
@@ -312,10 +355,7 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                                             .validate = verify},
                                            *space_, sites_));
   clock.end(StageTimes::kEmit);
-  if (dump_ != nullptr) {
-    const std::span bytes(code, space_->used() - space_->offset_of(code));
-    dump(func, "code", disassemble(bytes, space_->offset_of(code), w.emitter.notes(), sites_));
-  }
+  dump_code(w, entry, code);
   return code;
 }
 

@@ -1,6 +1,6 @@
 // JitCompiler: makes the functions of one store executable (runtime::Compiler).
 //
-// compile() runs translate -> passes -> lower -> allocate -> check -> emit; every failure is a Result, never an abort.
+// compile() runs translate -> passes -> lower -> allocate -> check -> emit, or at O0 the baseline compiler; every failure is a Result, never an abort.
 // Scratch memory of all stages is kept per thread and reused by the next function and the next store.
 #pragma once
 
@@ -30,13 +30,15 @@ struct CompileStats {
   uint64_t code_bytes = 0;
   uint64_t failures = 0;
   uint64_t greedy_instead = 0;  // functions that were too large for the allocator of their level
+  uint64_t not_baseline = 0;    // functions at O0 that the baseline compiler left to the other
   uint64_t nanoseconds = 0;
 };
 
 // Where compile time goes, in nanoseconds of processor time, as far as anybody asked.
 struct StageTimes {
-  enum Stage : uint8_t { kTranslate, kPasses, kLower, kAllocate, kCheck, kLayout, kEmit };
-  static constexpr const char* kNames[] = {"translate", "passes", "lower", "allocate", "check", "layout", "emit"};
+  enum Stage : uint8_t { kTranslate, kPasses, kLower, kAllocate, kCheck, kLayout, kEmit, kBaseline };
+  static constexpr const char* kNames[] = {"translate", "passes", "lower", "allocate",
+                                           "check",     "layout", "emit",  "baseline"};
   static constexpr size_t kCount = std::size(kNames);
   std::array<uint64_t, kCount> stages{};
   std::array<uint64_t, opt::kPassCount> passes{};  // parts of kPasses
@@ -96,7 +98,13 @@ class JitCompiler final : public runtime::Compiler {
   Result<> prepare();
   Result<Signature*> signature(wasm::TypeId type);
   Result<> allocate(Workspace& workspace, uint64_t chaos);
+  // Whether functions are compiled in one pass, without an IR (baseline/compile.h): at O0, unless passes are chosen one
+  // by one.
+  bool has_baseline() const;
+  Result<const void*> compile_baseline(runtime::FuncEntry& entry);
   Result<const void*> compile_func(runtime::FuncEntry& entry);
+  uint64_t chaos_for(const runtime::FuncEntry& entry) const;
+  void dump_code(Workspace& w, const runtime::FuncEntry& entry, const uint8_t* code) const;
   FrameView view() const { return {space_.get(), &sites_, store_, entries_}; }
   void dump(wasm::FuncIndex func, const char* stage, const std::string& text) const {
     if (dump_ != nullptr) dump_(dump_context_, func, stage, text);
