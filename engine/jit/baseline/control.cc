@@ -109,11 +109,13 @@ void Baseline::on_block(const Event& e) {
 }
 
 void Baseline::on_loop(const Event& e) {
-  const size_t params = e.view.label(0).params.size();
+  const auto types = e.view.label(0).params;
+  const size_t params = types.size();
   if (reachable_) {
     flush(entries_.size());
     for (size_t i = entries_.size() - params; i < entries_.size(); ++i) {
       Entry& entry = entries_[i];
+      entry.type = types[i - (entries_.size() - params)];  // what comes back is not more than that
       if (entry.kind == Kind::kSlot) continue;
       store_entry(slot_of(entry.rep, entry.slot), entry);
       entry.kind = Kind::kSlot;
