@@ -124,6 +124,7 @@ Result<CompileSample> measure_compile(std::string_view spec, const CompileSubjec
         entry.code = *code;
       } else if (is_full(code.error()) && ready.compiler->stats().functions != 0) {  // goes on in another store
         sample.machine_bytes += ready.compiler->stats().code_bytes;
+        sample.not_baseline += ready.compiler->stats().not_baseline;
         ready = TRY(make_ready(executor, subject));
         if (by_stage) ready.compiler->set_stage_times(&times);
         again = true;
@@ -135,6 +136,7 @@ Result<CompileSample> measure_compile(std::string_view spec, const CompileSubjec
     }
   }
   sample.machine_bytes += ready.compiler->stats().code_bytes;
+  sample.not_baseline += ready.compiler->stats().not_baseline;
   if (by_stage) name_stages(times, sample);
   return sample;
 }

@@ -245,7 +245,7 @@ Result<> JitCompiler::allocate(Workspace& w, uint64_t chaos) {
 }
 
 bool JitCompiler::has_baseline() const {
-  return options_.level == runtime::OptLevel::kO0 && gate_.disabled == 0 && gate_.limit == opt::Gate::kNoLimit;
+  return baseline_ && options_.level == runtime::OptLevel::kO0 && gate_.disabled == 0 && gate_.limit == opt::Gate::kNoLimit;
 }
 
 uint64_t JitCompiler::chaos_for(const FuncEntry& entry) const {

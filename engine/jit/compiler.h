@@ -67,6 +67,8 @@ class JitCompiler final : public runtime::Compiler {
   static CompileStats& of_thread();
   // Adds to `times` from now on what every stage takes; null: nobody asks. Reading the clock costs time itself.
   void set_stage_times(StageTimes* times) { times_ = times; }
+  // Without it, O0 goes through the IR like the other levels.
+  void set_baseline(bool on) { baseline_ = on; }
   // Pretends that the machine can do less, for tests of the fallbacks.
   void set_cpu(const x64::CpuFeatures& cpu) { cpu_ = cpu; }
   void plant(x64::EmitterFault fault) { fault_ = fault; }
@@ -129,6 +131,7 @@ class JitCompiler final : public runtime::Compiler {
   opt::Gate gate_;
   CompileStats stats_;
   StageTimes* times_ = nullptr;
+  bool baseline_ = true;
   Dump dump_ = nullptr;
   void* dump_context_ = nullptr;
   FramesListener frames_listener_ = nullptr;

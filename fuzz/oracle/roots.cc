@@ -5,6 +5,7 @@
 
 #include "engine/base/faults.h"
 #include "engine/base/text.h"
+#include "engine/jit/compiler.h"
 #include "engine/jit/engine.h"
 #include "engine/runtime/store.h"
 #include "fuzz/oracle/liveness.h"
@@ -41,7 +42,8 @@ class Comparison final : public runtime::Store::AllocationObserver {
   RootsReport run() {
     if (subject_.modules.size() != 1) return {.refused = "more than one module: functions have no common numbers"};
     if (!run_interpreter()) return std::move(report_);
-    run_jit();
+    run_jit(true);
+    if (report_.problem.empty() && report_.refused.empty()) run_jit(false);
     return std::move(report_);
   }
 
@@ -74,13 +76,18 @@ class Comparison final : public runtime::Store::AllocationObserver {
     return !seen.inconclusive;
   }
 
-  void run_jit() {
+  void run_jit(bool baseline) {
+    next_ = 0;
+    serial_ = 0;
+    serials_.clear();
     restart_fault_sites();
     // Never collects, so that a reference is its object for ever; zeal, so that every allocation is seen.
     runtime::EngineOptions options{.level = runtime::OptLevel::kO0, .collector = runtime::GcKind::kNever};
     options.zeal.mode = runtime::ZealMode::kEverySafepoint;
     options.heap_bytes = uint64_t{256} << 20;
-    const auto engine = jit::make_engine(subject_.types, options);
+    jit::JitCompiler* compiler = nullptr;
+    const auto engine = jit::make_engine(subject_.types, options, &compiler);
+    compiler->set_baseline(baseline);
     static_cast<runtime::Store&>(*engine).set_observer(this);
     Observation seen;
     observe(subject_, *engine, {}, seen);

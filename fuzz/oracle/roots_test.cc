@@ -53,7 +53,7 @@ TEST(Roots, MapsOfASoundCompilerListWhatTheInterpreterHolds) {
 TEST(Roots, EveryPlantedFaultOfAMapIsFound) {
   const auto loaded = load_text(kProgram);
   ASSERT_TRUE(loaded);
-  for (const char* fault : {"SM1", "SM3", "SM8"}) {
+  for (const char* fault : {"SM1", "SM3", "SM8", "BAS1"}) {
     ASSERT_TRUE(choose_fault(fault));
     const RootsReport report = compare_roots(*loaded);
     g_fault = {};

@@ -375,6 +375,7 @@ json compile_json(const CompileCell& cell, const CompileSide& side, uint64_t byt
   out["functions_per_s"] = functions * 1e6 / us;
   if (side.peer != nullptr) return out;
   out["failed"] = cell.last.failed;
+  out["not_baseline"] = cell.last.not_baseline;
   out["machine_bytes"] = cell.last.machine_bytes;
   for (const auto& [stage, stage_us] : cell.staged.stages_us) out["stages_us"][stage] = stage_us;
   return out;
@@ -420,6 +421,10 @@ Result<json> compile_module(const BenchArgs& args, const std::string& file, cons
     sides[i].total_bytes += subject.code_bytes;
     add_stages(sides[i].stages_us, cell.staged);
     if (!args.as_json) std::printf(" %15.2f", static_cast<double>(subject.code_bytes) / us);
+    if (cell.last.not_baseline != 0) {
+      std::fprintf(stderr, "parallax: %s: %llu functions left to the IR\n", sides[i].name.c_str(),
+                   static_cast<unsigned long long>(cell.last.not_baseline));
+    }
     if (cell.last.failed != 0) {
       std::fprintf(stderr, "parallax: %s: %u functions refused: %s\n", sides[i].name.c_str(), cell.last.failed,
                    cell.last.first_failure.c_str());

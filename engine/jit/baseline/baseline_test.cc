@@ -292,13 +292,13 @@ TEST(Baseline, WhatIsTooLargeForItIsLeftToTheOther) {
   EXPECT_EQ(compiler->stats().functions, 1u);
 }
 
-TEST(Baseline, PassesThatAreChosenTakeTheLongWay) {
+TEST(Baseline, TheLongWayCanBeChosen) {
   const Loaded loaded = load("(module (func (export \"f\") (param i32) (result i32) (local.get 0)))");
   JitCompiler* compiler = nullptr;
   const auto engine = make_engine(loaded.types, kConfigurations[0], &compiler);
   StageTimes times;
   compiler->set_stage_times(&times);
-  compiler->gate().disabled = 1;
+  compiler->set_baseline(false);
   EXPECT_EQ(answers(*engine, loaded, {42}), "returned 42/0 ; fuel 1");
   EXPECT_EQ(times.stages[StageTimes::kBaseline], 0u);
   EXPECT_NE(times.stages[StageTimes::kTranslate], 0u);

@@ -377,8 +377,8 @@ void Baseline::push_results(std::span<const ValType> types) {
     store(slot_of(rep, e.slot), rep, scratch);
   }
   if (!in_.armed) return;
-  held_ = 0;
   for (size_t i = entries_.size() - types.size(); i < entries_.size(); ++i) {
+    held_ = 0;
     const Entry e = entries_[i];
     if (e.kind == Kind::kReg) armed_check(e.reg, e.type);
   }
