@@ -8,8 +8,8 @@
 #include "engine/base/text.h"
 #include "engine/base/thread_clock.h"
 #include "engine/ir/text.h"
-#include "engine/jit/callees.h"
 #include "engine/jit/baseline/compile.h"
+#include "engine/jit/callees.h"
 #include "engine/jit/disassemble.h"
 #include "engine/jit/fault_guard.h"
 #include "engine/jit/flow.h"
@@ -245,7 +245,8 @@ Result<> JitCompiler::allocate(Workspace& w, uint64_t chaos) {
 }
 
 bool JitCompiler::has_baseline() const {
-  return baseline_ && options_.level == runtime::OptLevel::kO0 && gate_.disabled == 0 && gate_.limit == opt::Gate::kNoLimit;
+  return baseline_ && options_.level == runtime::OptLevel::kO0 && gate_.disabled == 0 &&
+         gate_.limit == opt::Gate::kNoLimit;
 }
 
 uint64_t JitCompiler::chaos_for(const FuncEntry& entry) const {
@@ -270,6 +271,7 @@ Result<const void*> JitCompiler::compile_baseline(FuncEntry& entry) {
                                                 .cpu = cpu_,
                                                 .fault = fault_,
                                                 .armed = options_.armed,
+                                                .barriers = options_.collector == runtime::GcKind::kGenerational,
                                                 .poll_at_budget = store_->zeal_polls != 0,
                                                 .listing = dump_ != nullptr,
                                                 .validate = (options_.verify || options_.armed) && !options_.unverified,
@@ -301,8 +303,11 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
     JitCompiler* self;
     wasm::FuncIndex func;
   } dump_context{this, func};
-  opt::PipelineOptions passes{
-      .level = level_of(options_.level), .verify = verify, .time = times_ != nullptr, .gate = &gate_, .callees = &w.callees};
+  opt::PipelineOptions passes{.level = level_of(options_.level),
+                              .verify = verify,
+                              .time = times_ != nullptr,
+                              .gate = &gate_,
+                              .callees = &w.callees};
   w.callees.start(w.translator, *instance->module, options, instance, &facts_of(*instance->module));
   if (dump_ != nullptr) {
     passes.dump_context = &dump_context;

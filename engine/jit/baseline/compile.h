@@ -30,6 +30,7 @@ struct BaselineInput {
   x64::CpuFeatures cpu;
   x64::EmitterFault fault = x64::EmitterFault::kNone;
   bool armed = false;
+  bool barriers = false;  // the heap is generational: stores of references into objects are noted
   bool poll_at_budget = false;
   bool listing = false;
   bool validate = false;

@@ -232,7 +232,15 @@ void Baseline::on_struct_set(const Event& e) {
   const Entry ref = pop();
   const PReg r = reg_of(ref);
   null_check(r, ref.type, TrapKind::kNullStructureReference);
+  barrier(r, field.rep, value);
   store_field(in_object(r, field.offset), field.rep, value);
+}
+
+// As in lower_ops.cc: new objects, null and i31 constants owe nothing.
+void Baseline::barrier(PReg object, FieldRep rep, const Entry& value) {
+  if (!in_.barriers || rep != FieldRep::kRef || value.kind == Kind::kConst) return;
+  if (fault_fires(Fault::kBAR1)) return;
+  bridge({.op = MOp::Barrier}, {object});
 }
 
 // --- Arrays --------------------------------------------------------------------------------------------------------
@@ -317,6 +325,7 @@ void Baseline::on_array_set(const Event& e) {
   null_check(r, array.type, TrapKind::kNullArrayReference);
   code_.alu(7, index, in_object(r, gc::kLengthOffset), false);
   trap_if(Cc::kAe, TrapKind::kArrayOutOfBounds);
+  barrier(r, rep, value);
   store_field(element(r, index, rep), rep, value);
 }
 
