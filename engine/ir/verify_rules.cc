@@ -366,6 +366,10 @@ void Rule::apply() {
     case Op::Convert: return convert();
 
     case Op::StructAlloc: composite(inst_.a, wasm::CompositeKind::kStruct); return give(object());
+    case Op::AllocCharge:
+      require(inst_.a < types_.size() && types_.get(wasm::TypeId(inst_.a)).kind != wasm::CompositeKind::kFunc,
+              "allocation of no object");
+      return;
     case Op::FieldInit: take(object()); return stored(field(), false);
     case Op::StructGet:
       take(object());

@@ -589,6 +589,29 @@ TEST(Collections, ListsSurviveAMovingCollectionAtEverySafepoint) {
 
 // --- Failures to compile -------------------------------------------------------------------------------------------
 
+// The branch on a test may come after a collection; the test itself looks at the object before.
+TEST(Collections, TypeTestsAreMadeBeforeTheObjectMoves) {
+  for (const EngineOptions& options : kConfigurations) {
+    Program program(R"((module
+      (type $a (sub (struct (field i32))))
+      (type $b (sub $a (struct (field i32) (field i32))))
+      (global $kept (mut (ref null $a)) (ref.null $a))
+      (func $make (param i32) (result (ref null $a))
+        (if (result (ref null $a)) (local.get 0)
+          (then (struct.new $b (i32.const 1) (i32.const 2))) (else (struct.new $a (i32.const 3)))))
+      (func (export "f") (param i32) (result i32)
+        (local $x (ref null $a)) (local $is i32)
+        (local.set $x (call $make (local.get 0)))
+        (global.set $kept (local.get $x))
+        (local.set $is (ref.test (ref $b) (global.get $kept)))
+        (global.set $kept (struct.new $a (i32.const 4)))
+        (if (result i32) (local.get $is) (then (i32.const 10)) (else (i32.const 20))))))",
+                    options);
+    EXPECT_EQ(program.call("f", {Value::i32(1)}).values.at(0).low, 10u);
+    EXPECT_EQ(program.call("f", {Value::i32(0)}).values.at(0).low, 20u);
+  }
+}
+
 TEST(Failures, HugeFramesAreALimit) {
   // 40,000 locals that are all live across a call need more frame than is given.
   std::string source =

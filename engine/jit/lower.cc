@@ -639,7 +639,9 @@ void Lowering::terminator(const Inst& inst, MBlockId b) {
       const Inst* def = def_of(v);
       if (def != nullptr && def->op == Op::RefTest && fused_[func_->value(v).inst.index()] != 0) {
         out_->use(vreg(arg(*def, 0)));
-        append({.op = MOp::BranchType, .aux = def->type.bits()});
+        append({.op = MOp::BranchType,
+                .aux = def->type.bits(),
+                .imm = excluded(func_->types(), func_->type(arg(*def, 0)))});
       } else {
         const Condition c = condition(v);
         compare_operands(c);

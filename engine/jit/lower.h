@@ -198,6 +198,8 @@ class Lowering {
   void barrier(ir::ValueId object, ir::ValueId value, runtime::FieldRep rep);
   void table_access(const ir::Inst& inst, bool is_store);
 
+  // What a reference of this type cannot be (mir.h, kNeverNull and the like).
+  static int64_t excluded(const wasm::TypeStore& types, ir::Type type);
   void ref_test(const ir::Inst& inst);
   void func_type_test(VReg d, VReg id, uint32_t type_bits);
   void cast(const ir::Inst& inst);

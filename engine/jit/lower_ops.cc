@@ -502,6 +502,15 @@ static uint32_t tested_type(const ir::Func& func, wasm::ValType type) {
   return wasm::ValType::ref(wasm::HeapType::concrete(index), type.nullable()).bits();
 }
 
+int64_t Lowering::excluded(const wasm::TypeStore& types, ir::Type type) {
+  using wasm::HeapKind;
+  int64_t out = type.nullable() ? 0 : kNeverNull;
+  const bool below_eq = types.matches(type.heap(), HeapKind::kEq);
+  if (below_eq) out |= kNeverHost;
+  if (below_eq && type.heap() != HeapKind::kEq && type.heap() != HeapKind::kI31) out |= kNeverI31;
+  return out;
+}
+
 void Lowering::func_type_test(VReg d, VReg id, uint32_t type_bits) {
   out_->def(d);
   out_->use(id);
@@ -516,7 +525,9 @@ void Lowering::ref_test(const Inst& inst) {
   }
   out_->def(define(inst));
   out_->use(vreg(arg(inst, 0)));
-  append({.op = MOp::TypeTest, .aux = tested_type(*func_, inst.type)});
+  append({.op = MOp::TypeTest,
+          .aux = tested_type(*func_, inst.type),
+          .imm = excluded(func_->types(), func_->type(arg(inst, 0)))});
 }
 
 void Lowering::cast(const Inst& inst) {
@@ -527,7 +538,10 @@ void Lowering::cast(const Inst& inst) {
     return;
   }
   out_->use(vreg(arg(inst, 0)));
-  append({.op = MOp::TypeCheck, .trap = TrapKind::kCastFailure, .aux = tested_type(*func_, inst.type)});
+  append({.op = MOp::TypeCheck,
+          .trap = TrapKind::kCastFailure,
+          .aux = tested_type(*func_, inst.type),
+          .imm = excluded(func_->types(), func_->type(arg(inst, 0)))});
 }
 
 void Lowering::check_ref(VReg ref, ir::Type type) {
@@ -883,6 +897,11 @@ Result<> Lowering::inst(const Inst& inst) {
               .imm = 1});
       return {};
     case Op::StructAlloc: struct_alloc(inst); return {};
+    case Op::AllocCharge:
+      append({.op = MOp::AllocCharge,
+              .aux = out_->add_call({.builtin = static_cast<uint32_t>(Builtin::ChargeObject)}).raw,
+              .imm = static_cast<int64_t>(layout(inst.a).charge + inst.imm * layout(inst.a).element_charge)});
+      return {};
     case Op::ExnAlloc: exn_alloc(inst); return {};
     case Op::FieldInit:
     case Op::StructSet: {

@@ -159,6 +159,10 @@ struct AllocImm {
 };
 // MInst::imm of float operations: a NaN may stay as the machine made it.
 inline constexpr int64_t kFreeNan = 1;
+//   TypeTest, TypeCheck, BranchType: imm says what the operand's type excludes
+inline constexpr int64_t kNeverNull = 1;
+inline constexpr int64_t kNeverI31 = 2;
+inline constexpr int64_t kNeverHost = 4;
 inline constexpr uint8_t kConvUnsigned = 1;
 inline constexpr uint8_t kConv64 = 2;
 inline constexpr uint8_t kConvSaturate = 4;

@@ -97,6 +97,7 @@ class Licm {
       case Op::ExnGet:
       case Op::Convert:
       case Op::RefIsNull:  // fused into its branch
+      case Op::FuncIs:
       case Op::RefEq: return Cost::kStays;
       case Op::RefI31:
       case Op::I31Get: return Cost::kCheap;

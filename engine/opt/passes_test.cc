@@ -98,7 +98,7 @@ TEST(Dce, KeepsTrapsAndAllocationsAndDropsPureCode) {
       optimised(i_i("v1: i32 = compute opcode=i32.div_u v0, v0 @2\nv2: i32 = compute opcode=i32.popcnt v0 @3\n"
                     "v3: (ref 0) = struct_alloc @4\nreturn v0 @5\n"));
   EXPECT_TRUE(contains(text, "i32.div_u")) << text;
-  EXPECT_TRUE(contains(text, "struct_alloc")) << text;
+  EXPECT_TRUE(contains(text, "alloc_charge")) << text;
   EXPECT_FALSE(contains(text, "popcnt")) << text;
 }
 

@@ -7,6 +7,7 @@
 #include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/runtime/builtins.h"
+#include "engine/runtime/credit.h"
 #include "engine/runtime/store.h"
 
 namespace parallax::runtime::builtin {
@@ -83,6 +84,24 @@ Ref alloc_array(VmContext* ctx, uint32_t type, uint32_t length) {
 }
 
 Ref alloc_exn(VmContext* ctx, uint32_t tag) { return store_of(ctx).new_exn(ctx->tags[tag]); }
+
+Ref charge_object(VmContext* ctx, uint32_t charge) {
+  Store& store = store_of(ctx);
+  StoreContext& context = *ctx->store;
+  store.heap().settle();
+  return_credit(context);
+  if (charge > context.allocation_left) {
+    store.exit_with(wasm::OutcomeKind::kHeapExhausted);
+    return gc::kNullRef;
+  }
+  context.allocation_left -= charge;
+  ++context.allocated_objects;
+  const uint64_t credit = std::min(context.allocation_left / 2, kMostCredit);
+  context.allocation_left -= credit;
+  context.jit_words[kCreditWord] = credit;
+  store.heap().budget_changed();
+  return gc::kNullRef;
+}
 
 Ref array_new_data(VmContext* ctx, uint32_t type, uint32_t data, uint32_t offset, uint32_t length) {
   Store& store = store_of(ctx);

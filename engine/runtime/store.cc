@@ -1,4 +1,5 @@
 #include "engine/runtime/store.h"
+#include "engine/runtime/credit.h"
 
 #include <pthread.h>
 
@@ -84,6 +85,7 @@ void Store::set_budget(const wasm::Budget& budget) {
   context_.fuel = budget.fuel;
   context_.depth_left = budget.call_depth;
   context_.allocation_left = budget.allocated_bytes;
+  context_.jit_words[kCreditWord] = 0;
   context_.allocated_objects = 0;
   heap_.budget_changed();
 }
@@ -91,11 +93,12 @@ void Store::set_budget(const wasm::Budget& budget) {
 wasm::StoreStats Store::stats() const {
   const uint64_t charged = context_.alloc_charged >> gc::kChargeShift;
   const uint64_t objects = context_.alloc_charged & ((uint64_t{1} << gc::kChargeShift) - 1);
-  return {.collections = heap_.stats().collections,
-          .live_bytes_after_last = heap_.stats().live_bytes_after_last,
-          .allocated_bytes = budget_.allocated_bytes - context_.allocation_left + charged,
-          .allocated_objects = context_.allocated_objects + objects,
-          .fuel_used = budget_.fuel - context_.fuel};
+  return {
+      .collections = heap_.stats().collections,
+      .live_bytes_after_last = heap_.stats().live_bytes_after_last,
+      .allocated_bytes = budget_.allocated_bytes - context_.allocation_left - context_.jit_words[kCreditWord] + charged,
+      .allocated_objects = context_.allocated_objects + objects,
+      .fuel_used = budget_.fuel - context_.fuel};
 }
 
 std::vector<ArmedCount> Store::armed_counts() const {
@@ -166,6 +169,7 @@ uint64_t Store::make_func_ref(const FuncEntry& entry) {
 
 gc::Ref Store::allocate(gc::LayoutId layout, uint32_t length, uint64_t bytes, uint64_t charge) {
   heap_.settle();
+  return_credit(context_);
   if (charge > context_.allocation_left) {
     exit_with(OutcomeKind::kHeapExhausted);
     return gc::kNullRef;

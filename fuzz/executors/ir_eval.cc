@@ -338,6 +338,11 @@ Frame::Step Frame::step(InstId id) {
       }
       pass_safepoint(inst);
       return Step::kNext;
+    case Op::AllocCharge: {
+      const uint64_t charge = layout(inst.a).charge + inst.imm * layout(inst.a).element_charge;
+      builtin::charge_object(ctx_, static_cast<uint32_t>(charge));
+      return Step::kNext;
+    }
     case Op::DepthCheck:
       if (ctx_->store->depth_left < inst.a) store().exit_with(OutcomeKind::kStackExhausted);
       return Step::kNext;

@@ -1,6 +1,6 @@
 ;; Planted fault I31d.
 ;; judge: jit:O0:moving => divergence
-;; judge: jit:O2:moving:armed => divergence
+;; judge: jit:O1:moving:armed => divergence
 (module
   (func $id (param i31ref) (result i31ref) (local.get 0))
   (func (export "s") (result i32) (i31.get_s (call $id (ref.i31 (i32.const -1)))))

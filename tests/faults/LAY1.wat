@@ -1,6 +1,6 @@
 ;; Planted fault LAY1.
 ;; judge: jit:O0:never => divergence
-;; judge: jit:O2:moving:armed => .
+;; judge: jit:O1:moving:armed => .
 (module
   (type $super (sub (struct (field i64) (field (mut (ref null any))))))
   (type $sub (sub $super (struct (field i64) (field (mut (ref null any))) (field (ref null any)))))

@@ -1,5 +1,5 @@
 ;; Planted fault SL1.
-;; judge: jit:O2:moving:armed => I1: id from different slab
+;; judge: jit:O1:moving:armed => I1: id from different slab
 (module
   (type $f (func (result i32)))
   (func $g (type $f) (i32.const 7))

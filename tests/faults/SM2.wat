@@ -1,7 +1,7 @@
 ;; Planted fault SM2.
-;; judge: jit:O2:moving:armed => I2: after safepoints
-;; judge: jit:O2:moving:zeal=every:poison => divergence
-;; judge: jit:O2:moving:zeal=every:armed:unverified => I2: what is used
+;; judge: jit:O1:moving:armed => I2: after safepoints
+;; judge: jit:O1:moving:zeal=every:poison => divergence
+;; judge: jit:O1:moving:zeal=every:armed:unverified => I2: what is used
 (module
   (type $s (struct (field i32)))
   (func $g (drop (struct.new $s (i32.const 1))))

@@ -1,7 +1,7 @@
 ;; Planted fault SM3.
-;; judge: jit:O2:moving:armed => I2: after safepoints
-;; judge: jit:O2:moving:zeal=every:poison => I1: object 0x3000
-;; judge: jit:O2:moving:zeal=every:armed:unverified => I[12]: 
+;; judge: jit:O1:moving:armed => I2: after safepoints
+;; judge: jit:O1:moving:zeal=every:poison => I1: object 0x3000
+;; judge: jit:O1:moving:zeal=every:armed:unverified => I[12]: 
 (module
   (type $s (struct (field i32)))
   (type $p (struct (field (ref $s)) (field (ref $s))))

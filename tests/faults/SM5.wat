@@ -1,7 +1,7 @@
 ;; Planted fault SM5.
-;; judge: jit:O2:moving:armed => I2: after safepoints
-;; judge: jit:O2:moving:zeal=every => .
-;; judge: jit:O2:moving:zeal=every:armed:unverified => .
+;; judge: jit:O1:moving:armed => I2: after safepoints
+;; judge: jit:O1:moving:zeal=every => .
+;; judge: jit:O1:moving:zeal=every:armed:unverified => .
 (module
   (type $s (struct (field i32)))
   (func $g (param (ref $s)))

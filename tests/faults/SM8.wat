@@ -1,8 +1,8 @@
 ;; Planted fault SM8.
-;; judge: jit:O2:moving:armed => I2: after safepoints
-;; judge: jit:O2:moving:zeal=every:poison => divergence
-;; judge: jit:O2:moving:zeal=every:armed:unverified => I2: what is used
-;; judge: jit:O2:moving:zeal=every:pages => I1: compiled code reads
+;; judge: jit:O1:moving:armed => I2: after safepoints
+;; judge: jit:O1:moving:zeal=every:poison => divergence
+;; judge: jit:O1:moving:zeal=every:armed:unverified => I2: what is used
+;; judge: jit:O1:moving:zeal=every:pages => I1: compiled code reads
 (module
   (type $s (struct (field i32)))
   (tag $e)

@@ -1,5 +1,6 @@
 #include "engine/jit/x64/emit.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstring>
 
@@ -78,7 +79,9 @@ x86::Mem Emitter::mem(const MInst& inst, uint32_t at) const {
 Emitter::FrameShape Emitter::shape_of() const {
   FrameShape shape;
   for (const MInst& inst : f().insts()) {
-    if (f().is_call(inst) || inst.op == MOp::StructAlloc || inst.op == MOp::ArrayAlloc) shape.exists = true;
+    if (f().is_call(inst) || inst.op == MOp::StructAlloc || inst.op == MOp::ArrayAlloc || inst.op == MOp::AllocCharge) {
+      shape.exists = true;
+    }
     if (inst.op == MOp::CallFunc || inst.op == MOp::CallEntry) shape.depth = true;
     if (inst.op == MOp::DepthAdd) shape.shifts = true;
   }
@@ -242,7 +245,7 @@ std::string Emitter::note_of(const MInst& inst) const {
 void Emitter::note_guarded(const MInst& inst, uint32_t begin) {
   faults_.push_back({.begin = begin,
                      .end = a_.here(),
-                     .func = input_.entry->func_index,
+                     .func = func_of(inst.offset),
                      .offset = inst.offset,
                      .memory = input_.entry->ctx->memories[inst.mem.guard - 1]});
 }
@@ -312,6 +315,7 @@ void Emitter::instruction(uint32_t index) {
       a_.sub(gp64(kFuelReg), 1);
       a_.jb(cold(ColdKind::kExit, static_cast<uint8_t>(OutcomeKind::kFuelExhausted)));
       return;
+    case MOp::AllocCharge: alloc_charge(inst); return;
     case MOp::DepthCheck: depth_check(inst); return;
     case MOp::DepthAdd: a_.add(x86::qword_ptr(x86::rbp, kFrameDepth), imm(inst.imm)); return;
     case MOp::CallFunc: call_func(inst); return;
@@ -371,7 +375,7 @@ void Emitter::branch(Cond cond, uint32_t b) {
 void Emitter::branch_type(const MInst& inst, uint32_t b) {
   const uint32_t yes = input_.layout->target(f().blocks()[b].edges_begin);
   const uint32_t no = input_.layout->target(f().blocks()[b].edges_begin + 1);
-  match(reg(inst, 0), inst.aux, label_of(yes), label_of(no));
+  match(reg(inst, 0), inst.aux, inst.imm, label_of(yes), label_of(no));
   go_to(yes);
 }
 
@@ -490,6 +494,12 @@ void Emitter::cold_parts() {
       case ColdKind::kBadRef: cold_bad_ref(c, runtime::Builtin::CheckRef); break;
       case ColdKind::kBadFuncRef: cold_bad_ref(c, runtime::Builtin::CheckFunc); break;
       case ColdKind::kAllocate: cold_alloc(c); break;
+      case ColdKind::kCharge:
+        a_.mov(x86::r11d, imm(f().inst(c.inst).imm));
+        a_.call(imm(input_.stubs->charge_slow));
+        record_call(f().inst(c.inst));
+        a_.jmp(c.back);
+        break;
       case ColdKind::kRemember:
         a_.mov(x86::r11d, gp32(reg(f().inst(c.inst), 0)));
         a_.call(imm(input_.stubs->remember));

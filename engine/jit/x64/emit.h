@@ -33,6 +33,7 @@ struct StubTable {
       nullptr;  // like the builtin AllocStruct, but bumps if it can: esi, edx = bytes, ecx = charge
   const uint8_t* alloc_slow = nullptr;        // AllocStruct: r11d = TypeId -> r11d; changes no other register
   const uint8_t* alloc_array_slow = nullptr;  // AllocArray: r11 = length << 32 | TypeId -> r11d; likewise
+  const uint8_t* charge_slow = nullptr;       // ChargeObject: r11d = bytes; changes no other register
   const uint8_t* remember = nullptr;          // r11d = an old object that was not remembered; changes no other register
   const uint8_t* compile = nullptr;           // first code of WebAssembly functions
 };
@@ -80,6 +81,7 @@ class Emitter {
     kBadRef,        // ask the runtime what is wrong with a reference
     kBadFuncRef,    // and with a function reference that nobody calls
     kAllocate,      // asks the runtime for an object, goes back
+    kCharge,        // asks the runtime to charge an object that became values, goes back
     kRemember,      // puts an object on the list of remembered ones, goes back
   };
   struct Cold {
@@ -187,13 +189,15 @@ class Emitter {
   void struct_alloc(const MInst& inst);
   void array_alloc(const MInst& inst);
   void cold_alloc(const Cold& cold);
+  void alloc_charge(const MInst& inst);
   void check_func(const MInst& inst);
   void count_check(runtime::ArmedCheck check);
-  // Goes to `no` unless `ref` matches the type with these bits; falls through, or goes to `yes`, if it does.
-  void match(PReg ref, uint32_t type_bits, Label yes, Label no);
-  void match_concrete(PReg ref, wasm::TypeId type, Label yes, Label no);
-  void match_type_in_r11(wasm::TypeId type, Label yes, Label no);
-  void match_kind(PReg ref, wasm::HeapKind kind, Label yes, Label no);
+  // Goes to `no` unless `ref` matches the type with these bits; falls through, or goes to `yes`, if it does. `excluded`:
+  // what the reference is known not to be (mir.h).
+  void match(PReg ref, uint32_t type_bits, int64_t excluded, Label yes, Label no);
+  void match_concrete(PReg ref, wasm::TypeId type, int64_t excluded, Label yes, Label no);
+  void match_type_in_r11(wasm::TypeId type, int64_t excluded, Label yes, Label no);
+  void match_kind(PReg ref, wasm::HeapKind kind, int64_t excluded, Label yes, Label no);
   void func_type_test(const MInst& inst);
   void func_deref(const MInst& inst);
   // entry = the FuncEntry of `id`, or to `wrong` if none carries it.

@@ -8,6 +8,7 @@
 #include "engine/base/check.h"
 #include "engine/gc/object.h"
 #include "engine/jit/x64/emit.h"
+#include "engine/runtime/credit.h"
 
 namespace parallax::jit::x64 {
 
@@ -22,28 +23,32 @@ using wasm::ValType;
 static bool bits_nullable(uint32_t bits) { return (bits & 8u) != 0; }
 static HeapKind bits_kind(uint32_t bits) { return static_cast<HeapKind>(bits >> 4 & 15u); }
 
-void Emitter::match(PReg ref, uint32_t type_bits, Label yes, Label no) {
+void Emitter::match(PReg ref, uint32_t type_bits, int64_t excluded, Label yes, Label no) {
   const HeapKind kind = bits_kind(type_bits);
-  a_.test(gp32(ref), gp32(ref));
-  a_.jz(bits_nullable(type_bits) ? yes : no);
+  if ((excluded & kNeverNull) == 0) {
+    a_.test(gp32(ref), gp32(ref));
+    a_.jz(bits_nullable(type_bits) ? yes : no);
+  }
   if (kind == HeapKind::kConcrete) {
-    match_concrete(ref, wasm::TypeId(type_bits >> 8), yes, no);
+    match_concrete(ref, wasm::TypeId(type_bits >> 8), excluded, yes, no);
   } else {
-    match_kind(ref, kind, yes, no);
+    match_kind(ref, kind, excluded, yes, no);
   }
 }
 
 // r11 = layout id of the object, which is not null; i31 goes to `no`.
-void Emitter::match_concrete(PReg ref, wasm::TypeId type, Label yes, Label no) {
-  a_.test(gp32(ref), 1);
-  a_.jnz(no);
+void Emitter::match_concrete(PReg ref, wasm::TypeId type, int64_t excluded, Label yes, Label no) {
+  if ((excluded & kNeverI31) == 0) {
+    a_.test(gp32(ref), 1);
+    a_.jnz(no);
+  }
   a_.mov(x86::r11d, x86::dword_ptr(gp64(kHeapReg), gp64(ref), 0, gc::kMetaOffset));
   a_.shr(x86::r11d, gc::kLayoutShift);
-  match_type_in_r11(type, yes, no);
+  match_type_in_r11(type, excluded, yes, no);
 }
 
 // r11 = a layout id or TypeId, zero-extended.
-void Emitter::match_type_in_r11(wasm::TypeId type, Label yes, Label no) {
+void Emitter::match_type_in_r11(wasm::TypeId type, int64_t excluded, Label yes, Label no) {
   const uint32_t depth = input_.types->depth(type);
   a_.cmp(x86::r11d, type.raw);
   if (input_.types->get(type).is_final) {
@@ -51,8 +56,10 @@ void Emitter::match_type_in_r11(wasm::TypeId type, Label yes, Label no) {
     return;
   }
   a_.je(yes);
-  a_.cmp(x86::r11, store_field(offsetof(StoreContext, type_count)));
-  a_.jae(no);
+  if ((excluded & kNeverHost) == 0) {
+    a_.cmp(x86::r11, store_field(offsetof(StoreContext, type_count)));
+    a_.jae(no);
+  }
   a_.shl(x86::r11, 4);
   a_.add(x86::r11, store_field(offsetof(StoreContext, types)));
   a_.cmp(x86::dword_ptr(x86::r11, offsetof(TypeRow, depth)), depth);
@@ -62,7 +69,7 @@ void Emitter::match_type_in_r11(wasm::TypeId type, Label yes, Label no) {
   a_.jne(no);
 }
 
-void Emitter::match_kind(PReg ref, HeapKind kind, Label yes, Label no) {
+void Emitter::match_kind(PReg ref, HeapKind kind, int64_t excluded, Label yes, Label no) {
   switch (kind) {
     case HeapKind::kAny:
     case HeapKind::kExtern:
@@ -71,18 +78,27 @@ void Emitter::match_kind(PReg ref, HeapKind kind, Label yes, Label no) {
     case HeapKind::kNoExtern:
     case HeapKind::kNoExn: a_.jmp(no); return;
     case HeapKind::kI31:
+      if ((excluded & kNeverI31) != 0) {
+        a_.jmp(no);
+        return;
+      }
       a_.test(gp32(ref), 1);
       a_.jz(no);
       return;
     case HeapKind::kEq:  // every object but host boxes
     case HeapKind::kStruct:
     case HeapKind::kArray: {
-      a_.test(gp32(ref), 1);
-      a_.jnz(kind == HeapKind::kEq ? yes : no);
+      if ((excluded & kNeverI31) == 0) {
+        a_.test(gp32(ref), 1);
+        a_.jnz(kind == HeapKind::kEq ? yes : no);
+      }
+      if (kind == HeapKind::kEq && (excluded & kNeverHost) != 0) return;
       a_.mov(x86::r11d, x86::dword_ptr(gp64(kHeapReg), gp64(ref), 0, gc::kMetaOffset));
       a_.shr(x86::r11d, gc::kLayoutShift);
-      a_.cmp(x86::r11, store_field(offsetof(StoreContext, type_count)));
-      a_.jae(no);
+      if ((excluded & kNeverHost) == 0) {
+        a_.cmp(x86::r11, store_field(offsetof(StoreContext, type_count)));
+        a_.jae(no);
+      }
       if (kind == HeapKind::kEq) return;
       a_.shl(x86::r11, 4);
       a_.add(x86::r11, store_field(offsetof(StoreContext, types)));
@@ -103,7 +119,7 @@ void Emitter::type_test(const MInst& inst) {
   const Label yes = a_.newLabel();
   const Label no = a_.newLabel();
   const Label done = a_.newLabel();
-  match(reg(inst, 1), inst.aux, yes, no);
+  match(reg(inst, 1), inst.aux, inst.imm, yes, no);
   a_.bind(yes);
   a_.mov(gp32(d), 1);
   a_.jmp(done);
@@ -114,7 +130,7 @@ void Emitter::type_test(const MInst& inst) {
 
 void Emitter::type_check(const MInst& inst) {
   const Label yes = a_.newLabel();
-  match(reg(inst, 0), inst.aux, yes, cold(ColdKind::kTrap, static_cast<uint8_t>(TrapKind::kCastFailure)));
+  match(reg(inst, 0), inst.aux, inst.imm, yes, cold(ColdKind::kTrap, static_cast<uint8_t>(TrapKind::kCastFailure)));
   a_.bind(yes);
 }
 
@@ -144,7 +160,7 @@ void Emitter::func_type_test(const MInst& inst) {
   find_func(entry, id, cold(ColdKind::kBadFunc));
   if (kind == HeapKind::kConcrete) {
     a_.mov(x86::r11d, x86::dword_ptr(gp64(entry), offsetof(FuncEntry, type)));
-    match_type_in_r11(wasm::TypeId(inst.aux >> 8), yes, no);
+    match_type_in_r11(wasm::TypeId(inst.aux >> 8), kNeverHost, yes, no);
   } else if (kind != HeapKind::kFunc) {
     a_.jmp(no);
   }
@@ -173,7 +189,7 @@ void Emitter::ask_runtime(runtime::Builtin builtin, const MInst& inst) {
   CallSite site;
   site.pc = a_.here();
   site.homes = f().home_slots;
-  site.func = input_.entry->func_index;
+  site.func = func_of(inst.offset);
   site.offset = inst.offset;
   pending_sites_.push_back({site, {}, 0, 0});
   a_.mov(x86::eax, imm(inst.offset));
@@ -191,7 +207,7 @@ void Emitter::struct_alloc(const MInst& inst) {
   a_.ja(cold(ColdKind::kAllocate, 0, back));
   a_.mov(store_field(offsetof(StoreContext, alloc_next)), x86::r11);
   a_.add(x86::qword_ptr(gp64(kStoreReg), offsetof(StoreContext, alloc_charged)),
-          imm(int64_t{alloc.charge} << gc::kChargeShift | 1));
+         imm(int64_t{alloc.charge} << gc::kChargeShift | 1));
   // Meta and a length of zero.
   a_.mov(x86::qword_ptr(gp64(kHeapReg), gp64(d), 0, gc::kMetaOffset), imm(gc::ObjectHeader::make_meta(alloc.type)));
   a_.bind(back);
@@ -223,6 +239,19 @@ void Emitter::array_alloc(const MInst& inst) {
   a_.add(store_field(offsetof(StoreContext, alloc_charged)), x86::r11);
   a_.mov(x86::dword_ptr(gp64(kHeapReg), gp64(d), 0, gc::kMetaOffset), imm(gc::ObjectHeader::make_meta(alloc.type)));
   a_.mov(x86::dword_ptr(gp64(kHeapReg), gp64(d), 0, gc::kLengthOffset), gp32(length));
+  a_.bind(back);
+}
+
+// What an object that became values takes from the budget (credit.h).
+void Emitter::alloc_charge(const MInst& inst) {
+  const x86::Mem credit =
+      x86::qword_ptr(gp64(kStoreReg), offsetof(StoreContext, jit_words) + sizeof(uint64_t) * runtime::kCreditWord);
+  const Label back = a_.newLabel();
+  a_.mov(x86::r11, credit);
+  a_.sub(x86::r11, imm(inst.imm));
+  a_.jb(cold(ColdKind::kCharge, 0, back));
+  a_.mov(credit, x86::r11);
+  a_.inc(x86::qword_ptr(gp64(kStoreReg), offsetof(StoreContext, allocated_objects)));
   a_.bind(back);
 }
 
@@ -295,9 +324,9 @@ void Emitter::check_ref(const MInst& inst) {
   a_.cmp(x86::dword_ptr(gp64(kHeapReg), gp64(ref), 0, gc::kMetaOffset), gc::kPoisonWord);
   a_.je(bad);
   if (kind == HeapKind::kConcrete) {
-    match_concrete(ref, wasm::TypeId(inst.aux >> 8), good, bad);
+    match_concrete(ref, wasm::TypeId(inst.aux >> 8), 0, good, bad);
   } else {
-    match_kind(ref, kind, good, bad);
+    match_kind(ref, kind, 0, good, bad);
   }
   a_.bind(good);
 }
@@ -321,7 +350,7 @@ void Emitter::check_func(const MInst& inst) {
   if (kind == HeapKind::kConcrete) {
     const wasm::TypeId type(inst.aux >> 8);
     a_.mov(x86::r11d, x86::dword_ptr(gp64(entry), offsetof(FuncEntry, type)));
-    match_type_in_r11(type, good, bad);
+    match_type_in_r11(type, kNeverHost, good, bad);
   } else if (kind != HeapKind::kFunc) {
     a_.jmp(bad);
   }

@@ -57,6 +57,7 @@ class SharedStubs {
     remember_ = a_.newLabel();
     alloc_slow_ = a_.newLabel();
     alloc_array_slow_ = a_.newLabel();
+    charge_slow_ = a_.newLabel();
     leaving();
     throwing();
     for (uint32_t b = 0; b < runtime::kBuiltinCount; ++b) {
@@ -68,6 +69,7 @@ class SharedStubs {
     allocating();
     allocating_slowly(alloc_slow_, Builtin::AllocStruct);
     allocating_slowly(alloc_array_slow_, Builtin::AllocArray);
+    allocating_slowly(charge_slow_, Builtin::ChargeObject);
     remembering();
   }
   void publish(const uint8_t* base, uint32_t base_offset, StubTable& out, const void*& leave_threw) const {
@@ -80,6 +82,7 @@ class SharedStubs {
     out.remember = at(remember_);
     out.alloc_slow = at(alloc_slow_);
     out.alloc_array_slow = at(alloc_array_slow_);
+    out.charge_slow = at(charge_slow_);
     leave_threw = at(leave_threw_);
   }
   // Label offsets do not outlive the assembler's finish().
@@ -89,8 +92,8 @@ class SharedStubs {
       places_[l.id()] = a_.place(l);
     };
     for (const Label& l : builtins_) note(l);
-    for (const Label& l :
-         {exit_, throw_, compile_, alloc_struct_, alloc_slow_, alloc_array_slow_, remember_, leave_threw_})
+    for (const Label& l : {exit_, throw_, compile_, alloc_struct_, alloc_slow_, alloc_array_slow_, charge_slow_,
+                           remember_, leave_threw_})
       note(l);
   }
 
@@ -260,7 +263,8 @@ class SharedStubs {
   UnwindFunction unwind_;
   const runtime::VmContext* root_;
   uint64_t origins_;  // where inline allocation notes its sites, or 0 (kOriginWord)
-  Label leave_, leave_threw_, throw_, exit_, compile_, alloc_struct_, alloc_slow_, alloc_array_slow_, remember_;
+  Label leave_, leave_threw_, throw_, exit_, compile_, alloc_struct_, alloc_slow_, alloc_array_slow_, charge_slow_,
+      remember_;
   Label builtins_[runtime::kBuiltinCount];
   std::vector<uint32_t> places_;
 };
