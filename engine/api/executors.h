@@ -19,8 +19,8 @@ const char* to_string(Executor executor);
 
 struct Options {
   Executor executor = default_executor();
-  runtime::OptLevel level = runtime::OptLevel::kO2;      // JIT
-  runtime::GcKind collector = runtime::GcKind::kMoving;  // JIT; the interpreter's never moves
+  runtime::OptLevel level = runtime::OptLevel::kO2;            // JIT
+  runtime::GcKind collector = runtime::GcKind::kGenerational;  // JIT; the interpreter's never moves
   // JIT: guard pages install a handler of SIGSEGV for the process, which passes on what is not its own. Never with `armed` or
   // `zeal`, nor below level O2.
   runtime::MemoryChecks memory = runtime::kFastMemoryChecks;

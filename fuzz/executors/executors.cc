@@ -184,6 +184,7 @@ Result<ExecutorSpec> parse_spec(std::string_view text) {
       for (const ExecutorInfo& row : kExecutors) {
         if (part != row.name || row.kind == ExecutorKind::kExternal) continue;
         spec.kind = row.kind;
+        if (spec.kind == ExecutorKind::kJit) spec.collector = Collector::kGenerational;  // what is fastest
         known = true;
       }
     } else {
