@@ -1,5 +1,7 @@
 #include "engine/jit/layout.h"
 
+#include "engine/base/faults.h"
+
 namespace parallax::jit {
 
 // A node that runs more seldom than its region's head by this factor stands behind the function.
@@ -13,7 +15,8 @@ static constexpr float kFollowShare = 0.6f;
 bool Layout::is_empty(const Allocation& allocation, uint32_t block) const {
   const MBlock& b = func_->blocks()[block];
   if (block == 0 || b.landing || b.edges_count != 1 || b.end != b.first + 1) return false;
-  if (func_->inst(b.first).op != MOp::Jump || !allocation.moves(EdgeId(b.edges_begin)).empty()) return false;
+  if (func_->inst(b.first).op != MOp::Jump) return false;
+  if (!allocation.moves(EdgeId(b.edges_begin)).empty() && !fault_fires(Fault::kBL1)) return false;
   for (const Item& item : allocation.block_items(MBlockId(block))) {
     if (item.kind == Item::Kind::kMove || item.kind == Item::Kind::kConst) return false;
   }

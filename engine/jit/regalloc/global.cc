@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 
 namespace parallax::jit {
@@ -20,6 +21,8 @@ static constexpr float kRareShare = 1.0f / 32;
 static constexpr uint32_t kSweeps = 3;
 // How many fixed operands to come are looked at.
 static constexpr uint32_t kLookahead = 8;
+// Through how many parameters a wish is handed on.
+static constexpr uint32_t kWishSteps = 3;
 
 static uint32_t index_of(RegClass cls) { return static_cast<uint32_t>(cls); }
 
@@ -116,10 +119,15 @@ void GlobalAllocator::vacate(PReg reg, RegSet move_to) {
   bind(to, v);
 }
 
+// The register where the value had best be: of a fixed use, or of the parameter that it becomes, perhaps by way of others.
 PReg GlobalAllocator::wish(VReg v) const {
-  if (hint_[v.index()] != kNoReg) return hint_[v.index()];
-  const VReg param = becomes_[v.index()];
-  return param.valid() ? wish_of_[param.index()] : wish_of_[v.index()];
+  for (uint32_t steps = 0; steps < kWishSteps; ++steps) {
+    if (hint_[v.index()] != kNoReg) return hint_[v.index()];
+    if (wish_of_[v.index()] != kNoReg) return wish_of_[v.index()];
+    v = becomes_[v.index()];
+    if (!v.valid()) break;
+  }
+  return kNoReg;
 }
 
 // Registers that instructions overwrite while `v` is expected to be in one.
@@ -252,8 +260,10 @@ void GlobalAllocator::summarize_loops() {
   for (uint32_t b = 0; b < facts_.size(); ++b) {
     for (uint32_t l = flow_->loop_of(b); l != Flow::kNone; l = flow_->loops()[l].parent) {
       LoopFacts& loop = loops_[l];
-      if (flow_->frequency(b) < kRareShare * flow_->frequency(flow_->loops()[l].head)) continue;
+      const float share = flow_->frequency(b) / flow_->frequency(flow_->loops()[l].head);
+      if (share < kRareShare) continue;
       loop.calls = loop.calls || facts_[b].calls;
+      loop.always_calls = loop.always_calls || (facts_[b].calls && share > 0.9f);
       loop.overwrites |= facts_[b].overwrites;
       for (uint32_t c = 0; c < 2; ++c) loop.pressure[c] = std::max(loop.pressure[c], facts_[b].pressure[c]);
     }
@@ -436,12 +446,14 @@ bool GlobalAllocator::wanted_at_head(const Candidate& c, uint32_t b) const {
   const uint32_t next = next_[c.v.index()];
   const uint32_t end = func_->blocks()[b].end;
   const uint32_t call = calls_.empty() ? kDead : calls_.back();
-  if (next == kDead) return false;
+  const LoopFacts& loop = loops_[flow_->loop_of(b)];
+  // After a call in every iteration a load at the use is as good as one on the back edge, or better.
+  if (next == kDead || loop.always_calls) return false;
   if (next < end) return next <= call;
   if (call != kDead) return false;
   if (next - end < kCallDistance) return true;
   // Not used soon, or on rare paths only: it may pass through the loop where it is.
-  return !loops_[flow_->loop_of(b)].calls && c.weight >= 0.5f && !is_const(c.v);
+  return !loop.calls && c.weight >= 0.5f && !is_const(c.v);
 }
 
 // What might be in registers when the block begins.
@@ -971,6 +983,7 @@ void GlobalAllocator::choose_stores() {
   for (const Store& s : stores_) {
     const size_t v = s.v.index();
     bool real = spilled_[v] != 0 && s.is_drop == (at_drops_[v] != 0);
+    if (real && s.is_drop && fault_fires(Fault::kRA1)) real = false;
     if (real && plant(s.is_drop ? AllocatorFault::kForgetDropStore : AllocatorFault::kForgetSpill)) real = false;
     if (!real) out_->items[s.item].kind = Item::Kind::kNone;
   }

@@ -187,6 +187,7 @@ class GlobalAllocator {
     RegSet overwrites = 0;
     RegSet params = 0;  // registers of the parameters of its head and of those around it
     bool calls = false;
+    bool always_calls = false;  // in about every iteration
   };
   std::vector<LoopFacts> loops_;
 
