@@ -7,6 +7,8 @@ namespace parallax::jit {
 static constexpr float kIterations = 8;
 static constexpr float kColdShare = 1.0f / 1024;
 static constexpr float kMostOften = 1e12f;
+// Loops inside more than so many are no loops of their own, so that climbing out of loops stays cheap.
+static constexpr uint32_t kMaxDepth = 32;
 
 bool Flow::encloses(uint32_t outer, uint32_t inner) const {
   if (outer == kNone) return true;
@@ -154,9 +156,15 @@ void Flow::find_loops(const MFunc& func) {
     }
     if (found) collect_loop(head);
   }
+  // From the outside in; blocks of loops that are too deep count as the deepest loop's that is not.
+  work_.resize(loops_.size());
   for (size_t n = loops_.size(); n-- > 0;) {
     Loop& loop = loops_[n];
     loop.depth = loop.parent == kNone ? 1 : loops_[loop.parent].depth + 1;
+    work_[n] = loop.depth <= kMaxDepth ? static_cast<uint32_t>(n) : work_[loop.parent];
+  }
+  for (uint32_t& loop : loop_of_) {
+    if (loop != kNone) loop = work_[loop];
   }
 }
 

@@ -45,7 +45,6 @@ void Layout::prepare(const MFunc& func, const Allocation& allocation) {
   func_ = &func;
   blocks_ = static_cast<uint32_t>(func.blocks().size());
   order_.clear();
-  hot_head_.clear();
   thread_jumps(allocation);
   own_node_.assign(func.edges().size(), 0);
   for (uint32_t e = 0; e < func.edges().size(); ++e) {
@@ -55,6 +54,7 @@ void Layout::prepare(const MFunc& func, const Allocation& allocation) {
 
 void Layout::natural(const MFunc& func, const Allocation& allocation) {
   prepare(func, allocation);
+  optimized_ = false;
   for (uint32_t b = 0; b < blocks_; ++b) {
     if (!is_written(b)) continue;
     order_.push_back(b);
@@ -207,12 +207,12 @@ void Layout::rotate(uint32_t loop) {
 
 void Layout::optimize(const MFunc& func, const Allocation& allocation, const Flow& flow) {
   prepare(func, allocation);
+  optimized_ = true;
   flow_ = &flow;
   nodes_ = blocks_ + static_cast<uint32_t>(own_node_.size());
   make_units();
   placed_.assign(nodes_ + flow.loops().size(), 0);
   next_.assign(nodes_, kNone);
-  hot_head_.assign(nodes_, 0);
   chains_.assign(function() + 1, {});
   cold_ = {};
   for (uint32_t r = 0; r <= function(); ++r) {

@@ -33,8 +33,7 @@ class Layout {
   }
   // Where the edge ends, its moves done.
   uint32_t destination(uint32_t edge) const { return through_[func_->edges()[edge].to.index()]; }
-  // First node of an innermost loop.
-  bool is_hot_head(uint32_t node) const { return !hot_head_.empty() && hot_head_[node] != 0; }
+  bool is_optimized() const { return optimized_; }
 
  private:
   // Nodes in a row; kNone ends it.
@@ -70,7 +69,7 @@ class Layout {
   std::vector<uint32_t> order_;
   std::vector<uint32_t> through_;  // by block: where a jump to it ends up
   std::vector<uint8_t> own_node_;  // by edge
-  std::vector<uint8_t> hot_head_;  // by node
+  bool optimized_ = false;
 
   // Regions are loops, numbered as in Flow, and the function, which has the last number. A unit of a region is a node, or
   // nodes_ + number of a loop directly in it.

@@ -63,7 +63,7 @@ class GlobalAllocator {
   void summarize_loops();
   void wish_for_params();
   void measure_distances();
-  bool measure_distances(uint32_t block);
+  void measure_distances(uint32_t block);
   uint32_t edge_distance(uint32_t from, uint32_t to) const;
 
   // --- Blocks
@@ -143,21 +143,24 @@ class GlobalAllocator {
   uint32_t position_ = 0;
   uint32_t next_call_ = kDead;  // position of the next call in the block
 
-  // By VReg.
-  std::vector<RegSet> regs_;
-  std::vector<uint32_t> next_;  // position of the next use; beyond the block: its end and the distance from there
-  std::vector<uint32_t> last_;  // position of the last use in the block, kDead when it lives on
-  std::vector<uint8_t> spilled_;
-  std::vector<uint8_t> at_drops_;  // stored where dropped, not behind the definition
-  std::vector<PReg> hint_;
-  std::vector<VReg> becomes_;  // the parameter it is handed to
-  std::vector<float> becomes_weight_;
-  std::vector<PReg> wish_of_;  // of parameters: where arguments should be
-  std::vector<float> def_cost_;
-  std::vector<float> drop_cost_;
-  std::vector<uint32_t> stored_in_;  // block + 1 in which the slot is known to be valid
-  std::vector<uint32_t> stamp_;
-  std::vector<uint32_t> candidate_of_;
+  struct ValueState {
+    RegSet regs = 0;
+    uint32_t next = kDead;   // position of the next use; beyond the block: its end and the distance from there
+    uint32_t last = kDead;   // position of the last use in the block, kDead when it lives on
+    uint32_t stored_in = 0;  // block + 1 in which the slot is known to be valid
+    VReg becomes;            // the parameter it is handed to most often
+    float becomes_weight = 0;
+    float def_cost = 0;  // of a store behind the definition; of stores where it is dropped
+    float drop_cost = 0;
+    uint32_t stamp = 0;             // scratch: equal to a fresh token_ when seen
+    uint32_t candidate_of = kDead;  // scratch: in candidates_; the block where seen
+    uint32_t first = 0;             // scratch: distance of the first use
+    PReg hint = kNoReg;             // of a fixed use
+    PReg wish_of = kNoReg;          // of parameters: where arguments should be
+    bool at_drops = false;          // stored where dropped, not behind the definition
+  };
+  std::vector<ValueState> state_;  // by VReg
+  std::vector<uint8_t> spilled_;   // by VReg
   uint32_t token_ = 0;
   // By operand.
   std::vector<uint32_t> op_next_;
@@ -181,7 +184,6 @@ class GlobalAllocator {
     uint32_t here;
   };
   std::vector<LiveIn> live_;
-  std::vector<uint32_t> first_;  // by VReg, scratch
   struct LoopFacts {
     uint32_t pressure[2] = {};
     RegSet overwrites = 0;

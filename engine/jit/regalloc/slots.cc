@@ -4,10 +4,11 @@
 
 namespace parallax::jit {
 
-void SlotAssigner::measure_lifetimes(const MFunc& func, const Liveness& liveness) {
+void SlotAssigner::measure_lifetimes(const MFunc& func, const Liveness& liveness, std::span<const uint8_t> spilled) {
   start_.assign(func.vreg_count(), ~0u);
   end_.assign(func.vreg_count(), 0);
   const auto touch = [&](VReg v, uint32_t position) {
+    if (spilled[v.index()] == 0) return;
     start_[v.index()] = std::min(start_[v.index()], position);
     end_[v.index()] = std::max(end_[v.index()], position);
   };
@@ -82,7 +83,7 @@ void SlotAssigner::run(const MFunc& func, const Liveness& liveness, std::span<co
                        FaultSites& faults) {
   if (std::find(spilled.begin(), spilled.end(), uint8_t{1}) == spilled.end()) return;
   slot_of_.assign(func.vreg_count(), ~0u);
-  measure_lifetimes(func, liveness);
+  measure_lifetimes(func, liveness, spilled);
   assign(func, spilled, Room::k8, out, faults);
   out.narrow_slots = out.slots;
   assign(func, spilled, Room::k16, out, faults);

@@ -21,7 +21,7 @@ class SlotAssigner {
            FaultSites& faults);
 
  private:
-  void measure_lifetimes(const MFunc& func, const Liveness& liveness);
+  void measure_lifetimes(const MFunc& func, const Liveness& liveness, std::span<const uint8_t> spilled);
   void assign(const MFunc& func, std::span<const uint8_t> spilled, Room room, Allocation& out, FaultSites& faults);
   void rename(Loc& loc) const {
     if (loc.is_slot()) loc = Loc::slot(slot_of_[loc.slot()]);

@@ -50,6 +50,9 @@ class Asm : public x86::Assembler {
   // Ends it: commits the bytes. Error kLimit when the space is full, kInvariant for anything else.
   Result<const uint8_t*> finish();
 
+  // Whether a jump in its short form turned out to be too long.
+  bool out_of_reach() const { return errors_.first == asmjit::kErrorInvalidDisplacement; }
+
   // Offset in the code space of the next byte / of a bound label.
   uint32_t here() const { return base_offset_ + static_cast<uint32_t>(offset()); }
   uint32_t place(const Label& label) const { return base_offset_ + static_cast<uint32_t>(holder_.labelOffset(label)); }

@@ -342,9 +342,65 @@ void Emitter::instruction(uint32_t index) {
 
 // --- Control flow --------------------------------------------------------------------------------------------------
 
+// Bytes that an instruction probably takes, and more: a guess that is too low costs writing the function twice, one too
+// high only the long form of a jump.
+static uint32_t likely_bytes(const MInst& inst) {
+  constexpr uint32_t kPlain = 11;
+  constexpr uint32_t kChecked = 18;
+  constexpr uint32_t kLong = 200;
+  if (inst.op == MOp::TrapIf || inst.op == MOp::Budget) return kChecked;
+  if ((info(inst.op).flags & (kCall | kTrapping | kTerm)) != 0) {
+    return inst.op == MOp::Jump || inst.op == MOp::BranchIf ? kPlain : kLong;
+  }
+  const bool plain = (inst.op >= MOp::Copy && inst.op <= MOp::Extend) || inst.op == MOp::SetCond ||
+                     inst.op == MOp::Load || inst.op == MOp::Store || inst.op == MOp::StoreImm;
+  return plain ? kPlain : inst.op == MOp::FAlu || inst.op == MOp::Select ? kChecked : kLong;
+}
+
+// Where each node probably ends, so that jumps forwards can take their short form before it is known where they go.
+void Emitter::guess_ends(bool guess) {
+  likely_end_.clear();
+  position_.clear();
+  if (!guess) return;
+  const Layout& layout = *input_.layout;
+  const auto order = layout.order();
+  position_.assign(f().blocks().size() + f().edges().size(), 0);
+  uint32_t end = 0;
+  constexpr uint32_t kMoveBytes = 9;
+  for (uint32_t n = 0; n < order.size(); ++n) {
+    position_[order[n]] = n;
+    const auto add = [&](std::span<const Item> items) {
+      for (const Item& i : items) {
+        if (i.kind == Item::Kind::kNone) continue;
+        end += i.kind == Item::Kind::kInst ? likely_bytes(f().inst(i.index)) : kMoveBytes;
+      }
+    };
+    if (layout.is_edge(order[n])) {
+      add(input_.allocation->moves(layout.edge_of(order[n])));
+      end += kMoveBytes;
+    } else {
+      add(input_.allocation->block_items(MBlockId(order[n])));
+      const MBlock& block = f().block(MBlockId(order[n]));
+      if (block.edges_count == 1) add(input_.allocation->moves(EdgeId(block.edges_begin)));
+      if (block.landing) end += kMoveBytes * 8;
+    }
+    likely_end_.push_back(end);
+  }
+}
+
+// Whether a jump at the end of the node being written probably reaches the other, which comes later, in 127 bytes.
+bool Emitter::is_near(uint32_t node) const {
+  if (likely_end_.empty() || position_[node] <= at_) return false;
+  constexpr uint32_t kReach = 110;
+  return likely_end_[position_[node] - 1] - likely_end_[at_] < kReach;
+}
+
 // Goes to a node, by falling through if it stands next.
 void Emitter::go_to(uint32_t node) {
-  if (node != next_node_) a_.jmp(label_of(node));
+  if (node == next_node_) return;
+  const Label to = label_of(node);
+  if (is_near(node)) a_.short_();
+  a_.jmp(to);
 }
 
 Label Emitter::label_of(uint32_t node) {
@@ -365,9 +421,9 @@ void Emitter::branch(Cond cond, uint32_t b) {
   if (yes == no) {
     go_to(yes);
   } else if (yes == next_node_) {
-    jump_if(negate(cond), label_of(no));
+    jump_if(negate(cond), label_of(no), is_near(no));
   } else {
-    jump_if(cond, label_of(yes));
+    jump_if(cond, label_of(yes), is_near(yes));
     go_to(no);
   }
 }
@@ -661,18 +717,26 @@ Result<const uint8_t*> Emitter::finish() {
   return code;
 }
 
+void Emitter::write_nodes(const EmitInput& input, CodeSpace& space, CallSites& sites, bool guess) {
+  start(input, space, sites);
+  frame_ = shape_of();
+  if (frame_.bytes > kMaxFrameBytes) return;
+  guess_ends(guess);
+  prologue();
+  const auto order = input.layout->order();
+  for (at_ = 0; at_ < order.size(); ++at_) {
+    next_node_ = at_ + 1 < order.size() ? order[at_ + 1] : kNoNode;
+    node(order[at_]);
+  }
+}
+
 Result<const uint8_t*> Emitter::emit(const EmitInput& input, CodeSpace& space, CallSites& sites) {
   const uint64_t slots = uint64_t{input.func->home_slots} + input.allocation->slots;
   if (slots > kMaxFrameBytes / 8) return fail(ErrorCode::kLimit, 0, text::format("frame of {} slots", slots));
-  start(input, space, sites);
-  frame_ = shape_of();
+  write_nodes(input, space, sites, input.layout->is_optimized());
   if (frame_.bytes > kMaxFrameBytes) return fail(ErrorCode::kLimit, 0, text::format("frame of {} bytes", frame_.bytes));
-  prologue();
-  const auto order = input.layout->order();
-  for (size_t n = 0; n < order.size(); ++n) {
-    next_node_ = n + 1 < order.size() ? order[n + 1] : kNoNode;
-    node(order[n]);
-  }
+  // The guess at distances was wrong: all forward jumps in their long form.
+  if (a_.out_of_reach()) write_nodes(input, space, sites, false);
   return finish();
 }
 

@@ -116,6 +116,9 @@ class Emitter {
   void note_guarded(const MInst& inst, uint32_t begin);
   void terminator(uint32_t index, uint32_t b);
   void node(uint32_t n);
+  void write_nodes(const EmitInput& input, CodeSpace& space, CallSites& sites, bool guess);
+  void guess_ends(bool guess);
+  bool is_near(uint32_t node) const;
   void go_to(uint32_t node);
   Label label_of(uint32_t node);
   Label edge_label(uint32_t edge) { return label_of(input_.layout->target(edge)); }
@@ -161,7 +164,8 @@ class Emitter {
   bool compares(const MInst& inst, uint32_t at, PReg r) const;
   void set_cond(const MInst& inst);
   void select(const MInst& inst);
-  void jump_if(Cond cond, Label to);
+  // `is_near`: the label, not yet bound, will be within 127 bytes.
+  void jump_if(Cond cond, Label to, bool is_near = false);
 
   // --- Floats (emit_float.cc)
   void falu(const MInst& inst);
@@ -226,7 +230,10 @@ class Emitter {
   FrameShape frame_;
   uint32_t current_ = 0;  // instruction being emitted
   static constexpr uint32_t kNoNode = ~0u;
-  uint32_t next_node_ = 0;  // of the layout, behind the one being emitted
+  uint32_t next_node_ = 0;            // of the layout, behind the one being emitted
+  uint32_t at_ = 0;                   // position of the one being emitted
+  std::vector<uint32_t> likely_end_;  // by position; empty when distances are not guessed
+  std::vector<uint32_t> position_;    // by node
   Label entry_label_;
   Label body_label_;  // behind the prologue
   std::vector<Label> block_labels_;

@@ -335,17 +335,21 @@ void Emitter::set_cond(const MInst& inst) {
   if (!is_clear) a_.movzx(gp32(d), gp8(d));
 }
 
-void Emitter::jump_if(Cond cond, Label to) {
+void Emitter::jump_if(Cond cond, Label to, bool is_near) {
+  const auto jump = [&](x86::CondCode code) {
+    if (is_near) a_.short_();
+    a_.j(code, to);
+  };
   if (cond == Cond::kFloatEq) {
     const Label unordered = a_.newLabel();
-    a_.jp(unordered);
-    a_.je(to);
+    a_.short_().jp(unordered);
+    jump(x86::CondCode::kEqual);
     a_.bind(unordered);
   } else if (cond == Cond::kFloatNe) {
-    a_.jp(to);
-    a_.jne(to);
+    jump(x86::CondCode::kParityEven);
+    jump(x86::CondCode::kNotEqual);
   } else {
-    a_.j(condition_code(cond), to);
+    jump(condition_code(cond));
   }
 }
 
@@ -360,7 +364,7 @@ void Emitter::select(const MInst& inst) {
     return;
   }
   const Label skip = a_.newLabel();
-  jump_if(negate(inst.cond), skip);
+  jump_if(negate(inst.cond), skip, true);
   move(Loc::reg(d), Loc::reg(other), class_of(d), Room::k8);  // between registers: all of it
   a_.bind(skip);
 }
