@@ -8,6 +8,9 @@
 //     known before it, and one whose reference goes nowhere differs from everything and outlives calls;
 //   * types of which neither is a subtype of the other have no common objects;
 //   * elements and bytes with one base and different constant offsets.
+// When every way back to a loop's head knows a place that the loop reads, a parameter of the head carries it, and a second
+// walk finds it there; in front of the loop it is read if it is not known and reading cannot trap.
+//
 // Objects are compared behind null checks, casts and refinements. Fields of a default allocation are known to be zero.
 // What a place narrower than its value holds is that value cut down. A store of what is there already goes.
 //
@@ -37,6 +40,7 @@ using wasm::Opcode;
 constexpr size_t kMaxKnown = 32;              // in one block
 constexpr size_t kMaxKept = size_t{1} << 18;  // over all blocks; later ones begin with nothing known
 constexpr uint32_t kMaxDefaults = 8;          // fields of a default allocation
+constexpr size_t kMaxCarried = 8;             // in one function
 constexpr uint8_t kWhole = 0xff;              // as many bytes as the value has
 
 bool is_allocation(Op op) {
@@ -54,16 +58,9 @@ class Loads {
 
   void run() {
     if (!gather()) return;
-    ends_.assign(func_.block_count(), {});
     when_.assign(func_.inst_count(), 0);
-    for (const BlockId b : cfg_.rpo()) {
-      begin(b);
-      ir::for_each_inst(func_, b, [&](InstId i) {
-        if (i.index() < when_.size()) when_[i.index()] = ++now_;
-        visit(i);
-      });
-      end(b);
-    }
+    walk();
+    if (carry()) walk();
   }
 
  private:
@@ -128,6 +125,23 @@ class Loads {
       default: break;
     }
     for (; n < inst.args_count; ++n) escapes_[func_.arg(i, n).index()] = 1;
+  }
+
+  void walk() {
+    ends_.assign(func_.block_count(), {});
+    kept_.clear();
+    for (const BlockId b : cfg_.rpo()) {
+      block_ = b;
+      begin(b);
+      for (const Carried& c : carried_) {
+        if (c.param.valid() && loops_[c.loop].head == b) remember(c.place, c.param);
+      }
+      ir::for_each_inst(func_, b, [&](InstId i) {
+        if (i.index() < when_.size()) when_[i.index()] = ++now_;
+        visit(i);
+      });
+      end(b);
+    }
   }
 
   // --- Blocks.
@@ -299,6 +313,7 @@ class Loads {
         return use(i, k.value);
       }
     }
+    may_carry(wanted, i);
     remember(wanted, result);
   }
 
@@ -422,6 +437,91 @@ class Loads {
     }
   }
 
+  // --- Around loops. What every way back knows of a place may be carried to the loop's head in a parameter.
+  struct Carried {
+    LoopId loop;
+    Known place;  // as the load would read it
+    InstId load;
+    ValueId param{};  // of the loop's head, once it is made
+  };
+
+  // Notes a load that found nothing, of a place that is the same in every iteration.
+  void may_carry(const Known& wanted, InstId i) {
+    const LoopId loop = loops_.of(block_);
+    if (carrying_ || !loop.valid() || !loops_[loop].preheader.valid() || carried_.size() == kMaxCarried) return;
+    if (wanted.object.valid() && loops_.contains(loop, ir::definition_block(func_, wanted.object))) return;
+    if (wanted.kind == Op::ArrayGet && (wanted.index & kConstantKey) == 0 &&
+        loops_.contains(loop, ir::definition_block(func_, ValueId(static_cast<uint32_t>(wanted.index))))) {
+      return;
+    }
+    const auto same = [&](const Carried& c) {
+      return c.loop == loop && same_place(c.place, wanted) && c.place.opcode == wanted.opcode;
+    };
+    if (std::ranges::none_of(carried_, same)) carried_.push_back({loop, wanted, i});
+  }
+
+  // Makes the parameters; false when there is none.
+  bool carry() {
+    carrying_ = true;
+    bool any = false;
+    for (Carried& c : carried_) any |= carry(c);
+    return any;
+  }
+
+  bool carry(Carried& c) {
+    const ir::Loop& loop = loops_[c.loop];
+    const Type type = func_.type(func_.result(c.load));
+    incoming_.clear();
+    for (const BlockId pred : cfg_.preds(loop.head)) {
+      if (func_.inst(func_.terminator(pred)).op != Op::Jump) return false;
+      incoming_.push_back(known_at_end(pred, c.place, type));
+      if (!incoming_.back().valid() && pred != loop.preheader) return false;
+    }
+    const bool before = can_read_before(c, loop.preheader, type);
+    if (std::ranges::any_of(incoming_, [](ValueId v) { return !v.valid(); }) && !before) return false;
+    if (!gate_.allow(Rewrite::kLoadCarried, func_.result(c.load))) return false;
+    c.param = func_.add_param(loop.head, type);
+    size_t n = 0;
+    for (const BlockId pred : cfg_.preds(loop.head)) {
+      const ValueId value = incoming_[n++];
+      const InstId jump = func_.terminator(pred);
+      args_.assign(func_.args(jump).begin(), func_.args(jump).end());
+      args_.push_back(value.valid() ? value : read_before(c, jump, type));
+      func_.set_args(jump, args_);
+    }
+    return true;
+  }
+
+  // The value of `place` at the end of a block, if it is one that the load could give as it is.
+  ValueId known_at_end(BlockId b, const Known& place, Type type) const {
+    const Range& range = ends_[b.index()];
+    for (uint32_t n = 0; n < range.count; ++n) {
+      const Known& k = kept_[range.begin + n];
+      if (!same_place(k, place) || !k.value.valid()) continue;
+      const ValueId value = func_.resolve(k.value);
+      const bool whole = k.log2 == kWhole || (k.kind == Op::MemLoad && k.log2 == bytes_log2(type));
+      const bool as_it_is = k.opcode == place.opcode || (k.opcode == wasm::kNoOpcode && whole);
+      if (as_it_is && func_.types().matches(func_.type(value), type)) return value;
+    }
+    return {};
+  }
+
+  // Whether the load may stand at the end of the preheader: it cannot trap, and its object is known there.
+  bool can_read_before(const Carried& c, BlockId preheader, Type type) const {
+    if (c.place.kind == Op::GlobalGet) return true;
+    if (c.place.kind != Op::StructGet) return false;
+    const auto object = Type::ref(wasm::HeapType::concrete(c.place.a), false);
+    return type == func_.type(func_.result(c.load)) && func_.types().matches(func_.type(c.place.object), object) &&
+           cfg_.dominates(ir::definition_block(func_, c.place.object), preheader);
+  }
+
+  ValueId read_before(const Carried& c, InstId position, Type type) {
+    const Inst& load = func_.inst(c.load);
+    const Inst proto{.op = load.op, .opcode = load.opcode, .a = load.a, .b = load.b, .offset = load.offset};
+    const size_t count = c.place.object.valid() ? 1 : 0;
+    return insert(position, proto, std::span(&c.place.object, count), type);
+  }
+
   // --- Forgetting.
   void forget(const Known& written, const Inst&) {
     std::erase_if(known_, [&](const Known& k) { return k.places.meets(written.places) && may_be(k, written); });
@@ -526,6 +626,11 @@ class Loads {
   std::vector<Places> loop_writes_;
   std::vector<Known> known_;
   std::vector<Known> kept_;
+  std::vector<Carried> carried_;
+  std::vector<ValueId> incoming_;
+  std::vector<ValueId> args_;
+  BlockId block_;
+  bool carrying_ = false;
   std::vector<Range> ends_;
   std::vector<uint32_t> when_;  // by instruction: order of visits
   uint32_t now_ = 0;

@@ -170,6 +170,28 @@ TEST(Loads, AStoreOfWhatIsThereGoes) {
   EXPECT_FALSE(contains(text, "struct_set")) << text;
 }
 
+// while (...) { v3 = place; place = v3 + v1 }
+TEST(Loads, WhatEveryWayBackKnowsIsCarriedAroundTheLoop) {
+  const std::string text = optimised(
+      "func 7 {\nb0(v0: i32, v1: i32):\n budget @1\n jump v0 -> b1 @1\nb1(v2: i32):\n budget @2\n"
+      " v3: i32 = global_get @3\n v4: i32 = compute opcode=i32.add v3, v1 @3\n global_set v4 @3\n"
+      " v5: i32 = compute opcode=i32.sub v2, v1 @4\n branch v5 -> b2 b3 @4\nb2:\n jump v5 -> b1 @5\nb3:\n return v4 "
+      "@6\n}");
+  EXPECT_EQ(count(text, "global_get"), 1u) << text;
+  EXPECT_TRUE(ordered(text, "global_get", "b1(")) << text;
+  EXPECT_TRUE(ordered(text, "b1(", "global_set")) << text;
+}
+
+TEST(Loads, WhatMayHaveChangedOnTheWayBackIsReadAgain) {
+  const std::string text = optimised(
+      "func 2 {\nb0(v0: (ref 0), v1: (ref 1)):\n budget @1\n v6: i32 = const imm=0x9 @1\n jump v6 -> b1 @1\nb1(v2: "
+      "i32):\n"
+      " budget @2\n v3: i32 = struct_get opcode=struct.get v0 @3\n v4: i32 = compute opcode=i32.add v3, v6 @3\n"
+      " struct_set v0, v4 @3\n struct_set a=1 v1, v6 @3\n v5: i32 = compute opcode=i32.sub v2, v3 @4\n"
+      " branch v5 -> b2 b3 @4\nb2:\n jump v5 -> b1 @5\nb3:\n return v4 @6\n}");
+  EXPECT_TRUE(ordered(text, "b1(", "struct_get")) << text;
+}
+
 // --- Stores ----------------------------------------------------------------------------------------------------------
 
 std::string two_stores(const std::string& between) {
