@@ -381,6 +381,7 @@ Result<const uint8_t*> Baseline::compile(const BaselineInput& input, CodeSpace& 
   instance_ = input.entry->ctx->instance;
   module_ = instance_->module.get();
   rows_ = rows();
+  notes_sites_ = input.entry->ctx->store->jit_words[runtime::kOriginWord] != 0;
   mf_.reset();
   mf_.add_vreg(RegClass::kGpr);  // the name of all operands
   mf_.map_slots.clear();
@@ -408,6 +409,7 @@ Result<const uint8_t*> Baseline::compile(const BaselineInput& input, CodeSpace& 
              .types = input.types,
              .stubs = input.stubs,
              .entry = input.entry,
+             .guard_sites = input.guard_sites,
              .cpu = input.cpu,
              .fault = input.fault,
              .validate = input.validate},

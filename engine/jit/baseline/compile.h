@@ -27,8 +27,11 @@ struct BaselineInput {
   runtime::Layouts* layouts = nullptr;
   const wasm::TypeStore* types = nullptr;
   const x64::StubTable* stubs = nullptr;
+  GuardSites* guard_sites = nullptr;
   x64::CpuFeatures cpu;
   x64::EmitterFault fault = x64::EmitterFault::kNone;
+  bool guards = false;    // accesses to guarded memories need no comparison
+  bool barriers = false;  // the heap is generational
   bool armed = false;
   bool barriers = false;  // the heap is generational: stores of references into objects are noted
   bool poll_at_budget = false;

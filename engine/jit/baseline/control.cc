@@ -301,9 +301,11 @@ void Baseline::throw_to(uint32_t handler, PReg exn) {
 void Baseline::on_throw(const Event& e) {
   if (!reachable_) return;
   const wasm::TypeId type = module_->tags[e.instr.a].type_id;
-  builtin(Builtin::AllocExn, {imm(e.instr.a)}, true);
-  object_from_stack(kRax, in_.layouts->of(type).fields);
-  throw_to(controls_.back().handler, kRax);
+  const PReg exn = allocate_struct(type);
+  code_.imm(kScratchGpr, instance_->tags[e.instr.a]);
+  code_.store64({.base = kHeapReg, .index = exn, .disp = static_cast<int32_t>(gc::kExnTagOffset)}, kScratchGpr);
+  object_from_stack(exn, in_.layouts->of(type).fields);
+  throw_to(controls_.back().handler, exn);
 }
 
 void Baseline::on_throw_ref(const Event&) {

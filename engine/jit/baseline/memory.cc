@@ -3,6 +3,7 @@
 #include <cstddef>
 
 #include "engine/base/check.h"
+#include "engine/gc/region.h"
 #include "engine/jit/baseline/state.h"
 
 namespace parallax::jit {
@@ -101,6 +102,13 @@ Addr Baseline::access(const wasm::MemArg& arg, uint32_t bytes) {
   const Entry address = pop();
   const uint64_t end = arg.offset + bytes;
   const bool is_64 = address.rep == Rep::kI64;
+  guarded_ = nullptr;
+  if (in_.guards && memory->guarded != 0 && !is_64 && arg.offset < gc::kGuardedOffsets) {
+    guarded_ = memory;
+    const PReg index = reg_of(address);
+    code_.imm(kScratchGpr, memory->base);
+    return {.base = kScratchGpr, .index = index, .disp = static_cast<int32_t>(arg.offset)};
+  }
   if (address.kind == Kind::kConst && address.bits <= kMaxDisp && end >= bytes && end <= kMaxDisp &&
       address.bits + end <= kMaxDisp) {
     code_.imm(kScratchGpr, memory);
@@ -151,6 +159,13 @@ Addr Baseline::access(const wasm::MemArg& arg, uint32_t bytes) {
   return {.base = kScratchGpr, .index = t, .disp = -static_cast<int32_t>(bytes)};
 }
 
+// What was written since `begin` is an access whose place access() answered.
+void Baseline::note_access(uint32_t begin) {
+  if (guarded_ == nullptr) return;
+  em_.faults_.push_back(
+      {.begin = begin, .end = em_.a_.here(), .func = in_.entry->func_index, .offset = offset_, .memory = guarded_});
+}
+
 void Baseline::on_load(const Event& e) {
   const AccessRow& row = access_row(e.instr.op);
   const ValType type = e.types.pushed[0];
@@ -158,7 +173,9 @@ void Baseline::on_load(const Event& e) {
   const PReg v = has_vector_operand ? pop_reg() : kNoReg;
   const Addr from = access(e.instr.mem, row.bytes);
   const PReg d = alloc(row.is_float ? RegClass::kXmm : RegClass::kGpr);
+  const uint32_t begin = em_.a_.here();
   code_.rm(row.prefix, row.code, row.wide, row.is_float ? Code::x(d) : d, from);
+  note_access(begin);
   if (row.vector == Opcode::Nop) return push_reg(type, d);
   // Operands of the vector operation, back on the stack: what was loaded is the second one, if there are two.
   const bool widens = wasm::info(row.vector).signature[0] == 'v' && !has_vector_operand;
@@ -192,15 +209,19 @@ void Baseline::on_store(const Event& e) {
   int32_t known = 0;
   if (immediate(value, row.wide, known)) {
     const Addr to = access(e.instr.mem, row.bytes);
+    const uint32_t begin = em_.a_.here();
     switch (row.bytes) {
-      case 1: code_.store_imm8(to, known); return;
-      case 2: code_.store_imm16(to, known); return;
-      default: code_.store_imm(to, known, row.wide); return;
+      case 1: code_.store_imm8(to, known); break;
+      case 2: code_.store_imm16(to, known); break;
+      default: code_.store_imm(to, known, row.wide); break;
     }
+    return note_access(begin);
   }
   const PReg from = reg_of(value);
   const Addr to = access(e.instr.mem, row.bytes);
+  const uint32_t begin = em_.a_.here();
   code_.rm(row.prefix, row.code, row.wide, row.is_float ? Code::x(from) : from, to, 0, row.bytes == 1);
+  note_access(begin);
 }
 
 void Baseline::on_memory_size(const Event& e) {

@@ -195,6 +195,50 @@ void Baseline::on_i31_get(const Event& e) {
   push_reg(wasm::kI32, d);
 }
 
+// --- Allocation ----------------------------------------------------------------------------------------------------
+
+// Inline allocation is a safepoint that changes no register: only references have to be in their slots.
+PReg Baseline::allocate_struct(wasm::TypeId type) {
+  const runtime::TypeLayout& layout = in_.layouts->of(type);
+  const AllocImm alloc_imm{type.raw, layout.bytes,
+                           static_cast<uint32_t>(std::min<uint64_t>(layout.charge, UINT32_MAX))};
+  if (!alloc_imm.fits() || notes_sites_) {
+    builtin(Builtin::AllocStruct, {imm(type.raw), imm(layout.bytes), imm(layout.charge)}, true, 1);
+    hold(kRax);
+    return kRax;
+  }
+  flush_references();
+  const PReg d = alloc(RegClass::kGpr);
+  const CallId slow = new_call({.builtin = static_cast<uint32_t>(Builtin::AllocStruct)}, true);
+  bridge({.op = MOp::StructAlloc, .aux = slow.raw, .imm = alloc_imm.pack()}, {d});
+  return d;
+}
+
+// `length` was taken off the stack, or is a constant.
+PReg Baseline::allocate_array(wasm::TypeId type, const Entry& length) {
+  const runtime::TypeLayout& layout = in_.layouts->of(type);
+  const AllocImm alloc_imm{type.raw, runtime::kFieldBytes[static_cast<size_t>(layout.element)],
+                           static_cast<uint32_t>(layout.element_charge)};
+  if (!alloc_imm.fits() || notes_sites_) {
+    builtin(Builtin::AllocArray, {imm(type.raw), value(length)}, true);
+    hold(kRax);
+    return kRax;
+  }
+  const PReg count = reg_of(length);
+  flush_references();
+  const PReg d = alloc(RegClass::kGpr);
+  const CallId slow = new_call({.builtin = static_cast<uint32_t>(Builtin::AllocArray)}, true);
+  bridge({.op = MOp::ArrayAlloc, .aux = slow.raw, .imm = alloc_imm.pack()}, {d, count});
+  return d;
+}
+
+// What compiled code owes a generational heap for a store into an object that may be old by now; initialising stores owe
+// nothing, because there is no safepoint between them and the allocation. Null is never young.                       [I9]
+void Baseline::barrier(PReg object, FieldRep rep, const Entry& value) {
+  if (!in_.barriers || rep != FieldRep::kRef || value.kind == Kind::kConst) return;
+  if (!fault_fires(Fault::kBAR1)) bridge({.op = MOp::Barrier}, {object});
+}
+
 // --- Structures ----------------------------------------------------------------------------------------------------
 
 // Takes the values of the fields off the stack and stores them.
@@ -208,10 +252,9 @@ void Baseline::object_from_stack(PReg object, std::span<const runtime::FieldSlot
 
 void Baseline::on_struct_new(const Event& e) {
   const wasm::TypeId type = module_->type_ids[e.instr.a];
-  const runtime::TypeLayout& layout = in_.layouts->of(type);
-  builtin(Builtin::AllocStruct, {imm(type.raw), imm(layout.bytes), imm(layout.charge)}, true, 1);
-  if (e.instr.op == Opcode::StructNew) object_from_stack(kRax, layout.fields);
-  push_reg(e.types.pushed[0], kRax);
+  const PReg object = allocate_struct(type);
+  if (e.instr.op == Opcode::StructNew) object_from_stack(object, in_.layouts->of(type).fields);
+  push_reg(e.types.pushed[0], object);
 }
 
 void Baseline::on_struct_get(const Event& e) {
@@ -252,12 +295,10 @@ void Baseline::on_array_new(const Event& e) {
   if (e.instr.op == Opcode::ArrayNewDefault || (top(1).kind == Kind::kConst && top(1).bits == 0)) {
     const Entry length = pop();
     if (e.instr.op != Opcode::ArrayNewDefault) pop();
-    builtin(Builtin::AllocArray, {imm(type.raw), value(length)}, true);
-    return push_reg(result, kRax);
+    return push_reg(result, allocate_array(type, length));
   }
   flush_registers(entries_.size());
-  builtin(Builtin::AllocArray, {imm(type.raw), value(top())}, true);
-  push_reg(result, kRax);
+  push_reg(result, allocate_array(type, top()));
   flush_registers(entries_.size());
   if (top(2).rep == Rep::kV128) {
     store_entry({.base = kStoreReg, .disp = static_cast<int32_t>(offsetof(runtime::StoreContext, arg_area))}, top(2));
@@ -277,13 +318,12 @@ void Baseline::on_array_new_fixed(const Event& e) {
   const FieldRep rep = in_.layouts->of(type).element;
   const uint32_t bytes = runtime::kFieldBytes[static_cast<size_t>(rep)];
   const uint32_t count = e.instr.b;
-  builtin(Builtin::AllocArray, {imm(type.raw), imm(count)}, true);
-  hold(kRax);
+  const PReg array = allocate_array(type, {.kind = Kind::kConst, .rep = Rep::kI32, .bits = count});
   for (uint32_t i = 0; i < count; ++i) {
-    store_field(in_object(kRax, runtime::kArrayDataOffset + i * bytes), rep, top(count - 1 - i));
+    store_field(in_object(array, runtime::kArrayDataOffset + i * bytes), rep, top(count - 1 - i));
   }
   for (uint32_t i = 0; i < count; ++i) pop();
-  push_reg(e.types.pushed[0], kRax);
+  push_reg(e.types.pushed[0], array);
 }
 
 void Baseline::on_array_new_segment(const Event& e) {

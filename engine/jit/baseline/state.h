@@ -174,6 +174,7 @@ class Baseline {
   void store_entry(const Addr& to, const Entry& e);
   void spill(Entry& e);
   void flush_registers(size_t count);  // of the first entries
+  void flush_references();             // before a safepoint that changes no register
   void flush(size_t count);            // and names of locals
   void save_uses(uint32_t local);
   void place(std::span<Move> moves);
@@ -241,6 +242,7 @@ class Baseline {
 
   // --- Memory and objects
   Addr access(const wasm::MemArg& arg, uint32_t bytes);
+  void note_access(uint32_t begin);
   void load_field(PReg to, runtime::FieldRep rep, bool sign_extend, const Addr& from);
   void store_field(const Addr& to, runtime::FieldRep rep, const Entry& e);
   Addr element(PReg array, PReg index, runtime::FieldRep rep);
@@ -256,6 +258,11 @@ class Baseline {
   static Arg value(const Entry& e) { return {.entry = e}; }
   // Everything but the arguments goes to its slot. The result is in rax.
   void builtin(runtime::Builtin id, std::initializer_list<Arg> args, bool is_safepoint = false, uint8_t sub = 0);
+  // A zeroed object in a register that stays held; it is no entry yet.
+  PReg allocate_struct(wasm::TypeId type);
+  PReg allocate_array(wasm::TypeId type, const Entry& length);
+  // Before a store of `value` into a field of this representation.
+  void barrier(PReg object, runtime::FieldRep rep, const Entry& value);
   void object_from_stack(PReg object, std::span<const runtime::FieldSlot> fields);
   PReg callee_of(const Event& e, bool is_indirect);
   void call(const MInst& proto, MCall about, std::span<const ValType> params, std::span<const ValType> results,
@@ -293,6 +300,8 @@ class Baseline {
   uint32_t rotor_ = 0;
   Condition cond_;
   uint64_t chaos_ = 0;
+  bool notes_sites_ = false;                     // of allocations: then all of them are the runtime's
+  const runtime::MemoryDef* guarded_ = nullptr;  // of the access being written, if it needs no check
 
   std::vector<Control> controls_;
   std::vector<Entry> saved_;

@@ -254,6 +254,17 @@ void Baseline::flush_registers(size_t count) {
   first_reg_ = std::max(first_reg_, count);
 }
 
+void Baseline::flush_references() {
+  constexpr size_t kLookedAt = 64;
+  if (entries_.size() > first_reg_ + kLookedAt) flush_registers(entries_.size());
+  for (size_t i = first_reg_; i < entries_.size(); ++i) {
+    if (entries_[i].kind == Kind::kReg && entries_[i].rep == Rep::kRef) spill(entries_[i]);
+  }
+  for (RegSet rest = cached_; rest != 0; rest &= rest - 1) {
+    if (locals_[local_of_[lowest(rest)]].rep == Rep::kRef) forget_local(lowest(rest));
+  }
+}
+
 void Baseline::flush(size_t count) {
   for (size_t i = std::min(first_reg_, first_lazy_); i < count; ++i) {
     Entry& e = entries_[i];
