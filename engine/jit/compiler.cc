@@ -274,7 +274,6 @@ Result<const void*> JitCompiler::compile_baseline(FuncEntry& entry) {
                                                 .guards = space_->is_listed(),
                                                 .barriers = options_.collector == runtime::GcKind::kGenerational,
                                                 .armed = options_.armed,
-                                                .barriers = options_.collector == runtime::GcKind::kGenerational,
                                                 .poll_at_budget = store_->zeal_polls != 0,
                                                 .listing = dump_ != nullptr,
                                                 .validate = (options_.verify || options_.armed) && !options_.unverified,

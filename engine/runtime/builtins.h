@@ -48,6 +48,8 @@ using gc::Ref;
 Ref alloc_struct(VmContext* ctx, uint32_t type);
 Ref alloc_array(VmContext* ctx, uint32_t type, uint32_t length);
 Ref alloc_exn(VmContext* ctx, uint32_t tag);
+// Charges an object that the program made and that no code needs: as alloc_struct would. Null: exhausted.
+Ref charge_object(VmContext* ctx, uint32_t charge);
 Ref array_new_data(VmContext* ctx, uint32_t type, uint32_t data, uint32_t offset, uint32_t length);
 Ref array_new_elem(VmContext* ctx, uint32_t type, uint32_t elem, uint32_t offset, uint32_t length);
 

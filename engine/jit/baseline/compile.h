@@ -33,7 +33,6 @@ struct BaselineInput {
   bool guards = false;    // accesses to guarded memories need no comparison
   bool barriers = false;  // the heap is generational
   bool armed = false;
-  bool barriers = false;  // the heap is generational: stores of references into objects are noted
   bool poll_at_budget = false;
   bool listing = false;
   bool validate = false;

@@ -279,13 +279,6 @@ void Baseline::on_struct_set(const Event& e) {
   store_field(in_object(r, field.offset), field.rep, value);
 }
 
-// As in lower_ops.cc: new objects, null and i31 constants owe nothing.
-void Baseline::barrier(PReg object, FieldRep rep, const Entry& value) {
-  if (!in_.barriers || rep != FieldRep::kRef || value.kind == Kind::kConst) return;
-  if (fault_fires(Fault::kBAR1)) return;
-  bridge({.op = MOp::Barrier}, {object});
-}
-
 // --- Arrays --------------------------------------------------------------------------------------------------------
 
 // Value and length are on the stack until the array is filled, so that the collector finds the value.

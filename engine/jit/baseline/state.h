@@ -247,7 +247,6 @@ class Baseline {
   void store_field(const Addr& to, runtime::FieldRep rep, const Entry& e);
   Addr element(PReg array, PReg index, runtime::FieldRep rep);
   void armed_check(PReg reg, ValType type);
-  void barrier(PReg object, runtime::FieldRep rep, const Entry& value);
   uint32_t tested_type(ValType type) const;
   struct Arg {
     bool is_imm = false;
