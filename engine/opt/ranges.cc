@@ -110,6 +110,7 @@ class Ranges {
   // --- The fixpoint.
   void solve() {
     ranges_.assign(func_.value_count(), {});
+    facts_.clear();
     facts_of_.assign(func_.block_count(), kNone);
     is_head_.assign(func_.block_count(), false);
     for (const BlockId b : cfg_.rpo()) {
@@ -132,8 +133,8 @@ class Ranges {
 
   // Computes everything once; whether some parameter of a loop grew. What comes back is looked at in the end, when the
   // facts of its blocks are known.
+  // Facts of earlier rounds stay: until its blocks are reached again, a way back is known by them.
   bool walk(int round) {
-    facts_.clear();
     bool grew = false;
     for (const BlockId b : cfg_.rpo()) {
       if (b != Func::kEntry) {
