@@ -130,7 +130,7 @@ void Generational::retire(const Run& run) {
 uint64_t Generational::allocate(uint64_t bytes, Effort effort) {
   if (bytes > large_bytes_) return allocate_large(bytes, effort);
   const uint64_t next = *heap_.window_.next;
-  if (bytes > eden_.limit - next) return 0;
+  if (next > eden_.limit || bytes > eden_.limit - next) return 0;
   if (next + bytes > eden_.opened && !open(eden_, next + bytes, Contents::kZero)) return 0;
   *heap_.window_.next = next + bytes;
   heap_.publish_window(eden_.opened + (fault_fires(Fault::kNUR1) ? kObjectAlign : 0));
@@ -282,6 +282,10 @@ void Generational::place_eden() {
 void Generational::collect(Scope scope) {
   const bool everything = scope == Scope::kFull || (scope == Scope::kAsDue && full_due_) || !minor_is_safe();
   from_eden_ = eden();
+  if (from_eden_.end > eden_.opened) {  // compiled code moves it
+    return heap_.set_violation(text::format(
+        "I1: the newest object ends at {:#x}, behind the memory for new ones at {:#x}", from_eden_.end, eden_.opened));
+  }
   from_survivors_ = survivors_.objects();
   fault_i31_ = g_fault.active == Fault::kI31a;
   if (everything) {

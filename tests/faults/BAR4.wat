@@ -1,6 +1,6 @@
 ;; Planted fault BAR4: what an object holds is younger than itself when it becomes old.
 ;; judge: jit:O2:gen:zeal=2:minor:verify-after => I9: old object .* holds young .* and is not remembered
-;; judge: jit:O0:gen:zeal=every:minor => .
+;; judge: jit:O0:gen:zeal=2:minor:poison => .
 (module
   (type $box (struct (field (mut (ref null $box))) (field (mut i32))))
   (global $holder (mut (ref null $box)) (ref.null $box))
