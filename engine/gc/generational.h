@@ -91,6 +91,7 @@ class Generational final : public Collector {
   void scan_remembered();
   template <bool kFull>
   void scan_copies(uint64_t old_from);
+  uint64_t prefetch(uint64_t from, uint64_t until);
   template <bool kFull>
   uint64_t scan_run(Run& run, uint64_t from);
   // Evacuates what the object's fields hold; answers whether one of them is young afterwards.

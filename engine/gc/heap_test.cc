@@ -154,9 +154,11 @@ TEST_P(Collectors, RandomCorruptionIsReportedOrHarmlessButNeverFollowed) {
     for (int i = 0; i < 120; ++i) mutator.step();
     world.heap.allocate_box(seed);
     ChoiceStream choices(seed * 77);
-    const auto size = static_cast<uint32_t>(world.heap.space_end() - world.heap.space_begin());
-    for (uint32_t hits = 1 + choices.below(6); hits > 0 && size > 0; --hits) {
-      world.heap.base()[world.heap.space_begin() + choices.below(size)] = choices.byte();
+    const std::vector<ByteRange> spaces = world.heap.spaces();
+    for (uint32_t hits = 1 + choices.below(6); hits > 0 && !spaces.empty(); --hits) {
+      const ByteRange& space = spaces[choices.below(static_cast<uint32_t>(spaces.size()))];
+      if (space.empty()) continue;
+      world.heap.base()[space.begin + choices.below(static_cast<uint32_t>(space.bytes()))] = choices.byte();
     }
     const std::string verdict = world.heap.verify();
     EXPECT_TRUE(verdict.empty() || verdict.starts_with("I1: ")) << verdict;
