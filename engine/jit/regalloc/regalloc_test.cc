@@ -1,6 +1,8 @@
 // The allocator against its checker: random functions, chaos, determinism, planted faults.
 #include <gtest/gtest.h>
 
+#include <array>
+
 #include "engine/jit/flow.h"
 #include "engine/jit/regalloc/allocate.h"
 #include "engine/jit/regalloc/check.h"
@@ -75,6 +77,85 @@ TEST_P(RegisterAllocation, SameInputGivesSameOutput) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Allocators, RegisterAllocation, testing::Values(Allocator::kGreedy, Allocator::kGlobal));
+
+// --- What the global allocator is for ------------------------------------------------------------------------------
+
+uint32_t count(std::span<const Item> items, Item::Kind kind) {
+  uint32_t n = 0;
+  for (const Item& item : items) n += item.kind == kind ? 1 : 0;
+  return n;
+}
+
+// i = x; do { i = i + i + 0x123456789abc; } while (...); return i
+TEST(GlobalAllocation, AConstantOfALoopIsMadeBeforeItAndTheWayBackHasNoMoves) {
+  Rig s;
+  s.func.reset();
+  for (uint32_t b = 0; b < 3; ++b) s.func.add_block();
+  const VReg x = s.func.add_vreg(RegClass::kGpr);
+  const VReg constant = s.func.add_const(RegClass::kGpr, 0x123456789abc);
+  const VReg i = s.func.add_vreg(RegClass::kGpr);
+  const VReg twice = s.func.add_vreg(RegClass::kGpr);
+  const VReg next = s.func.add_vreg(RegClass::kGpr);
+  s.func.begin_block(MBlockId(0));
+  s.func.def_fixed(x, kRax);
+  s.func.append({.op = MOp::Entry});
+  s.func.append({.op = MOp::Jump});
+  s.func.add_edge(MBlockId(0), MBlockId(1), std::array{x});
+  s.func.end_block(MBlockId(0));
+  s.func.add_param(MBlockId(1), i);
+  s.func.begin_block(MBlockId(1));
+  s.func.def(twice, Where::kSame);
+  s.func.use(i);
+  s.func.use(i);
+  s.func.append({.op = MOp::Alu});
+  s.func.def(next, Where::kSame);
+  s.func.use(twice);
+  s.func.use(constant);
+  s.func.append({.op = MOp::Alu});
+  s.func.use(next);
+  s.func.append({.op = MOp::BranchIf, .form = CmpForm::kTestReg});
+  s.func.add_edge(MBlockId(1), MBlockId(1), std::array{next});
+  s.func.add_edge(MBlockId(1), MBlockId(2));
+  s.func.end_block(MBlockId(1));
+  s.func.begin_block(MBlockId(2));
+  s.func.use_fixed(next, kRax);
+  s.func.append({.op = MOp::Ret});
+  s.func.end_block(MBlockId(2));
+  ASSERT_TRUE(s.run(Allocator::kGlobal).has_value());
+  ASSERT_TRUE(s.checker.check(s.func, s.allocation).has_value());
+  EXPECT_EQ(count(s.allocation.block_items(MBlockId(1)), Item::Kind::kConst), 0u);
+  EXPECT_EQ(count(s.allocation.moves(EdgeId(0)), Item::Kind::kConst), 1u);
+  EXPECT_TRUE(s.allocation.moves(EdgeId(1)).empty()) << print(s.func, s.allocation);
+}
+
+// if (x) call(); return x: the store for the call is where the call is.
+TEST(GlobalAllocation, TheStoreForACallOnOneWayIsOnThatWay) {
+  Rig s;
+  s.func.reset();
+  for (uint32_t b = 0; b < 3; ++b) s.func.add_block();
+  const VReg x = s.func.add_vreg(RegClass::kGpr);
+  s.func.begin_block(MBlockId(0));
+  s.func.def_fixed(x, kRax);
+  s.func.append({.op = MOp::Entry});
+  s.func.use(x);
+  s.func.append({.op = MOp::BranchIf, .form = CmpForm::kTestReg});
+  s.func.add_edge(MBlockId(0), MBlockId(1));
+  s.func.add_edge(MBlockId(0), MBlockId(2));
+  s.func.end_block(MBlockId(0));
+  s.func.begin_block(MBlockId(1));
+  s.func.append({.op = MOp::CallFunc, .aux = s.func.add_call({}).raw});
+  s.func.append({.op = MOp::Jump});
+  s.func.add_edge(MBlockId(1), MBlockId(2));
+  s.func.end_block(MBlockId(1));
+  s.func.begin_block(MBlockId(2));
+  s.func.use_fixed(x, kRax);
+  s.func.append({.op = MOp::Ret});
+  s.func.end_block(MBlockId(2));
+  ASSERT_TRUE(s.run(Allocator::kGlobal).has_value());
+  ASSERT_TRUE(s.checker.check(s.func, s.allocation).has_value());
+  EXPECT_EQ(count(s.allocation.block_items(MBlockId(0)), Item::Kind::kMove), 0u) << print(s.func, s.allocation);
+  EXPECT_EQ(count(s.allocation.block_items(MBlockId(1)), Item::Kind::kMove), 1u);
+}
 
 // Not every planted fault matters (a skipped move may be of a value that is not read again), but each kind must be
 // caught, and often.

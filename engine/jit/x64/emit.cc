@@ -690,6 +690,7 @@ void Emitter::start(const EmitInput& input, CodeSpace& space, CallSites& sites) 
   cold_.clear();
   tables_.clear();
   pending_sites_.clear();
+  likely_end_.clear();
   faults_.clear();
   a_.start(space, input.validate);
   trap_labels_.assign(kTrapKindCount, Label());
