@@ -1,5 +1,5 @@
 ;; Planted fault RA1.
-;; judge: jit:O2:moving:armed => I2: regalloc: [^]*
+;; judge: jit:O2:moving:armed => I2: regalloc: operand
 ;; judge: jit:O2:moving:armed:unverified => divergence
 ;; judge: jit:O2:moving => divergence
 (module
