@@ -2,6 +2,7 @@
 #include "interp/translate.h"
 
 #include "engine/base/check.h"
+#include "engine/base/case_clock.h"
 #include "engine/base/text.h"
 #include "engine/wasm/func_walk_rules.h"
 #include "interp/translator.h"
@@ -216,6 +217,7 @@ const std::array<Translator::Rule, wasm::kOpcodeCount>& Translator::rules() {
 }
 
 Result<std::unique_ptr<Code>> translate(Store& store, const Func& func) {
+  const InStage stage(CaseStage::kTranslate);
   Translator translator(store, func);
   TRY(wasm::walk_func(*func.instance->module, func.index, store.options().features, translator));
   return translator.take();

@@ -46,6 +46,16 @@ Result<std::string> version_of(std::vector<std::string> command) {
   return digit == std::string::npos ? line : line.substr(digit, line.find_first_of(" ,)", digit) - digit);
 }
 
+// A JavaScript engine that is too old for WasmGC neither votes nor races.
+Result<> knows_gc(std::vector<std::string> command) {
+  command.insert(command.end(), {"-e",
+                                 "if (!WebAssembly.validate(new Uint8Array([0,97,115,109,1,0,0,0,1,3,1,95,0]))) "
+                                 "throw new Error('no WasmGC');"});
+  const triage::ChildResult seen = TRY(triage::run_child(command, kVersionLimits));
+  if (!seen.ended_well() || seen.exit_code != 0) return fail(ErrorCode::kUnsupported, 0, "has no WebAssembly GC");
+  return {};
+}
+
 std::vector<std::string> command_of(const Peer& peer) {
   std::vector<std::string> command;
   if (*peer.row->environment != 0) {
@@ -168,7 +178,9 @@ std::vector<Peer> find(std::span<const PeerRow> rows, const std::vector<std::str
     for (const std::string& folder : folders) {
       const std::vector<std::string> command = command_in(folder, row.program);
       if (command.empty()) continue;
-      const auto version = version_of(command);
+      auto version = version_of(command);
+      if (const auto modern = row.drive == PeerDrive::kScript && version ? knows_gc(command) : Result<>(); !modern)
+        version = fail(modern.error().code, 0, text::format("{} {}", *version, modern.error().message));
       if (version) {
         peers.push_back({&row, command, *version});
         break;

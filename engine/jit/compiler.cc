@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <optional>
 
+#include "engine/base/case_clock.h"
 #include "engine/base/check.h"
 #include "engine/base/text.h"
 #include "engine/base/thread_clock.h"
@@ -208,11 +209,18 @@ CompileStats& JitCompiler::of_thread() {
 
 namespace {
 
-// Gives the time since the last call to a stage. Does nothing when nobody asks.
+// Gives the time since the last call to a stage, and hands the case's clock on. Does nothing when nobody asks.
 class StageClock {
  public:
-  explicit StageClock(StageTimes* times) : times_(times), last_(times != nullptr ? thread_nanoseconds() : 0) {}
+  StageClock(StageTimes* times, CaseStage first)
+      : times_(times), last_(times != nullptr ? thread_nanoseconds() : 0), stage_(first) {}
   void end(StageTimes::Stage stage) {
+    // What follows each stage. ORDER: StageTimes::Stage.
+    static constexpr CaseStage kNext[] = {CaseStage::kPasses, CaseStage::kLower, CaseStage::kAllocate,
+                                          CaseStage::kJudges, CaseStage::kEmit,  CaseStage::kEmit,
+                                          CaseStage::kEmit,   CaseStage::kEmit};
+    static_assert(std::size(kNext) == StageTimes::kCount);
+    stage_.next(kNext[stage]);
     if (times_ == nullptr) return;
     const uint64_t now = thread_nanoseconds();
     times_->stages[stage] += now - last_;
@@ -222,6 +230,7 @@ class StageClock {
  private:
   StageTimes* times_;
   uint64_t last_;
+  InStage stage_;
 };
 
 }  // namespace
@@ -245,7 +254,7 @@ Result<> JitCompiler::allocate(Workspace& w, uint64_t chaos) {
 }
 
 bool JitCompiler::has_baseline() const {
-  return baseline_ && options_.level == runtime::OptLevel::kO0 && gate_.disabled == 0 &&
+  return baseline_ && !ir_source_ && options_.level == runtime::OptLevel::kO0 && gate_.disabled == 0 &&
          gate_.limit == opt::Gate::kNoLimit;
 }
 
@@ -263,7 +272,7 @@ void JitCompiler::dump_code(Workspace& w, const FuncEntry& entry, const uint8_t*
 // In one pass. Error kUnsupported: this function takes the long way.
 Result<const void*> JitCompiler::compile_baseline(FuncEntry& entry) {
   Workspace& w = Workspace::of_thread();
-  StageClock clock(times_);
+  StageClock clock(times_, CaseStage::kBaseline);
   const uint8_t* code = TRY(w.baseline.compile({.entry = &entry,
                                                 .layouts = &store_->store->layouts(),
                                                 .types = &types(),
@@ -297,8 +306,12 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
   const bool verify = (options_.verify || options_.armed) && !options_.unverified;
   // What a module may use was decided when it was loaded.
   const TranslateOptions options{.features = {.bits = ~0u}, .poll_at_budget = store_->zeal_polls != 0};
-  StageClock clock(times_);
-  TRY(w.translator.translate(*instance->module, func, options, w.ir));
+  StageClock clock(times_, CaseStage::kTranslate);
+  if (ir_source_ && ir_source_(*instance->module, func, w.ir)) {
+    w.ir.poll_at_budget = options.poll_at_budget;
+  } else {
+    TRY(w.translator.translate(*instance->module, func, options, w.ir));
+  }
   clock.end(StageTimes::kTranslate);
 
   struct DumpContext {

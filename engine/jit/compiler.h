@@ -15,6 +15,7 @@
 #include "engine/jit/code_space.h"
 #include "engine/jit/frames.h"
 #include "engine/jit/guard_sites.h"
+#include "engine/jit/ir_source.h"
 #include "engine/jit/module_facts.h"
 #include "engine/jit/x64/stubs.h"
 #include "engine/opt/gate.h"
@@ -72,6 +73,8 @@ class JitCompiler final : public runtime::Compiler {
   // Pretends that the machine can do less, for tests of the fallbacks.
   void set_cpu(const x64::CpuFeatures& cpu) { cpu_ = cpu; }
   void plant(x64::EmitterFault fault) { fault_ = fault; }
+  // From now on functions come from there, where it has them.
+  void set_ir_source(IrSource source) { ir_source_ = std::move(source); }
   // Debugging: called with the text of a stage ("translate", a pass's name, "machine", "allocated", "code") of every
   // function compiled.
   using Dump = void (*)(void* context, wasm::FuncIndex func, const char* stage, const std::string& text);
@@ -129,6 +132,7 @@ class JitCompiler final : public runtime::Compiler {
   x64::CpuFeatures cpu_;
   x64::EmitterFault fault_ = x64::EmitterFault::kNone;
   opt::Gate gate_;
+  IrSource ir_source_;
   CompileStats stats_;
   StageTimes* times_ = nullptr;
   bool baseline_ = true;

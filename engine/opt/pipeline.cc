@@ -1,6 +1,7 @@
 // Runs passes and judges over one function.
 #include "engine/opt/pipeline.h"
 
+#include "engine/base/case_clock.h"
 #include "engine/base/text.h"
 #include "engine/base/thread_clock.h"
 #include "engine/ir/text.h"
@@ -58,7 +59,10 @@ PassId find_pass(std::string_view name) {
 Result<> Pipeline::run(ir::Func& func, const PipelineOptions& options) {
   Gate& gate = options.gate != nullptr ? *options.gate : own_gate_;
   if (options.dump != nullptr) options.dump(options.dump_context, func, "translate");
-  if (options.verify) TRY(ir::verify(func, "translate"));
+  if (options.verify) {
+    const InStage stage(CaseStage::kJudges);
+    TRY(ir::verify(func, "translate"));
+  }
   cfg_.compute(func);
   has_loops_ = false;
   for (uint32_t p = 0; p < kPassCount; ++p) {
@@ -101,6 +105,7 @@ Result<> Pipeline::run_pass(ir::Func& func, PassId pass, const PipelineOptions& 
                 text::format("{} (pass {})\n{}", func.failure->message, info(pass).name, listing(func)));
   }
   if (!options.verify) return {};
+  const InStage stage(CaseStage::kJudges);
   TRY(ir::verify(func, info(pass).name));
   if (pass == PassId::kSafepoints) TRY(ir::verify_refs(func));
   return {};

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "engine/base/check.h"
+#include "engine/base/case_clock.h"
 #include "engine/base/text.h"
 #include "engine/wasm/features.h"
 #include "engine/wasm/instr_reader.h"
@@ -598,6 +599,7 @@ FuncIndex Module::func_at(WasmOffset offset) const {
 }
 
 Result<Module> decode(std::vector<uint8_t> bytes, std::shared_ptr<TypeStore> store, const DecodeOptions& options) {
+  const InStage stage(CaseStage::kDecode);
   CHECK(options.naming == TypeNaming::kModule || store != nullptr,
         "I7: decode with canonical types needs a type store");
   return Decoder(std::move(bytes), std::move(store), options).run();

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/base/check.h"
+#include "engine/base/case_clock.h"
 #include "engine/base/text.h"
 #include "engine/wasm/features.h"
 #include "engine/wasm/limits.h"
@@ -206,6 +207,7 @@ class Validator {
 }  // namespace
 
 Result<> validate(Module& module, const Features& features) {
+  const InStage stage(CaseStage::kValidate);
   CHECK(module.naming == TypeNaming::kCanonical, "I7: validate needs a module with canonical types");
   return Validator(module, features).run();
 }

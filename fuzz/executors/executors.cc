@@ -297,16 +297,23 @@ std::vector<CheckCount> check_counts(const ExecutorSpec& spec, wasm::Embedding& 
 
 namespace {
 
+// Every safepoint in a share only: one collection in the right place shows as much as all of them, and costs a hundredth.
 Zeal draw_zeal(ChoiceStream& choices, uint32_t& n) {
-  switch (choices.below(8)) {
-    case 0: return Zeal::kNone;
-    case 1:
-    case 2: return Zeal::kEvery;
-    case 3:
-    case 4:
-    case 5: n = 2 + choices.below(30); return Zeal::kNth;
-    default: n = choices.below(1u << (1 + choices.below(9))); return Zeal::kOnly;
+  const uint32_t turn = choices.below(16);
+  if (turn < 3) return Zeal::kNone;
+  if (turn == 3) return Zeal::kEvery;
+  if (turn < 10) {
+    n = 2 + choices.below(30);
+    return Zeal::kNth;
   }
+  n = choices.below(1u << (1 + choices.below(9)));
+  return Zeal::kOnly;
+}
+
+// Run-time checks in a share of cases, the judges of compilation in a share of those: they cost more than what they watch.
+void draw_checks(ChoiceStream& choices, ExecutorSpec& spec) {
+  spec.armed = choices.chance(1, 6);
+  spec.unverified = spec.armed && !choices.chance(1, 2);
 }
 
 // Level, collector and chaos of one JIT executor; neither armed nor under zeal.
@@ -343,14 +350,13 @@ std::vector<ExecutorSpec> draw_executors(uint64_t seed) {
   plain.armed = false;
   plain.zeal = Zeal::kNone;
   specs.push_back(plain);
-  // Under collection pressure, and armed in half of the cases. Every safepoint in a share only: one collection in the right
-  // place shows as much as all of them, and costs a hundredth.
+  // Under collection pressure, with checks in a share of cases.
   ExecutorSpec pressed = draw_jit(choices);
-  pressed.armed = choices.chance(1, 2);
+  draw_checks(choices, pressed);
   if (pressed.collector != Collector::kNever) pressed.zeal = draw_zeal(choices, pressed.zeal_n);
   specs.push_back(pressed);
   // And now and then another armed one at every safepoint.
-  if (choices.chance(1, 16)) {
+  if (choices.chance(1, 64)) {
     ExecutorSpec thorough = draw_jit(choices);
     thorough.armed = true;
     if (thorough.collector != Collector::kNever) thorough.zeal = Zeal::kEvery;

@@ -80,9 +80,9 @@ bool available(ExecutorKind kind, std::string* why = nullptr);
 Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec,
                                                        std::shared_ptr<wasm::TypeStore> types);
 
-// The executors of one case when none are asked for: the reference first, then a plain JIT, then one under collection
-// pressure (at every nth safepoint, at one, or at every), armed in half of the cases, and in one case of sixteen an armed
-// one that collects at every safepoint; level, collector and chaos are drawn by `seed`.
+// The executors of one case when none are asked for: the reference, a plain JIT, and one under collection pressure, which
+// is armed in one case of six and in half of those verifies compilations; in one case of 64 a fourth, armed and at every
+// safepoint. Level, collector, chaos and schedule are drawn too; all follows from `seed`.
 std::vector<ExecutorSpec> draw_executors(uint64_t seed);
 // One representative of every axis: what `diff` uses.
 std::vector<ExecutorSpec> standard_executors();

@@ -255,7 +255,13 @@ class IrEvaluator final : public runtime::Compiler {
 
   Result<> prepare(FuncEntry& entry, ir::Func& out) {
     const jit::TranslateOptions translate{.features = {.bits = ~0u}, .poll_at_budget = store_->zeal_polls != 0};
-    TRY(translator_.translate(*entry.ctx->instance->module, wasm::FuncIndex(entry.func_index), translate, out));
+    const wasm::Module& module = *entry.ctx->instance->module;
+    const wasm::FuncIndex index(entry.func_index);
+    if (options_.source && options_.source(module, index, out)) {
+      out.poll_at_budget = translate.poll_at_budget;
+    } else {
+      TRY(translator_.translate(module, index, translate, out));
+    }
     if (has_vectors(out)) return fail(ErrorCode::kUnsupported, 0, "v128 in interpreted IR");
     callees_.start(translator_, *entry.ctx->instance->module, translate, entry.ctx->instance);
     TRY(pipeline_.run(out, {.level = options_.level, .verify = options_.armed, .gate = &gate_, .callees = &callees_}));

@@ -14,6 +14,7 @@
 
 #include <memory>
 
+#include "engine/jit/ir_source.h"
 #include "engine/opt/gate.h"
 #include "engine/opt/pipeline.h"
 #include "engine/runtime/compiler.h"
@@ -25,6 +26,7 @@ struct IrEvalOptions {
   uint64_t disabled = 0;  // passes, bit per opt::PassId
   uint64_t limit = opt::Gate::kNoLimit;
   bool armed = false;
+  jit::IrSource source;  // instead of translating, where it gives a function
 };
 
 std::unique_ptr<runtime::Compiler> make_ir_evaluator(const IrEvalOptions& options);

@@ -1,6 +1,7 @@
 // The engine as an executor. The build may lack it (another architecture); then everything else still works.
 #include "fuzz/executors/factories.h"
 #include "fuzz/executors/ir_eval.h"
+#include "fuzz/executors/with_ir.h"
 
 #if __has_include("engine/jit/engine.h")
 #include "engine/jit/compiler.h"
@@ -97,15 +98,38 @@ Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec& spec, std:
   return engine;
 }
 
-Result<std::unique_ptr<wasm::Embedding>> make_ir(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types) {
+namespace {
+
+std::unique_ptr<wasm::Embedding> make_evaluated(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types,
+                                                jit::IrSource source) {
   runtime::EngineOptions options = options_of(spec);
   options.collector = runtime::GcKind::kNever;  // the evaluator's frames are no roots
   options.zeal = {};
   auto evaluator = make_ir_evaluator({.level = static_cast<opt::Level>(spec.opt_level),
                                       .disabled = spec.disabled,
                                       .limit = spec.limit,
-                                      .armed = spec.armed});
+                                      .armed = spec.armed,
+                                      .source = std::move(source)});
   return std::make_unique<runtime::Store>(std::move(types), options, std::move(evaluator));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<wasm::Embedding>> make_ir(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types) {
+  return make_evaluated(spec, std::move(types), {});
+}
+
+Result<std::unique_ptr<wasm::Embedding>> make_executor_with_ir(const ExecutorSpec& spec,
+                                                               std::shared_ptr<wasm::TypeStore> types,
+                                                               jit::IrSource source) {
+  if (spec.kind == ExecutorKind::kIr) return make_evaluated(spec, std::move(types), std::move(source));
+  if (spec.kind != ExecutorKind::kJit) return fail(ErrorCode::kUnsupported, 0, to_string(spec) + " has no IR");
+  jit::JitCompiler* compiler = nullptr;
+  auto engine = jit::make_engine(std::move(types), options_of(spec), &compiler);
+  compiler->gate().disabled = spec.disabled;
+  compiler->gate().limit = spec.limit;
+  compiler->set_ir_source(std::move(source));
+  return engine;
 }
 
 uint64_t jit_safepoints(wasm::Embedding& executor) {
@@ -126,6 +150,10 @@ Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec&, std::shar
   return fail(ErrorCode::kUnsupported, 0, "this build has no compiler for this machine");
 }
 Result<std::unique_ptr<wasm::Embedding>> make_ir(const ExecutorSpec&, std::shared_ptr<wasm::TypeStore>) {
+  return fail(ErrorCode::kUnsupported, 0, "this build has no compiler for this machine");
+}
+Result<std::unique_ptr<wasm::Embedding>> make_executor_with_ir(const ExecutorSpec&, std::shared_ptr<wasm::TypeStore>,
+                                                               jit::IrSource) {
   return fail(ErrorCode::kUnsupported, 0, "this build has no compiler for this machine");
 }
 uint64_t jit_safepoints(wasm::Embedding&) { return 0; }

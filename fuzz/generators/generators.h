@@ -31,9 +31,16 @@ bool available(GeneratorKind kind, std::string* why = nullptr);
 // Error kUnsupported: not in this build; kLimit: this input gave no module.
 Result<Case> generate(GeneratorKind kind, std::span<const uint8_t> bytes);
 
-// The case of a campaign at (seed, index): its bytes, generator and executors follow from these two numbers alone.
-Result<Case> generate_at(GeneratorKind kind, uint64_t seed, uint64_t index);
+// Generators that kMix leaves out: a bit each. Never all of them.
+using GeneratorSet = uint32_t;
+constexpr GeneratorSet set_of(GeneratorKind kind) { return 1u << static_cast<uint32_t>(kind); }
+// Those named in "gc,op"; false for any other word, and when nothing would be left.
+bool parse_without(std::string_view names, GeneratorSet& out);
+std::string names_of(GeneratorSet without);
+
+// The case of a campaign at (seed, index): its bytes, generator and executors follow from these numbers alone.
+Result<Case> generate_at(GeneratorKind kind, uint64_t seed, uint64_t index, GeneratorSet without = 0);
 // Which generator kMix uses at (seed, index); any other kind is itself.
-GeneratorKind generator_at(GeneratorKind kind, uint64_t seed, uint64_t index);
+GeneratorKind generator_at(GeneratorKind kind, uint64_t seed, uint64_t index, GeneratorSet without = 0);
 
 }  // namespace parallax::fuzz

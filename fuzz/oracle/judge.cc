@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "engine/base/faults.h"
+#include "engine/base/case_clock.h"
 #include "engine/base/text.h"
 #include "fuzz/oracle/external_vote.h"
 #include "fuzz/oracle/observe.h"
@@ -71,6 +72,7 @@ class Judgement {
     const size_t count = options_.executors.size();
     for (size_t i = 0; i < count; ++i) {
       Verdict one = run(i);
+      if (CaseClock* clock = CaseClock::current(); clock != nullptr) clock->set_lane(0);
       if (one.kind == VerdictKind::kFinding) return finish(std::move(one), i);
       if (one.kind == VerdictKind::kInconclusive && verdict.kind == VerdictKind::kAgreed) verdict = std::move(one);
     }
@@ -96,14 +98,19 @@ class Judgement {
       return external_.ask(spec);
     }
     const MakeStore other = [&] { return make_executor(spec, loaded_.types); };
+    if (CaseClock* clock = CaseClock::current(); clock != nullptr) clock->set_lane(static_cast<uint32_t>(i) + 1);
     {
+      InStage stage(CaseStage::kStore);
       auto store = other();
       if (!store) return {.kind = VerdictKind::kInconclusive, .reason = store.error().message};
       if (options_.decorate_last && i + 1 == options_.executors.size())
         *store = options_.decorate_last(std::move(*store));
+      stage.next(CaseStage::kFeedback);
       if (options_.watcher != nullptr) options_.watcher->begins(spec, **store);
       observe(loaded_, **store, other, seen);
       if (options_.watcher != nullptr) options_.watcher->ran(spec, **store, seen);
+      stage.next(CaseStage::kEnd);
+      store->reset();
     }
     if (seen.fault != FaultClass::kNone) {
       return found(class_of(seen.fault), normalise(seen.fault_text),
@@ -111,6 +118,7 @@ class Judgement {
     }
     if (i > 0) {
       options_.progress.at(Stage::kCompare);
+      const InStage stage(CaseStage::kCompare);
       auto difference = find_difference(loaded_, buffer(0), seen, to_string(options_.executors[0]), to_string(spec));
       if (difference) return found(FindingClass::kDivergence, difference->kind, difference->text);
     }

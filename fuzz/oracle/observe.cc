@@ -2,6 +2,7 @@
 
 #include <xxhash.h>
 
+#include "engine/base/case_clock.h"
 #include "engine/base/text.h"
 #include "fuzz/oracle/graph.h"
 #include "fuzz/oracle/hosts.h"
@@ -62,6 +63,7 @@ class Run {
         hosts_(store, subject.types, out, subject.claims_valid ? Expectations::kBelieved : Expectations::kIgnored) {}
 
   void all() {
+    InStage stage(CaseStage::kRun);
     for (size_t i = 0; i < subject_.plan.size() && !out_.inconclusive; ++i) {
       out_.put(Tok::kStep, i);
       store_.set_budget(subject_.configuration.budget());
@@ -71,7 +73,9 @@ class Run {
       if (out_.inconclusive) out_.conclusive_tokens = begin;
     }
     if (out_.inconclusive) return;
+    stage.next(CaseStage::kDigest);
     final_state();
+    stage.next(CaseStage::kVerify);
     if (const auto sound = store_.verify(); !sound) out_.fail(FaultClass::kVerify, sound.error().message);
     out_.stats = store_.stats();
   }
@@ -138,6 +142,7 @@ class Run {
   }
 
   void instantiate(const Step& step) {
+    const InStage stage(CaseStage::kInstantiate);
     const auto number = static_cast<uint32_t>(instances_.size());
     instances_.emplace_back();
     if (step.module >= subject_.modules.size()) return skip();

@@ -21,6 +21,13 @@ REFUSED = [
     (["fuzz", "--feedback", "colours", "--runs", "1"], "colours"),
     (["fuzz", "--generator", "nobody", "--runs", "1"], "nobody"),
     (["fuzz", "--executors", "interp", "--runs", "1"], "two"),
+    (["fuzz", "--executors", "interp,,jit", "--runs", "1"], "empty word"),
+    (["fuzz", "--executors", "interp,jit,", "--runs", "1"], "empty word"),
+    (["fuzz", "--executors", "interp,jit,jit:O2", "--runs", "1"], "named twice"),
+    (["fuzz", "--executors", "interp", "--executors", "interp", "--runs", "1"], "named twice"),
+    (["fuzz", "--without", "nobody", "--runs", "1"], "nobody"),
+    (["fuzz", "--without", "gc,op,binaryen", "--runs", "1"], "not all"),
+    (["fuzz", "--without", "op", "--generator", "gc", "--runs", "1"], "mix"),
     (["fuzz", "--fault", "NONE9", "--runs", "1"], "NONE9"),
     (["fuzz", "--corpus", "/nowhere/at/all", "--runs", "1"], "/nowhere/at/all"),
     (["fuzz", "--resume", "--runs", "1"], "resume"),
@@ -37,6 +44,9 @@ REFUSED = [
     (["diff", "none.wat", "--roots", "--sweep"], "--roots"),
     (["bench", "--validate", "none.wasm", "--program", "fib"], "--program"),
     (["bench", "--json", "--markdown", "--list"], "--markdown"),
+    (["bench", "--list", "--program", "fib"], "--program"),
+    (["bench", "--generator", "gc"], "--cases"),
+    (["bench", "--cases", "3", "--generator", "nobody"], "nobody"),
     (["faultbench", "--limit", "nan"], "--limit"),
     (["faultbench", "--only", "NONE9"], "no fault"),
     (["replay", "none.wat", "--fault", "NONE9"], "no such fault"),
@@ -45,6 +55,7 @@ REFUSED = [
     (["fuzz", "--runs", "1", "--seed", "99999999999999999999"], "too large"),
     (["findings", ".", "list", "further"], "too many words"),
     (["narrow", "n" * 5000], "cannot open"),
+    (["narrow", "none.wat", "--executors", "interp"], "two"),
 ]
 
 

@@ -81,7 +81,11 @@ class Supervisor {
   Result<CampaignReport> run() {
     const InterruptScope interrupts;
     TRY(share_memory());
-    if (options_.resume) TRY(take_up());
+    if (options_.resume) {
+      TRY(take_up());
+    } else {
+      put_aside();
+    }
     if (!options_.findings.empty()) {
       std::error_code error;
       std::filesystem::create_directories(options_.findings, error);
@@ -150,6 +154,7 @@ class Supervisor {
       if (!value.empty()) command.insert(command.end(), {name, value});
     };
     for (const std::string& spec : options_.executors) add("--executors", spec);
+    if (options_.without != 0) add("--without", fuzz::names_of(options_.without));
     add("--findings", options_.findings);
     add("--corpus", options_.corpus);
     add("--fault", options_.fault);
@@ -374,8 +379,8 @@ class Supervisor {
     const auto stage = static_cast<Stage>(slot.stage.load());
     const bool from_corpus = index < seeds_;
     const bool generating = stage == Stage::kGenerate;
-    const bool binaryen = !from_corpus && fuzz::generator_at(options_.generator, options_.seed, index - seeds_) ==
-                                              fuzz::GeneratorKind::kBinaryen;
+    const bool binaryen = !from_corpus && fuzz::generator_at(options_.generator, options_.seed, index - seeds_,
+                                                             options_.without) == fuzz::GeneratorKind::kBinaryen;
     if (generating && binaryen) {
       const char* reason = why == nullptr                      ? "generator-abort"
                            : *why == fuzz::FindingClass::kHang ? "generator-hang"
@@ -464,6 +469,7 @@ class Supervisor {
                                         "--envelope",
                                         "--output",
                                         scratch.path()};
+    if (options_.without != 0) command.insert(command.end(), {"--without", fuzz::names_of(options_.without)});
     if (!options_.corpus.empty()) command.insert(command.end(), {"--corpus", options_.corpus});
     for (const std::string& spec : options_.executors) command.insert(command.end(), {"--executors", spec});
     const auto child = TRY(triage::run_child(command, {}));
@@ -531,6 +537,17 @@ class Supervisor {
     out.corpus_cases = shared_state_->corpus_cases.load();
     out.corpus_bytes = shared_state_->corpus_bytes.load();
     return out;
+  }
+
+  // A campaign that stands here and is not gone on with can be gone on with later, under its old name.
+  void put_aside() {
+    std::error_code error;
+    const std::string path = state_path(options_);
+    if (options_.findings.empty() || !std::filesystem::exists(path, error)) return;
+    const std::string aside = path + ".before";
+    std::filesystem::rename(path, aside, error);
+    if (!error && !options_.quiet)
+      complain(text::format("{} is of a campaign that is not gone on with (--resume); it is now {}", path, aside));
   }
 
   Result<> take_up() {

@@ -41,6 +41,8 @@ enum class Count : uint8_t {
   kExhausted,
   kObjects,
   kCollections,
+  kArmed,     // cases with an executor that makes run-time checks
+  kVerified,  // cases with one whose compilations are judged
   kFaultReached,
   kFaultInfected,
   kCountEnd,
@@ -98,6 +100,7 @@ struct CampaignMemory {
 
 struct CampaignOptions {
   fuzz::GeneratorKind generator = fuzz::GeneratorKind::kMix;
+  fuzz::GeneratorSet without = 0;  // left out of the mix
   uint64_t seed = 1;
   uint64_t runs = UINT64_MAX;
   double seconds = 0;  // 0: no limit

@@ -41,6 +41,8 @@ std::string to_json(const CampaignOptions& options, const CampaignReport& report
               {"exhausted", count(Count::kExhausted)},
               {"objects", count(Count::kObjects)},
               {"collections", count(Count::kCollections)},
+              {"armed", count(Count::kArmed)},
+              {"verified", count(Count::kVerified)},
               {"reasons", report.reasons},
               {"found", found},
               {"restarts", report.restarts},
@@ -70,6 +72,8 @@ std::string to_text(const CampaignOptions& options, const CampaignReport& report
       text::format("  calls {}: returned {}, trapped {}, threw {}, exhausted {}; objects compared {}, collections {}\n",
                    count(Count::kCalls), count(Count::kReturned), count(Count::kTrapped), count(Count::kThrew),
                    count(Count::kExhausted), count(Count::kObjects), count(Count::kCollections));
+  out += text::format("  with run-time checks {}, with verified compilation {}\n", count(Count::kArmed),
+                      count(Count::kVerified));
   out += "  from";
   for (size_t i = 0; i < kSourceNames.size(); ++i) {
     if (report.sources[i] != 0) out += text::format(" {} {}", kSourceNames[i], report.sources[i]);

@@ -14,6 +14,7 @@ std::string identity_of(const CampaignOptions& options) {
       text::format("generator {} seed {} mutate {} feedback {} fault {} corpus {}", to_string(options.generator),
                    options.seed, options.mutate_percent, options.feedback, options.fault.empty() ? "-" : options.fault,
                    options.corpus.empty() ? "-" : options.corpus);
+  if (options.without != 0) out += " without " + fuzz::names_of(options.without);
   for (const std::string& spec : options.executors) out += " " + spec;
   return out;
 }
@@ -52,7 +53,7 @@ std::string to_text(const CampaignState& state) {
     found.push_back({row.signature, row.difference, row.folder, row.count, row.first_seconds});
   }
   const json out = {{"parallax", "campaign state"},
-                    {"version", 1},
+                    {"version", 2},
                     {"identity", state.identity},
                     {"next", state.next},
                     {"seconds", state.seconds},
@@ -72,7 +73,7 @@ Result<CampaignState> parse_state(std::string_view text) {
   };
   const json in = json::parse(text, nullptr, false);
   if (!in.is_object() || in.value("parallax", "") != "campaign state") return damaged("not a state");
-  if (in.value("version", 0) != 1) return damaged("another version's");
+  if (in.value("version", 0) != 2) return damaged("another version's");
   CampaignState state;
   // Members of another type than expected: nlohmann throws, and nothing else in here does.
   try {

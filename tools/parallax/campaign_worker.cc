@@ -60,7 +60,7 @@ Result<fuzz::Case> case_at(const CampaignOptions& options, const std::vector<std
     subject = TRY(fuzz::read_envelope(bytes));
     subject.origin = seeds[index];
   } else {
-    subject = TRY(fuzz::generate_at(options.generator, options.seed, index - seeds.size()));
+    subject = TRY(fuzz::generate_at(options.generator, options.seed, index - seeds.size(), options.without));
   }
   if (!options.executors.empty()) subject.configuration.executors = options.executors;
   return subject;
@@ -136,6 +136,10 @@ class Worker {
       slot_.count(Count::kRejected);
       return slot_.count_reason("rejected", executors.error().message);
     }
+    const auto any = [&](auto&& has) { return std::any_of(executors->begin(), executors->end(), has); };
+    if (any([](const fuzz::ExecutorSpec& spec) { return spec.armed; })) slot_.count(Count::kArmed);
+    if (any([](const fuzz::ExecutorSpec& spec) { return spec.armed && !spec.unverified; }))
+      slot_.count(Count::kVerified);
     if (source == Source::kMutation) publish(*subject, *executors);
     fuzz::JudgeOptions judging{.executors = *executors, .progress = progress_};
     if (keeps()) {
@@ -159,7 +163,7 @@ class Worker {
           return mutated;
         }
       }
-      switch (fuzz::generator_at(options_.generator, options_.seed, index - seeds_.size())) {
+      switch (fuzz::generator_at(options_.generator, options_.seed, index - seeds_.size(), options_.without)) {
         case fuzz::GeneratorKind::kOp: source = Source::kOp; break;
         case fuzz::GeneratorKind::kBinaryen: source = Source::kBinaryen; break;
         default: source = Source::kGc; break;

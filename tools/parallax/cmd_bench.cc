@@ -17,6 +17,7 @@
 #include <optional>
 #include <utility>
 
+#include "bench/suite/cases.h"
 #include "bench/suite/compile_speed.h"
 #include "bench/suite/contributions.h"
 #include "bench/suite/front_end.h"
@@ -43,6 +44,8 @@ struct BenchArgs {
   uint32_t rounds = 3;
   bench::Timing timing;
   double budget = 0;
+  bench::CaseOptions cases;
+  std::string generator;  // empty: each in turn
   bool list = false, tiny = false, as_json = false, markdown = false, passes = false;
 };
 
@@ -474,10 +477,56 @@ int measure_compilers(BenchArgs args) {
   return kDone;
 }
 
+json cases_json(const bench::CaseOptions& options, const bench::CaseTimes& times) {
+  json stages = json::object();
+  for (size_t stage = 0; stage < kCaseStages; ++stage) {
+    json lanes = json::array();
+    for (const auto& lane : times.us) lanes.push_back(lane[stage]);
+    stages[kCaseStageTable[stage].name] = std::move(lanes);
+  }
+  return {{"generator", fuzz::to_string(options.generator)},
+          {"judged", times.judged},
+          {"inconclusive", times.inconclusive},
+          {"findings", times.findings},
+          {"bytes", times.bytes},
+          {"functions", times.functions},
+          {"seconds", times.seconds},
+          {"cases_per_second", times.cases_per_second()},
+          {"us", std::move(stages)}};
+}
+
+int measure_cases(const BenchArgs& args) {
+  std::vector<fuzz::GeneratorKind> kinds;
+  size_t count = 0;
+  const fuzz::GeneratorInfo* rows = fuzz::generator_table(count);
+  for (size_t i = 0; i < count; ++i) {
+    if (args.generator.empty() ? fuzz::available(rows[i].kind) : args.generator == rows[i].name)
+      kinds.push_back(rows[i].kind);
+  }
+  if (kinds.empty()) return complain("", {ErrorCode::kUsage, 0, "no such generator: " + args.generator});
+  json out = json::array();
+  for (const fuzz::GeneratorKind kind : kinds) {
+    bench::CaseOptions options = args.cases;
+    options.generator = kind;
+    options.executors = args.executors;
+    const auto times = bench::measure_cases(options);
+    if (!times) return complain("", times.error());
+    if (args.as_json) {
+      out.push_back(cases_json(options, *times));
+    } else {
+      std::printf("%s%s", kind == kinds.front() ? "" : "\n",
+                  bench::print_cases(options, *times, args.markdown).c_str());
+    }
+  }
+  if (args.as_json) std::printf("%s\n", out.dump(2).c_str());
+  return kDone;
+}
+
 int run(const BenchArgs& args) {
   if (!args.compile.empty()) return measure_compilers(args);
   if (args.list) return list_programs(args);
   if (!args.validate.empty()) return measure_front_end(args);
+  if (args.cases.cases != 0) return measure_cases(args);
   const Scratch scratch;
   auto job = prepare(args, scratch);
   if (!job) {
@@ -539,16 +588,27 @@ void add_bench(CLI::App& command, int& exit_code) {
   CLI::Option* as_json = command.add_flag("--json", args->as_json, "answer as JSON, with all times");
   command.add_flag("--markdown", args->markdown, "answer as a Markdown table with ratios")->excludes(as_json);
   command.add_option("--plot", args->plot, "also write the ratios as a picture (SVG) to this file");
+  args->cases.cases = 0;
+  CLI::Option* cases =
+      command.add_option("--cases", args->cases.cases, "measure so many cases of a campaign instead, stage by stage")
+          ->check(CLI::Range(1, 10'000'000));
+  command.add_option("--generator", args->generator, "whose cases (default: each generator in turn)")->needs(cases);
+  command.add_option("--seed", args->cases.seed, "of the campaign")->needs(cases)->capture_default_str();
+  command.add_option("--around", args->cases.around, "only cases whose modules have about so many bytes")->needs(cases);
   // What only the programs have.
-  for (const char* option : {"--program", "--family", "--executor", "--peer", "--baseline", "--list", "--tiny",
-                             "--markdown", "--passes", "--plot"}) {
+  for (const char* option : {"--program", "--family", "--peer", "--baseline", "--list", "--tiny", "--passes", "--plot"}) {
     validate->excludes(option);
+    cases->excludes(option);
   }
+  for (const char* option : {"--executor", "--markdown"}) validate->excludes(option);
   for (const char* option :
        {"--program", "--family", "--baseline", "--list", "--tiny", "--markdown", "--passes", "--plot"}) {
     compile->excludes(option);
   }
   compile->excludes(validate);
+  cases->excludes(validate)->excludes(compile);
+  // --list shows all programs.
+  for (const char* option : {"--program", "--family"}) command.get_option("--list")->excludes(option);
   command.footer(
       "Exit code 1: a wrong checksum, or an executor of ours failed. How to read the table: docs/benchmarks.md.");
   command.callback([args, &exit_code] { exit_code = run(*args); });

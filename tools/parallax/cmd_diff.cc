@@ -13,6 +13,7 @@
 #include "fuzz/oracle/roots.h"
 #include "fuzz/oracle/sweep.h"
 #include "tools/parallax/commands.h"
+#include "tools/parallax/options.h"
 
 namespace parallax::cli {
 
@@ -194,13 +195,10 @@ int run(const DiffArgs& args) {
 void add_diff(CLI::App& command, int& exit_code) {
   auto args = std::make_shared<DiffArgs>();
   command.add_option("FILE", args->paths, "modules, envelopes or folders of them")->required();
-  CLI::Option* executors =
-      command
-          .add_option(
-              "--executors,--executor", args->executors,
-              "executors to compare, the first is the reference: interp[:zeal=every|N], "
-              "jit[:O0|O1|O2][:moving|nonmoving|never|gen][:zeal=every|N|onlyN][:armed][:chaos=N][:cpu=sse4|baseline]")
-          ->delimiter(',');
+  CLI::Option* executors = add_executors(
+      command, args->executors,
+      "executors to compare, the first is the reference: interp[:zeal=every|N], "
+      "jit[:O0|O1|O2][:moving|nonmoving|never|gen][:zeal=every|N|onlyN][:armed][:chaos=N][:cpu=sse4|baseline]");
   CLI::Option* sweep = command.add_flag(
       "--sweep", args->sweep,
       "run each file once per safepoint on every jit among the executors, collecting at exactly that one");

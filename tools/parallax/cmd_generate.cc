@@ -43,10 +43,10 @@ int run_stats(const GenerateArgs& args) {
   std::map<std::string, GeneratorStats> stats;
   for (uint64_t index = args.index; index < args.index + args.count; ++index) {
     const auto subject = case_at(args.campaign, corpus, index);
-    const std::string name =
-        index < corpus.size()
-            ? "corpus"
-            : to_string(fuzz::generator_at(args.campaign.generator, args.campaign.seed, index - corpus.size()));
+    const std::string name = index < corpus.size()
+                                 ? "corpus"
+                                 : to_string(fuzz::generator_at(args.campaign.generator, args.campaign.seed,
+                                                                index - corpus.size(), args.campaign.without));
     if (subject) {
       stats[name].add(*subject);
     } else {

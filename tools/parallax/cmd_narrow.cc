@@ -12,6 +12,7 @@
 
 #include "engine/base/text.h"
 #include "tools/parallax/commands.h"
+#include "tools/parallax/options.h"
 #include "triage/finding.h"
 #include "triage/narrower.h"
 #include "triage/signature.h"
@@ -72,7 +73,7 @@ void print(const triage::Narrowed& n) {
   const auto line = [](const char* name, const std::string& value) {
     if (!value.empty()) std::printf("%-17s %s\n", name, value.c_str());
   };
-  line("id", n.id);
+  if (!n.signature.empty()) line("id", n.id);
   line("because", joined(n.words));
   line("class", n.bug_class);
   line("signature", n.signature);
@@ -108,6 +109,8 @@ void print(const triage::Narrowed& n) {
 }
 
 int run(NarrowArgs args) {
+  if (!args.executors.empty() && args.executors.size() != 2)
+    return complain("", {ErrorCode::kUsage, 0, "narrowing needs two --executors, the reference first"});
   std::error_code error;  // without it what cannot be looked at is thrown
   if (const fs::path path(args.path);
       path.filename() == "case.wasm" && fs::is_regular_file(path.parent_path() / "finding.json", error))
@@ -182,11 +185,7 @@ void add_narrow(CLI::App& command, int& exit_code) {
   command.add_option("--case-timeout", args->case_seconds, "seconds after which a run counts as hanging")
       ->check(CLI::Range(0.1, 1e6))
       ->capture_default_str();
-  command
-      .add_option("--executors,--executor", args->executors,
-                  "reference and the other side (default: those of the case)")
-      ->delimiter(',')
-      ->expected(2);
+  add_executors(command, args->executors, "reference and the other side (default: those of the case)");
   command.add_option("--fault", args->fault, "plant this fault, or none (default: the one that was on)");
   std::string steps;
   for (const std::string& step : triage::narrow_steps()) steps += (steps.empty() ? "" : ", ") + step;

@@ -21,6 +21,7 @@
 #include "engine/wasm/text/print.h"
 #include "engine/wasm/text/script.h"
 #include "tools/parallax/commands.h"
+#include "tools/parallax/options.h"
 #include "triage/finding.h"
 #include "triage/reduce/reduce.h"
 
@@ -174,7 +175,8 @@ Result<> write_results(const Input& input, const ReduceArgs& args, const Reduced
   const auto printed = wasm::text::print_binary(reduced.subject.modules.front());
   const std::string_view content(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (!args.out.empty()) return write_file(args.out, args.out.ends_with(".wat") && printed ? *printed : content);
-  std::string stem = input.folder + "/reduced";
+  // What a command keeps is another thing than what the finding's report looks for.
+  std::string stem = input.folder + (args.predicate.empty() ? "/reduced" : "/reduced-by-predicate");
   if (input.folder.empty()) {
     const fs::path path(args.path);
     stem = (path.parent_path() / path.stem()).string() + ".reduced";
@@ -182,7 +184,8 @@ Result<> write_results(const Input& input, const ReduceArgs& args, const Reduced
   TRY(write_file(stem + ".wasm", content));
   if (printed) TRY(write_file(stem + ".wat", *printed));
   // In a finding's folder the name is fixed: reports look for it.
-  return write_file(input.folder.empty() ? stem + ".json" : input.folder + "/reduce.json", json);
+  const bool is_report = !input.folder.empty() && args.predicate.empty();
+  return write_file(is_report ? input.folder + "/reduce.json" : stem + ".json", json);
 }
 
 void show_progress(const triage::reduce::Progress& p) {
@@ -195,7 +198,8 @@ void show_progress(const triage::reduce::Progress& p) {
 triage::reduce::Options options_for(const ReduceArgs& args, const Input& input) {
   triage::reduce::Options options{
       .seconds = args.seconds, .plain = !args.predicate.empty() && input.is_module, .stop = &g_stop};
-  if (!input.folder.empty()) options.state_file = input.folder + "/reduce.state";
+  if (!input.folder.empty())
+    options.state_file = input.folder + (args.predicate.empty() ? "/reduce.state" : "/reduce-by-predicate.state");
   if (args.fresh && !options.state_file.empty()) std::remove(options.state_file.c_str());
   if (!args.quiet && !args.json && ::isatty(STDERR_FILENO) != 0) {
     options.progress = [last = 0.0](const triage::reduce::Progress& p) mutable {
@@ -313,10 +317,8 @@ void add_reduce(CLI::App& command, int& exit_code) {
       "--predicate", args->predicate,
       "instead of the executors: a shell command that ends with 0 while the file is worth keeping; {} is "
       "the file's path, else it is appended");
-  command
-      .add_option("--executor,--executors", args->executors,
-                  "instead of those that the case names, the first is the reference; see `parallax diff --help`")
-      ->delimiter(',');
+  add_executors(command, args->executors,
+                "instead of those that the case names, the first is the reference; see `parallax diff --help`");
   command.add_option("--fault", args->fault, "plant this fault, or none (default: the one that was on)");
   command.add_option("--time", args->seconds, "seconds after which the best so far is the result (0: no limit)")
       ->check(CLI::Range(0.0, 1e9))

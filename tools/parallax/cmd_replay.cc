@@ -25,6 +25,7 @@
 #include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "tools/parallax/commands.h"
+#include "tools/parallax/options.h"
 #include "tools/parallax/replay_pool.h"
 #include "triage/child.h"
 #include "triage/junit.h"
@@ -309,7 +310,7 @@ void add_replay(CLI::App& command, int& exit_code) {
   command
       .add_option("PATH", args->paths, "findings, cases, modules, scripts, raw inputs of fuzz targets, folders of them")
       ->required();
-  command.add_option("--executors,--executor", args->executors, "instead of those the case names")->delimiter(',');
+  add_executors(command, args->executors, "instead of those the case names");
   command.add_option("--fault", args->fault, "plant this fault, or none (default: the one that was on)");
   command.add_option("--target", args->target,
                      "the fuzz target whose raw inputs these are (default: name of their folder)");

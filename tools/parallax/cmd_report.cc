@@ -11,6 +11,7 @@
 
 #include "engine/base/text.h"
 #include "tools/parallax/commands.h"
+#include "tools/parallax/options.h"
 #include "tools/parallax/report_gather.h"
 
 namespace parallax::cli {
@@ -176,10 +177,7 @@ void add_report(CLI::App& command, int& exit_code) {
   command.add_option("--format", args->formats, "md, html, json, sarif, wast (regression tests) or all (the default)")
       ->delimiter(',');
   command.add_option("-o,--output", args->output, "folder for the report (default: FINDING/report)");
-  command
-      .add_option("--executors,--executor", args->gather.executors,
-                  "instead of those of the finding; the first is the reference")
-      ->delimiter(',');
+  add_executors(command, args->gather.executors, "instead of those of the finding; the first is the reference");
   command.add_option("--fault", args->gather.fault, "plant this fault, or none (default: the one that was on)");
   command.add_option("--case-timeout", args->gather.seconds, "seconds after which a run counts as hanging")
       ->check(CLI::Range(0.1, 1e6))

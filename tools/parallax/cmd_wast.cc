@@ -18,6 +18,7 @@
 #include "engine/wasm/text/script_runner.h"
 #include "fuzz/executors/executors.h"
 #include "tools/parallax/commands.h"
+#include "tools/parallax/options.h"
 #include "triage/junit.h"
 #include "triage/known_failures.h"
 
@@ -377,11 +378,9 @@ int wast(const WastArgs& args) {
 void add_wast(CLI::App& command, int& exit_code) {
   auto args = std::make_shared<WastArgs>();
   command.add_option("PATH", args->paths, "scripts, or folders of scripts")->required();
-  command
-      .add_option("--executor,--executors", args->executors,
-                  "executors, repeated or with commas between them; none: the front end alone (default: all of this "
-                  "build)")
-      ->delimiter(',');
+  add_executors(command, args->executors,
+                "executors, repeated or with commas between them; none: the front end alone (default: all of this "
+                "build)");
   command.add_option("--expect", args->expect,
                      "list of known failures: script, line, where, why (see tests/spec/expected.txt); one that passes "
                      "fails the run");

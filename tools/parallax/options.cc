@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <filesystem>
@@ -43,14 +44,35 @@ std::string check_seconds(const std::string& text) {
   return {};
 }
 
+CLI::Option* add_executors(CLI::App& command, std::vector<std::string>& out, const std::string& description) {
+  static constexpr const char* kName = "--executors";
+  const auto take = [&out](const std::vector<std::string>& given) {
+    out.clear();
+    std::vector<std::string> known;
+    for (const std::string& list : given) {
+      for (size_t at = 0; at <= list.size();) {
+        const size_t end = std::min(list.find(',', at), list.size());
+        std::string word = list.substr(at, end - at);
+        at = end + 1;
+        if (word.empty()) throw CLI::ValidationError(kName, text::format("'{}' has an empty word", list));
+        const auto spec = fuzz::parse_spec(word);
+        known.push_back(spec ? to_string(*spec) : word);
+        if (std::find(known.begin(), known.end() - 1, known.back()) != known.end() - 1)
+          throw CLI::ValidationError(kName, text::format("{} is named twice", word));
+        out.push_back(std::move(word));
+      }
+    }
+  };
+  return command.add_option_function<std::vector<std::string>>("--executors,--executor", take, description);
+}
+
 void add_case_options(CLI::App& command, CampaignOptions& options, CampaignFlags& flags) {
   command.add_option("--generator", flags.generator, generator_names())->capture_default_str();
+  command.add_option("--without", flags.without, "generators that the mix leaves out");
   command.add_option("--seed", options.seed, "cases follow from seed and number alone")->capture_default_str();
-  command
-      .add_option(
-          "--executors,--executor", options.executors,
-          "executors to compare, the first is the reference (default: drawn per case); see `parallax diff --help`")
-      ->delimiter(',');
+  add_executors(
+      command, options.executors,
+      "executors to compare, the first is the reference (default: drawn per case); see `parallax diff --help`");
   command.add_option("--corpus", options.corpus, "folder of cases that take the first numbers");
 }
 
@@ -88,6 +110,11 @@ Result<> probe_findings(const std::string& folder) {
 int apply(const CampaignFlags& flags, CampaignOptions& options) {
   if (!fuzz::parse_generator(flags.generator, options.generator)) {
     complain(text::format("unknown generator '{}': {}", flags.generator, generator_names()));
+    return kUsage;
+  }
+  if (!fuzz::parse_without(flags.without, options.without) ||
+      (options.without != 0 && options.generator != fuzz::GeneratorKind::kMix)) {
+    complain(text::format("--without '{}': names generators of the mix, and not all of them", flags.without));
     return kUsage;
   }
   std::string why;

@@ -5,16 +5,21 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace parallax::cli {
 
 // What was written on the command line before it is checked.
 struct CampaignFlags {
   std::string generator = "mix";
+  std::string without;
   std::string feedback = "all";  // empty: CampaignOptions::feedback is set otherwise
 };
 
+// --executors (or --executor) of every command that compares: repeated, or with commas between. No word may be empty or
+// name what another names.
+CLI::Option* add_executors(CLI::App& command, std::vector<std::string>& out, const std::string& description);
 // What decides which cases there are: --generator, --seed, --executors, --corpus.
 void add_case_options(CLI::App& command, CampaignOptions& options, CampaignFlags& flags);
 // Those, and what only a campaign has: --runs, --jobs, --findings, --fault, --mutate, --feedback.
