@@ -47,7 +47,7 @@ TEST(Narrow, WhatTheBackEndDoesIsNotBlamedOnPasses) {
   const Narrowed n = narrow_with(case_of(R"((module
     (type $s (struct (field (mut i8))))
     (func (export "f") (result i32) (struct.get_u $s 0 (struct.new $s (i32.const 200))))))"),
-                                 "LAY4", {"interp", "jit:O2"});
+                                 "LAY4", {"interp", "jit:O1"});
   EXPECT_FALSE(n.rewrite.has_value());
   EXPECT_EQ(n.evaluator_pass, "");
   ASSERT_TRUE(n.event.has_value());

@@ -15,18 +15,18 @@ std::string normal(std::string_view text) {
 }
 
 TEST(Specs, PassesHaveOneNormalForm) {
-  EXPECT_EQ(normal("jit:passes=none"), "jit:O2:moving:passes=none");
-  EXPECT_EQ(normal("jit:passes=all"), "jit:O2:moving");
-  EXPECT_EQ(normal("jit:O1:passes=dce+values"), "jit:O1:moving:passes=values+dce");
-  EXPECT_EQ(normal("jit:passes=-loads-facts"), "jit:O2:moving:passes=-loads-facts");
-  EXPECT_EQ(normal("jit:limit=41:passes=-facts-loads"), "jit:O2:moving:passes=-loads-facts:limit=41");
-  EXPECT_EQ(normal("jit:limit=0"), "jit:O2:moving:limit=0");
+  EXPECT_EQ(normal("jit:passes=none"), "jit:O2:gen:passes=none");
+  EXPECT_EQ(normal("jit:passes=all"), "jit:O2:gen");
+  EXPECT_EQ(normal("jit:O1:passes=dce+values"), "jit:O1:gen:passes=values+dce");
+  EXPECT_EQ(normal("jit:passes=-loads-facts"), "jit:O2:gen:passes=-loads-facts");
+  EXPECT_EQ(normal("jit:limit=41:passes=-facts-loads"), "jit:O2:gen:passes=-loads-facts:limit=41");
+  EXPECT_EQ(normal("jit:limit=0"), "jit:O2:gen:limit=0");
 }
 
 TEST(Specs, TheCpuIsTheHostUnlessSaid) {
-  EXPECT_EQ(normal("jit:cpu=baseline:O1"), "jit:O1:moving:cpu=baseline");
-  EXPECT_EQ(normal("jit:cpu=sse4"), "jit:O2:moving:cpu=sse4");
-  EXPECT_EQ(normal("jit:cpu=host"), "jit:O2:moving");
+  EXPECT_EQ(normal("jit:cpu=baseline:O1"), "jit:O1:gen:cpu=baseline");
+  EXPECT_EQ(normal("jit:cpu=sse4"), "jit:O2:gen:cpu=sse4");
+  EXPECT_EQ(normal("jit:cpu=host"), "jit:O2:gen");
   for (const char* text : {"jit:cpu=", "jit:cpu=avx512", "interp:cpu=baseline"}) EXPECT_FALSE(parse_spec(text)) << text;
 }
 

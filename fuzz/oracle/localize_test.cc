@@ -56,7 +56,7 @@ TEST(Localize, TheFirstWrongValueIsNamed) {
     (func $read (param (ref $s)) (result i32) (struct.get_u $s 0 (local.get 0)))
     (func (export "f") (result i32)
       (i32.mul (call $read (struct.new $s (i32.const 200))) (i32.const 3)))))");
-  const auto found = localize(subject, {}, parse_spec("jit").value());
+  const auto found = localize(subject, {}, parse_spec("jit:O1").value());
   ASSERT_TRUE(found.has_value() && found->has_value());
   EXPECT_EQ((*found)->operation, "struct.get_u 0 0");
   EXPECT_EQ((*found)->func, 0u);

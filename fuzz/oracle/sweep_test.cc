@@ -36,7 +36,7 @@ ExecutorSpec spec_of(const char* text) {
 
 TEST(Sweep, CollectsAtEverySafepointOnceAndFindsNothingInASoundEngine) {
   uint64_t told = 0;
-  SweepOptions options{.executor = spec_of("jit:O2:moving:armed")};
+  SweepOptions options{.executor = spec_of("jit:O1:moving:armed")};
   options.progress = [&](uint64_t done, uint64_t total) {
     EXPECT_LE(done, total);
     ++told;
@@ -52,7 +52,7 @@ TEST(Sweep, CollectsAtEverySafepointOnceAndFindsNothingInASoundEngine) {
 
 TEST(Sweep, NamesTheOneCollectionThatMatters) {
   ASSERT_TRUE(choose_fault("SM1"));
-  const SweepResult result = sweep(case_of(kOneHole), {.executor = spec_of("jit:O2:moving:poison:unverified")});
+  const SweepResult result = sweep(case_of(kOneHole), {.executor = spec_of("jit:O1:moving:poison:unverified")});
   g_fault = {};
   ASSERT_FALSE(result.findings.empty());
   EXPECT_LT(result.findings.size(), result.safepoints) << "only collections inside the second call show it";

@@ -2,8 +2,8 @@
 ;; A reference is live over each, and each callee collects.
 ;;
 ;; fault: SM1 on jit:O2:moving:zeal=every:armed
-;; fault: SM1 on jit:O2:nonmoving:zeal=every:poison
-;; fault: SM8 on jit:O2:moving:zeal=every:armed:unverified
+;; fault: SM1 on jit:O1:nonmoving:zeal=every:poison
+;; fault: SM8 on jit:O1:moving:zeal=every:armed:unverified
 ;; fault: SM8 on jit:O1:moving:zeal=every:pages
 (module
   (import "spectest" "print_i32" (func $print (param i32)))

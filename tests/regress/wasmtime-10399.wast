@@ -7,7 +7,7 @@
 ;;
 ;; fault: SM3 on jit:O2:moving:zeal=every:armed
 ;; fault: SM3 on jit:O1:moving:zeal=every:armed:unverified
-;; fault: SM1 on jit:O2:moving:zeal=every:poison
+;; fault: SM1 on jit:O1:moving:zeal=every:poison
 ;; fault: SM9 on jit:O2:moving:zeal=every:armed
 (module
   (type $s (sub (struct (field (mut i32)))))

@@ -5,7 +5,7 @@
 ;; Only an executor with another object model sees it by comparing; an id with tag, generation and type sees it itself.
 ;;
 ;; fault: LAY1 on jit:O0:never
-;; fault: LAY1 on jit:O2:moving:armed
+;; fault: LAY1 on jit:O1:moving:armed
 (module
   (type $f (func (result i32)))
   (type $super (sub (struct (field (ref $f)))))
