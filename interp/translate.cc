@@ -1,8 +1,8 @@
 // Entry of the translator, safepoints, families of simple instructions, and the table of rules.
 #include "interp/translate.h"
 
-#include "engine/base/check.h"
 #include "engine/base/case_clock.h"
+#include "engine/base/check.h"
 #include "engine/base/text.h"
 #include "engine/wasm/func_walk_rules.h"
 #include "interp/translator.h"

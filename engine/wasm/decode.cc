@@ -6,8 +6,8 @@
 // groups are interned as they are read; everything else that validation says is in validate.cc.
 #include <algorithm>
 
-#include "engine/base/check.h"
 #include "engine/base/case_clock.h"
+#include "engine/base/check.h"
 #include "engine/base/text.h"
 #include "engine/wasm/features.h"
 #include "engine/wasm/instr_reader.h"

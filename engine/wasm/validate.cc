@@ -3,8 +3,8 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/base/check.h"
 #include "engine/base/case_clock.h"
+#include "engine/base/check.h"
 #include "engine/base/text.h"
 #include "engine/wasm/features.h"
 #include "engine/wasm/limits.h"

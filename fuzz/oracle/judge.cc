@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <iterator>
 
-#include "engine/base/faults.h"
 #include "engine/base/case_clock.h"
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "fuzz/oracle/external_vote.h"
 #include "fuzz/oracle/observe.h"

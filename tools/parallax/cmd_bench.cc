@@ -596,7 +596,8 @@ void add_bench(CLI::App& command, int& exit_code) {
   command.add_option("--seed", args->cases.seed, "of the campaign")->needs(cases)->capture_default_str();
   command.add_option("--around", args->cases.around, "only cases whose modules have about so many bytes")->needs(cases);
   // What only the programs have.
-  for (const char* option : {"--program", "--family", "--peer", "--baseline", "--list", "--tiny", "--passes", "--plot"}) {
+  for (const char* option :
+       {"--program", "--family", "--peer", "--baseline", "--list", "--tiny", "--passes", "--plot"}) {
     validate->excludes(option);
     cases->excludes(option);
   }
