@@ -322,7 +322,7 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                               .verify = verify,
                               .time = times_ != nullptr,
                               .gate = &gate_,
-                              .callees = &w.callees};
+                              .callees = ir_source_ ? nullptr : &w.callees};
   w.callees.start(w.translator, *instance->module, options, instance, &facts_of(*instance->module));
   if (dump_ != nullptr) {
     passes.dump_context = &dump_context;

@@ -1,4 +1,5 @@
-// IrSource: IR from somewhere else than a WebAssembly body, for tests of everything behind translation.
+// IrSource: IR from somewhere else than a WebAssembly body, for tests of everything behind translation. Calls between such
+// functions are not inlined or devirtualised, because what the passes ask about the module (opt/callees.h) are its bodies.
 #pragma once
 
 #include <functional>

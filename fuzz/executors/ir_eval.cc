@@ -264,7 +264,10 @@ class IrEvaluator final : public runtime::Compiler {
     }
     if (has_vectors(out)) return fail(ErrorCode::kUnsupported, 0, "v128 in interpreted IR");
     callees_.start(translator_, *entry.ctx->instance->module, translate, entry.ctx->instance);
-    TRY(pipeline_.run(out, {.level = options_.level, .verify = options_.armed, .gate = &gate_, .callees = &callees_}));
+    TRY(pipeline_.run(out, {.level = options_.level,
+                            .verify = options_.armed,
+                            .gate = &gate_,
+                            .callees = options_.source ? nullptr : &callees_}));
     if (has_vectors(out)) return fail(ErrorCode::kUnsupported, 0, "v128 in an inlined body of interpreted IR");
     return {};
   }

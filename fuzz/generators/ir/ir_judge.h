@@ -1,7 +1,7 @@
 // Judges random IR: the same functions interpreted as they were made, interpreted after the passes, and compiled.
 //
 // Whatever differs is the fault of a pass, of lowering, of register allocation or of what follows; the IR verifier judges
-// every stage besides. References move under the compiled side only.
+// every stage besides. References move under the compiled side only. Nothing is inlined (engine/jit/ir_source.h).
 #pragma once
 
 #include <cstdint>
