@@ -153,13 +153,13 @@ TEST(Baseline, LoopParametersAreOfTheirDeclaredType) {
     (func (export "f") (param i32) (result i32)
       (struct.new $s (i32.const 4))
       (loop $l (param (ref null $s)) (result i32)
-        (if (result i32) (local.get 0)
+        (if (param (ref null $s)) (result i32) (local.get 0)
           (then (drop) (local.set 0 (i32.sub (local.get 0) (i32.const 1))) (br $l (ref.null $s)))
           (else (struct.get $s 0)))))))");
   agrees(R"((module (func (export "f") (param i32) (result i32)
     (i32.const 3) (i32.const 4)
     (loop $l (param i32 i32) (result i32)
-      (i32.add) (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))
+      (i32.add) (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
       (if (param i32) (result i32) (i32.lt_s (local.get 0) (i32.const 0))
         (then)
         (else (local.get 0) (br $l)))))))");
@@ -243,9 +243,9 @@ TEST(Baseline, ExceptionsReachTheirHandler) {
             (call $throws (local.get 0))
             (if (i32.eq (local.get 0) (i32.const 3)) (then (throw $e (i32.const 9) (f64.const 4) (ref.null i31))))
             (local.get 0))
-          (i32.add) (return))
+          (i32.add (i32.const 1000)) (return))
         (local.set $n) (local.set $r) (local.set $d)
-        (i32.add) (i32.add (i32.trunc_f64_s (local.get $d)))
+        (i32.add (i32.trunc_f64_s (local.get $d)))
         (i32.add (ref.is_null (local.get $r)))
         (return))
       (local.set $n)
@@ -261,7 +261,7 @@ TEST(Baseline, ExceptionsReachTheirHandler) {
           (catch $e (i32.add (i32.const 100)))
           (catch $x (try (do (rethrow 1)) (delegate $outer)) (i32.const 6))))
         (catch_all (i32.const 9))))
-    (func (export "f") (param i32) (result i32) (i32.add (i32.const 1000) (call $inner (local.get 0)))))");
+    (func (export "f") (param i32) (result i32) (i32.add (i32.const 1000) (call $inner (local.get 0))))))");
 }
 
 TEST(Baseline, MemoryOfBothAddressTypesAtItsEdges) {
