@@ -155,7 +155,9 @@ std::optional<Peer> only_peer(const Folder& folder, std::string_view name, std::
   return std::nullopt;
 }
 
-constexpr const char* kVersion = "#!/bin/sh\n[ \"$1\" = --version ] && { echo v27.5.0; exit 0; }\n";
+// Knows its version, and WasmGC when asked by `-e`.
+constexpr const char* kVersion =
+    "#!/bin/sh\n[ \"$1\" = --version ] && { echo v27.5.0; exit 0; }\n[ \"$1\" = -e ] && exit 0\n";
 
 TEST(Peers, AreFoundWithTheirVersionsAndAllTheirTiers) {
   const Folder folder;
@@ -173,6 +175,15 @@ TEST(Peers, ThatDoNotStartAreNoted) {
   EXPECT_FALSE(only_peer(folder, "jsc", &notes));
   ASSERT_EQ(notes.size(), 1u);
   EXPECT_THAT(notes[0], HasSubstr("does not answer --version"));
+}
+
+TEST(Peers, ScriptEnginesWithoutGcAreNoted) {
+  const Folder folder;
+  folder.put("node", "#!/bin/sh\n[ \"$1\" = --version ] && { echo v7.5.0; exit 0; }\nexit 1\n");
+  std::vector<std::string> notes;
+  EXPECT_FALSE(only_peer(folder, "v8", &notes));
+  ASSERT_FALSE(notes.empty());
+  EXPECT_THAT(notes[0], HasSubstr("has no WebAssembly GC"));
 }
 
 TEST(Peers, AScriptEnginesTimesAreRead) {
