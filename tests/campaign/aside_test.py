@@ -11,8 +11,8 @@ import tempfile
 PARALLAX = sys.argv[1]
 
 
-def fuzz(folder, *more):
-    return subprocess.run([PARALLAX, "fuzz", "--runs", "20", "--findings", folder, *more], stdout=subprocess.PIPE,
+def fuzz(folder, *more, runs=20):
+    return subprocess.run([PARALLAX, "fuzz", "--runs", str(runs), "--findings", folder, *more], stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, text=True, timeout=300)
 
 
@@ -28,7 +28,7 @@ def main():
         assert open(state + ".before").read() == old
         assert open(state).read() != old
         os.replace(state + ".before", state)
-        again = fuzz(folder, "--resume", "--runs", "30")
+        again = fuzz(folder, "--resume", runs=30)
         assert again.returncode == 0, again.stderr
         assert "30 cases of seed 1 " in again.stdout, again.stdout
     print("put aside and taken up again")
