@@ -143,6 +143,11 @@ TEST(Selection, LoadsBecomeOperands) {
     bodies.push_back(zero);
     bodies.push_back("(if (result i32) " + zero + " (then (i32.const 3)) (else (local.get 0)))");
   }
+  for (const std::string condition : {"(i32.load (local.get 1))", "(i32.load8_u (local.get 1))"}) {
+    bodies.push_back("(if (result i32) " + condition + " (then (i32.const 3)) (else (local.get 0)))");
+    bodies.push_back("(select (local.get 0) (i32.const 9) " + condition + ")");
+    bodies.push_back("(drop (select (local.get 0) (i32.const 9) " + condition + ")) (i32.const 2)");
+  }
   bodies.push_back("(i32.wrap_i64 (i64.shr_u (i64.extend_i32_s (i32.load (local.get 1))) (i64.const 16)))");
   expect_like_interpreter("", "(param i32 i32) (result i32)", bodies, pairs32(kCorners));
 }
@@ -310,6 +315,38 @@ TEST(Selection, IntegerTricks) {
     };
     for (std::string& v : values)
       bodies.push_back(wide ? "(i32.wrap_i64 (i64.xor " + v + " (i64.shr_u " + v + " (i64.const 32))))" : v);
+    // Flags of the operation itself, with its result read later or not.
+    for (const std::string name : {"add", "sub", "and", "or", "xor", "mul"}) {
+      for (const std::string& y : std::vector<std::string>{b, constant("-1"), constant("8")}) {
+        const std::string x = op(name, a, y);
+        const std::string read = wide ? "(i32.wrap_i64 (local.get $t))" : "(local.get $t)";
+        const std::string is_zero = "(" + t + ".eqz (local.tee $t " + x + "))";
+        const std::string local = "(local $t " + t + ") ";
+        bodies.push_back(local + "(if (result i32) " + is_zero + " (then (i32.const 3)) (else " + read + "))");
+        bodies.push_back(local + "(if (result i32) (i32.eqz " + is_zero + ") (then " + read +
+                         ") (else (i32.const 4)))");
+        bodies.push_back("(if (result i32) (" + t + ".eqz " + x + ") (then (i32.const 3)) (else (local.get 1)))");
+      }
+      bodies.push_back("(local $n " + t + ") (local $c i32) (local.set $n " + constant("5") +
+                       ") (loop $l (local.set $c (i32.add (local.get $c) (local.get 0))) (br_if $l (i32.and (i32.lt_u "
+                       "(local.get $c) "
+                       "(i32.const 0x70000000)) (i32.eqz (" +
+                       t + ".eqz (local.tee $n " + op("sub", "(local.get $n)", constant("1")) +
+                       "))))) ) (local.get $c)");
+    }
+    bodies.push_back("(local $n " + t + ") (local $c i32) (local.set $n " + constant("5") +
+                     ") (loop $l (local.set $c (i32.add (local.get $c) (local.get 0))) (br_if $l (i32.eqz (" + t +
+                     ".eqz (local.tee $n " + op("sub", "(local.get $n)", constant("1")) + "))))) (local.get $c)");
+    for (const std::string& c :
+         std::vector<std::string>{constant("0xff"), constant("0xffff"), constant("0xffffffff")}) {
+      const std::string masked = op("and", a, c);
+      bodies.push_back(wide ? "(i32.wrap_i64 (i64.rotl " + masked + " (i64.const 20)))" : masked);
+      bodies.push_back("(if (result i32) (" + t + ".eqz " + masked + ") (then (i32.const 3)) (else (local.get 1)))");
+    }
+    for (const std::string compare : {"lt_s", "le_s", "gt_s", "ge_s", "lt_u", "ge_u"}) {
+      bodies.push_back("(if (result i32) " + op(compare, a, constant("0")) +
+                       " (then (i32.const 3)) (else (local.get 1)))");
+    }
     for (const std::string& mask : {b, constant("1"), constant("0x80"), constant("-256"), constant("0")}) {
       const std::string test = op("and", a, mask);
       for (const std::string& condition :

@@ -131,6 +131,25 @@ const Inst* Lowering::fused_load(ValueId v) const {
   return is_load ? def : nullptr;
 }
 
+void Lowering::fuse_loaded_conditions() {
+  for (const ir::BlockId b : func_->order()) {
+    ir::for_each_inst(*func_, b, [&](ir::InstId i) {
+      const Inst& inst = func_->inst(i);
+      const bool selects = inst.op == Op::Select && uses_[inst.first_result.index()] != 0;
+      if (inst.op != Op::Branch && !selects) return;
+      const ValueId condition = func_->arg(i, selects ? 2 : 0);
+      if (fused_def(condition) == nullptr && !fuse_load(condition, Width::k32, inst, inst))
+        fuse_load(condition, Width::k8, inst, inst);
+    });
+  }
+}
+
+Lowering::Condition Lowering::loaded_is_zero(const Inst& load, Width width) {
+  if (load.opcode == wasm::Opcode::I32Load8U || load.opcode == wasm::Opcode::I64Load8U) width = Width::k8;
+  const Access access = operand_access(load);
+  return {.form = CmpForm::kMemImm, .width = width, .cond = Cond::kE, .access = access, .offset = load.offset};
+}
+
 // "x & y is not zero".
 Lowering::Condition Lowering::bit_test(const Inst& inst) {
   ValueId a = arg(inst, 0);
@@ -236,12 +255,7 @@ Lowering::Condition Lowering::compare(const Inst& inst) {
   }
   // eqz
   const ValueId inner = arg(inst, 0);
-  if (const Inst* load = fused_load(inner)) {
-    const Width width =
-        load->opcode == wasm::Opcode::I32Load8U || load->opcode == wasm::Opcode::I64Load8U ? Width::k8 : row.width;
-    const Access access = operand_access(*load);
-    return {.form = CmpForm::kMemImm, .width = width, .cond = Cond::kE, .access = access, .offset = load->offset};
-  }
+  if (const Inst* load = fused_load(inner)) return loaded_is_zero(*load, row.width);
   if (const Inst* def = fused_def(inner)) {
     Condition c = compare(*def);
     c.cond = negate(c.cond);
@@ -252,6 +266,11 @@ Lowering::Condition Lowering::compare(const Inst& inst) {
 
 // "v is not zero", through the comparison that v is if that was fused.
 Lowering::Condition Lowering::condition(ValueId v) {
+  if (const Inst* load = fused_load(v)) {
+    Condition c = loaded_is_zero(*load, Width::k32);
+    c.cond = Cond::kNe;
+    return c;
+  }
   if (const Inst* def = fused_def(v)) return compare(*def);
   return {.form = CmpForm::kTestReg, .width = Width::k32, .cond = Cond::kNe, .a = vreg(v)};
 }
@@ -405,6 +424,16 @@ void Lowering::multiply(const Inst& inst, Width width, ValueId a, int64_t imm) {
   append({.op = MOp::AluImm, .width = width, .sub = static_cast<uint8_t>(AluOp::kMul), .imm = imm});
 }
 
+// x & a mask of whole low bytes is a move that extends.
+bool Lowering::mask(const Inst& inst, ValueId x, uint64_t bits) {
+  if (bits != 0xff && bits != 0xffff && bits != 0xffffffffu) return false;
+  const ExtendOp op = bits == 0xff ? ExtendOp::kU8 : bits == 0xffff ? ExtendOp::kU16 : ExtendOp::kU32;
+  out_->def(define(inst));
+  out_->use(vreg(x));
+  append({.op = MOp::Extend, .sub = static_cast<uint8_t>(op)});
+  return true;
+}
+
 void Lowering::alu(const Inst& inst, Width width, AluOp op) {
   const MInst m{.op = MOp::Alu, .width = width, .sub = static_cast<uint8_t>(op)};
   for (const size_t n : {1, 0}) {
@@ -417,6 +446,7 @@ void Lowering::alu(const Inst& inst, Width width, AluOp op) {
   uint64_t ignored = 0;
   if (constant_bits(a, ignored)) std::swap(a, b);
   int64_t imm = 0;
+  if (op == AluOp::kAnd && constant_bits(b, ignored) && mask(inst, a, ignored)) return;
   if (!immediate(b, width, imm)) {
     // The result overwrites one that nobody else reads, if there is one.
     if (uses_[a.index()] > 1 && uses_[b.index()] == 1) std::swap(a, b);
@@ -723,6 +753,7 @@ Result<> Lowering::run(const LowerInput& input, MFunc& out) {
   consts_.assign(256, {});
   memory_bases_.assign(in_.instance->memories.size(), VReg());
   prepare();
+  fuse_loaded_conditions();
   blocks_.assign(func_->block_count(), MBlockId());
   for (const ir::BlockId b : func_->order()) blocks_[b.index()] = out.add_block();
   uint32_t number = 0;

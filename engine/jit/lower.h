@@ -138,6 +138,9 @@ class Lowering {
   // --- Conditions
   Condition condition(ir::ValueId v);
   Condition compare(const ir::Inst& inst);
+  // Branches and selects on what is loaded compare in memory.
+  void fuse_loaded_conditions();
+  Condition loaded_is_zero(const ir::Inst& load, Width width);
   Condition bit_test(const ir::Inst& inst);
   Condition compare_loaded(Width width, Cond cond, const ir::Inst& load, ir::ValueId other);
   Condition compare_ints(Width width, Cond cond, ir::ValueId a, ir::ValueId b);
@@ -154,6 +157,7 @@ class Lowering {
   void alu_with_load(const ir::Inst& inst, Width width, AluOp op, const ir::Inst& load, ir::ValueId other);
   bool scaled_add(const ir::Inst& inst, Width width);
   bool bit_trick(const ir::Inst& inst, Width width);
+  bool mask(const ir::Inst& inst, ir::ValueId x, uint64_t bits);
   void multiply(const ir::Inst& inst, Width width, ir::ValueId a, int64_t imm);
   void sub(const ir::Inst& inst, Width width);
   void shift(const ir::Inst& inst, Width width, ShiftOp op);

@@ -224,10 +224,11 @@ void Emitter::item(const Item& item) {
     case Item::Kind::kMove: {
       const VRegInfo& about = f().vreg(VReg(item.index));
       move(item.dst, item.src, about.cls, about.room);
-      return;
+      break;
     }
-    case Item::Kind::kConst: constant(item.dst, VReg(item.index)); return;
+    case Item::Kind::kConst: constant(item.dst, VReg(item.index)); break;
   }
+  if (item.dst.is_reg() && item.dst.reg() == tested_) tested_ = kNoReg;
 }
 
 // The WebAssembly offset, the machine instruction, and which values of the IR it makes.
@@ -251,6 +252,7 @@ void Emitter::note_guarded(const MInst& inst, uint32_t begin) {
 }
 
 void Emitter::instruction(uint32_t index) {
+  tested_ = kNoReg;
   current_ = index;
   const MInst& inst = f().inst(index);
   if (input_.listing) a_.note(note_of(inst));
@@ -261,7 +263,7 @@ void Emitter::instruction(uint32_t index) {
       return;
     case MOp::MoveToXmm:
     case MOp::MoveToGpr: copy_between(inst); return;
-    case MOp::Lea: a_.lea(gp(reg(inst, 0), inst.width), mem(inst, 1)); return;
+    case MOp::Lea: lea(inst); return;
     case MOp::Alu:
     case MOp::AluMem:
     case MOp::Sub: alu(inst); return;
@@ -462,7 +464,7 @@ void Emitter::terminator(uint32_t index, uint32_t b) {
     case MOp::Jump: edge_inline(f().blocks()[b].edges_begin); return;
     case MOp::BranchIf: {
       const uint32_t begin = a_.here();
-      compare(inst, 0);
+      if (!is_tested(inst)) compare(inst, 0);
       if (inst.mem.guard != 0) note_guarded(inst, begin);
       branch(inst.cond, b);
       return;
@@ -473,7 +475,14 @@ void Emitter::terminator(uint32_t index, uint32_t b) {
   }
 }
 
+// Whether the flags already say what the branch wants to know.
+bool Emitter::is_tested(const MInst& inst) const {
+  return inst.form == CmpForm::kTestReg && (inst.cond == Cond::kE || inst.cond == Cond::kNe) && tested_ != kNoReg &&
+         reg(inst, 0) == tested_ && inst.width == tested_width_;
+}
+
 void Emitter::block(uint32_t b) {
+  tested_ = kNoReg;
   if (f().blocks()[b].landing) landing_entry();
   for (const Item& i : input_.allocation->block_items(MBlockId(b))) item(i);
   if (f().blocks()[b].end != f().blocks()[b].first) terminator(f().blocks()[b].end - 1, b);

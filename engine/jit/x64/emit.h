@@ -115,6 +115,7 @@ class Emitter {
   // The bytes written since `begin` access memory as `inst` says.
   void note_guarded(const MInst& inst, uint32_t begin);
   void terminator(uint32_t index, uint32_t b);
+  bool is_tested(const MInst& inst) const;
   void node(uint32_t n);
   void write_nodes(const EmitInput& input, CodeSpace& space, CallSites& sites, bool guess);
   void guess_ends(bool guess);
@@ -148,6 +149,7 @@ class Emitter {
   // --- Integers, memory, conditions (emit_int.cc)
   void copy_between(const MInst& inst);
   asmjit::Operand source(const MInst& inst, uint32_t n, uint32_t bytes) const;
+  void lea(const MInst& inst);
   void alu(const MInst& inst);
   void update(const MInst& inst);
   void alu_imm(const MInst& inst);
@@ -228,6 +230,9 @@ class Emitter {
   CodeSpace* space_ = nullptr;
   CallSites* sites_ = nullptr;
   FrameShape frame_;
+  // The register whose comparison with zero the flags hold, or kNoReg: of the last instruction that wrote flags.
+  PReg tested_ = kNoReg;
+  Width tested_width_ = Width::k32;
   uint32_t current_ = 0;  // instruction being emitted
   static constexpr uint32_t kNoNode = ~0u;
   uint32_t next_node_ = 0;            // of the layout, behind the one being emitted

@@ -30,9 +30,30 @@ asmjit::Operand Emitter::source(const MInst& inst, uint32_t n, uint32_t bytes) c
 static constexpr x86::Inst::Id kAluIds[] = {x86::Inst::kIdAdd, x86::Inst::kIdSub, x86::Inst::kIdAnd,
                                             x86::Inst::kIdOr,  x86::Inst::kIdXor, x86::Inst::kIdImul};  // ORDER: AluOp
 
+// An addition in place is shorter, and its flags tell whether it gave zero.
+void Emitter::lea(const MInst& inst) {
+  const Mem& m = inst.mem;
+  const PReg d = reg(inst, 0);
+  const x86::Gp to = gp(d, inst.width);
+  const bool sums = m.base == MemBase::kVReg && m.scale_log2 == 0 && (!m.has_index || m.disp == 0);
+  if (sums && !m.has_index && reg(inst, 1) == d) {
+    a_.add(to, imm(m.disp));
+  } else if (sums && m.has_index && (reg(inst, 1) == d || reg(inst, 2) == d)) {
+    a_.add(to, gp(reg(inst, 1) == d ? reg(inst, 2) : reg(inst, 1), inst.width));
+  } else {
+    a_.lea(to, mem(inst, 1));
+    return;
+  }
+  tested_ = d;
+  tested_width_ = inst.width;
+}
+
 void Emitter::alu(const MInst& inst) {
   const x86::Gp d = gp(reg(inst, 0), inst.width);
   a_.emit(kAluIds[inst.sub], d, source(inst, 2, d.size()));
+  if (static_cast<AluOp>(inst.sub) == AluOp::kMul) return;
+  tested_ = reg(inst, 0);
+  tested_width_ = inst.width;
 }
 
 void Emitter::update(const MInst& inst) {
@@ -49,6 +70,10 @@ void Emitter::update(const MInst& inst) {
 
 void Emitter::alu_imm(const MInst& inst) {
   const x86::Gp d = gp(reg(inst, 0), inst.width);
+  if (static_cast<AluOp>(inst.sub) != AluOp::kMul) {
+    tested_ = reg(inst, 0);
+    tested_width_ = inst.width;
+  }
   switch (static_cast<AluOp>(inst.sub)) {
     case AluOp::kAdd: a_.add(d, imm(inst.imm)); return;
     case AluOp::kSub: a_.sub(d, imm(inst.imm)); return;
@@ -281,7 +306,11 @@ void Emitter::compare(const MInst& inst, uint32_t at) {
                                  : a_.cmp(a, narrow(slot(loc(inst, at + 1))));
       return;
     }
-    case CmpForm::kRegImm: a_.cmp(gp(reg(inst, at), inst.width), imm(inst.imm)); return;
+    case CmpForm::kRegImm: {
+      const x86::Gp a = gp(reg(inst, at), inst.width);
+      inst.imm == 0 ? a_.test(a, a) : a_.cmp(a, imm(inst.imm));  // the same flags
+      return;
+    }
     case CmpForm::kRegMem: a_.cmp(gp(reg(inst, at), inst.width), narrow(mem(inst, at + 1))); return;
     case CmpForm::kMemImm:
       a_.cmp(narrow(mem(inst, at)), imm(inst.width == Width::k8 ? static_cast<int8_t>(inst.imm) : inst.imm));
