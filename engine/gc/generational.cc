@@ -165,6 +165,7 @@ uint64_t Generational::allocate_large(uint64_t bytes, Effort effort) {
   large_.insert(behind, {place, bytes, false});
   // On the list from birth: initialising stores have no barrier.
   if (!fault_fires(Fault::kBAR5)) remember(Ref{static_cast<uint32_t>(place)});
+  heap_.publish_window(heap_.open_limit_);  // the budget covers less of it now
   return place;
 }
 

@@ -40,6 +40,7 @@ const EngineOptions kConfigurations[] = {
      .zeal = {.tiny = true},
      .verify = true,
      .heap_bytes = 1 << 24},
+    {.level = OptLevel::kO2, .collector = runtime::GcKind::kGenerational, .verify = true, .heap_bytes = 1 << 24},
     {.level = OptLevel::kO1,
      .collector = runtime::GcKind::kGenerational,
      .zeal = {.mode = runtime::ZealMode::kEverySafepoint},
@@ -643,6 +644,10 @@ const char* const kAllocating = R"((module
       (call $one)
       (struct.set $pair 0 (global.get $kept) (array.new_default $refs (i32.and (local.get $i) (i32.const 7))))
       (call $one)
+      (if (i32.eq (i32.and (local.get $i) (i32.const 63)) (i32.const 40))
+        (then
+          (struct.set $pair 0 (global.get $kept) (array.new_default $bytes (i32.const 30000)))
+          (call $one)))
       (br_if $l (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (local.get $n)))))
   (func (export "numbers") (param $n i32) (param $step i64) (param $half f64) (result i64)
     (local $i i32) (local $a i64) (local $b i64) (local $c i64) (local $d i64) (local $e i64) (local $f i64)
@@ -665,7 +670,7 @@ const char* const kAllocating = R"((module
       (i64.xor (i64.reinterpret_f64 (local.get $w)) (i64.reinterpret_f64 (local.get $x)))))))";
 
 TEST(Allocation, BudgetsEndAtTheSameObjectWhoeverAllocatesIt) {
-  for (const uint64_t bytes : {0u, 15u, 16u, 100u, 1000u, 3333u, 20000u, 123456u, 1500000u}) {
+  for (const uint64_t bytes : {0u, 15u, 16u, 100u, 1000u, 3333u, 20000u, 35000u, 36000u, 37500u, 123456u, 1500000u}) {
     std::vector<std::pair<int32_t, uint64_t>> ends;
     for (const EngineOptions& options : kConfigurations) {
       Program program(kAllocating, options);
