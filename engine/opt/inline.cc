@@ -40,9 +40,10 @@ constexpr size_t kAlwaysSize = 24;          // smaller than what a call costs
 constexpr size_t kColdSize = 60;            // outside loops
 constexpr size_t kHotSize = 240;            // inside loops
 constexpr size_t kSelfSize = 60;            // recursion
-constexpr size_t kGrowthAtLeast = 400;      // that much a function may always grow,
-constexpr size_t kGrowthFactor = 3;         // or by so many times its size,
-constexpr size_t kGrowthAtMost = 4'000;     // but no more than this
+constexpr size_t kGrowthAtLeast = 250;      // that much a function may always grow,
+constexpr size_t kGrowthFactor = 1;         // or by so many times its size,
+constexpr size_t kGrowthAtMost = 1'000;     // but no more than this
+constexpr size_t kColdGrowthAtLeast = 48;   // outside loops, where speed is not worth much code: or by a quarter of its size
 constexpr uint32_t kLoopWorkPerBlock = 16;  // bound on the search for loops
 
 // By block: in how many loops it stands.
@@ -151,7 +152,9 @@ class Inliner {
     const bool recursive = times_in_chain(callee, site.chain) != 0;
     const size_t limit = recursive ? kSelfSize : site.loop_depth != 0 ? kHotSize : kColdSize;
     if (size > kAlwaysSize && size > limit) return false;
-    const size_t room = std::min(kGrowthAtMost, std::max(kGrowthAtLeast, kGrowthFactor * original_size_));
+    const size_t room = site.loop_depth != 0
+                            ? std::min(kGrowthAtMost, std::max(kGrowthAtLeast, kGrowthFactor * original_size_))
+                            : std::min(kGrowthAtMost, std::max(kColdGrowthAtLeast, original_size_ / 4));
     if (grown_ + size > room) return false;
     if (!gate_.allow(Rewrite::kInline, call.results_count != 0 ? call.first_result : ValueId())) return false;
     grown_ += size;
