@@ -43,7 +43,7 @@ constexpr size_t kSelfSize = 60;            // recursion
 constexpr size_t kGrowthAtLeast = 250;      // that much a function may always grow,
 constexpr size_t kGrowthFactor = 1;         // or by so many times its size,
 constexpr size_t kGrowthAtMost = 1'000;     // but no more than this
-constexpr size_t kColdGrowthAtLeast = 48;   // outside loops, where speed is not worth much code: or by a quarter of its size
+constexpr size_t kColdGrowthAtLeast = 48;   // outside loops; or by a quarter of its size
 constexpr uint32_t kLoopWorkPerBlock = 16;  // bound on the search for loops
 
 // By block: in how many loops it stands.
