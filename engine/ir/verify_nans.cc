@@ -115,8 +115,7 @@ class NanJudge {
 
   std::string wrong_with(InstId i) const {
     const Inst& inst = func_.inst(i);
-    if (is_marked(inst) && !is_arithmetic(inst))
-      return "free in the bits of NaNs that it has not";
+    if (is_marked(inst) && !is_arithmetic(inst)) return "free in the bits of NaNs that it has not";
     if (inst.op == Op::Jump || takes_all_nans_alike(inst)) return {};
     if (inst.op == Op::CanonicalNan) {
       const ValueId v = func_.args(i)[0];
