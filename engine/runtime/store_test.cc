@@ -98,7 +98,8 @@ class StoreTest : public testing::TestWithParam<GcKind> {
   wasm::InstanceId instance = 0;
   VmContext* ctx = nullptr;
 };
-INSTANTIATE_TEST_SUITE_P(All, StoreTest, testing::Values(GcKind::kMoving, GcKind::kNonMoving, GcKind::kNever, GcKind::kGenerational),
+INSTANTIATE_TEST_SUITE_P(All, StoreTest,
+                         testing::Values(GcKind::kMoving, GcKind::kNonMoving, GcKind::kNever, GcKind::kGenerational),
                          [](const auto& info) { return gc::kGcKindText[static_cast<size_t>(info.param)]; });
 
 TEST_P(StoreTest, GlobalsAreEvaluatedInOrderAndReadEachOther) {

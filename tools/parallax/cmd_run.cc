@@ -220,7 +220,8 @@ void add_run(CLI::App& command, int& exit_code) {
       .add_option("--executor,--executors", args->executor, "interp or jit, with parts as in `parallax diff --help`")
       ->capture_default_str();
   command.add_option("-O", args->level, "optimisation level of the jit")->check(CLI::Range(0, 2));
-  command.add_option("--gc", args->gc, "collector of the jit")->check(CLI::IsMember({"moving", "nonmoving", "never", "gen"}));
+  command.add_option("--gc", args->gc, "collector of the jit")
+      ->check(CLI::IsMember({"moving", "nonmoving", "never", "gen"}));
   const CLI::Validator not_empty([](const std::string& word) { return word.empty() ? "a word is missing" : ""; }, "");
   command
       .add_option(
