@@ -70,18 +70,9 @@ const CodeSpace* CodeSpace::find(const void* code) {
   return nullptr;
 }
 
-Result<std::unique_ptr<CodeSpace>> CodeSpace::acquire() {
-  {
-    const std::lock_guard lock(pool().mutex);
-    if (!pool().spaces.empty()) {
-      auto space = std::move(pool().spaces.back());
-      pool().spaces.pop_back();
-      return space;
-    }
-  }
+bool CodeSpace::map_memory_file() {
   const int file = memfd_create("parallax-code", MFD_CLOEXEC);
-  if (file < 0) return fail(ErrorCode::kIo, 0, text::format("code memory: {}", std::strerror(errno)));
-  std::unique_ptr<CodeSpace> space(new CodeSpace);
+  if (file < 0) return false;
   void* write = MAP_FAILED;
   void* exec = MAP_FAILED;
   if (ftruncate(file, kBytes) == 0) {
@@ -90,17 +81,42 @@ Result<std::unique_ptr<CodeSpace>> CodeSpace::acquire() {
   }
   const int error = errno;
   close(file);
-  if (write != MAP_FAILED) space->write_ = static_cast<uint8_t*>(write);
-  if (exec != MAP_FAILED) space->exec_ = static_cast<const uint8_t*>(exec);
-  if (space->write_ == nullptr || space->exec_ == nullptr) {
-    return fail(ErrorCode::kIo, 0, text::format("code memory: {}", std::strerror(error)));
+  if (write != MAP_FAILED) write_ = static_cast<uint8_t*>(write);
+  if (exec != MAP_FAILED) exec_ = static_cast<const uint8_t*>(exec);
+  errno = error;
+  return write_ != nullptr && exec_ != nullptr;
+}
+
+// The second mapping of shared memory is what mremap makes of 0 bytes of the first.
+bool CodeSpace::map_without_file() {
+  void* const write = mmap(nullptr, kBytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (write == MAP_FAILED) return false;
+  write_ = static_cast<uint8_t*>(write);
+  void* const exec = mremap(write, 0, kBytes, MREMAP_MAYMOVE);
+  if (exec == MAP_FAILED) return false;
+  exec_ = static_cast<const uint8_t*>(exec);
+  return mprotect(exec, kBytes, PROT_READ | PROT_EXEC) == 0;
+}
+
+Result<std::unique_ptr<CodeSpace>> CodeSpace::acquire(Backing backing) {
+  if (backing == Backing::kMemoryFile) {
+    const std::lock_guard lock(pool().mutex);
+    if (!pool().spaces.empty()) {
+      auto space = std::move(pool().spaces.back());
+      pool().spaces.pop_back();
+      return space;
+    }
   }
+  std::unique_ptr<CodeSpace> space(new CodeSpace);
+  space->backing_ = backing;
+  const bool mapped = backing == Backing::kMemoryFile ? space->map_memory_file() : space->map_without_file();
+  if (!mapped) return fail(ErrorCode::kIo, 0, text::format("code memory: {}", std::strerror(errno)));
   space->listed_ = list(space->exec_, space.get());
   return space;
 }
 
 void CodeSpace::release(std::unique_ptr<CodeSpace> space) {
-  if (space == nullptr) return;
+  if (space == nullptr || space->backing_ != Backing::kMemoryFile) return;
   space->reset();
   space->guard_sites_ = nullptr;
   const std::lock_guard lock(pool().mutex);
@@ -122,6 +138,12 @@ void CodeSpace::commit(size_t bytes) {
     std::memset(write_ + used_, kTrapByte, aligned - used_);
     used_ = aligned;
   }
+}
+
+void CodeSpace::relink(uint32_t at, uint32_t target) {
+  CHECK(at + sizeof(int32_t) <= used_ && target < used_, "code space: link at {:#x} to {:#x}", at, target);
+  const int32_t distance = static_cast<int32_t>(target) - static_cast<int32_t>(at + sizeof(int32_t));
+  std::memcpy(write_ + at, &distance, sizeof(distance));
 }
 
 void CodeSpace::reset() {

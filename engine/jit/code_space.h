@@ -20,8 +20,11 @@ class CodeSpace {
  public:
   static constexpr size_t kBytes = size_t{64} << 20;
 
+  // Which mappings a new space has. perf takes names from its map file only for memory that has no file of its own.
+  enum class Backing : uint8_t { kMemoryFile, kNoFile };
+
   // From the pool, or newly mapped. Error kIo when the system refuses.
-  static Result<std::unique_ptr<CodeSpace>> acquire();
+  static Result<std::unique_ptr<CodeSpace>> acquire(Backing backing = Backing::kMemoryFile);
   // Resets the space and gives it to the pool.
   static void release(std::unique_ptr<CodeSpace> space);
   ~CodeSpace();
@@ -33,6 +36,9 @@ class CodeSpace {
   std::span<uint8_t> room() const { return {write_ + used_, kBytes - used_}; }
   // Keeps `bytes` written at room().
   void commit(size_t bytes);
+  // Makes the relative jump or call whose 4 bytes of distance stand at `at` go to `target`. Requires: committed code, no
+  // other thread in it; this one serializes before it fetches these bytes again (the compile stub does).
+  void relink(uint32_t at, uint32_t target);
   // Of an address inside committed code.
   uint32_t offset_of(const void* code) const {
     return static_cast<uint32_t>(static_cast<const uint8_t*>(code) - exec_);
@@ -53,6 +59,10 @@ class CodeSpace {
 
  private:
   CodeSpace() = default;
+  bool map_memory_file();
+  bool map_without_file();
+
+  Backing backing_ = Backing::kMemoryFile;
   uint8_t* write_ = nullptr;
   const uint8_t* exec_ = nullptr;
   size_t used_ = 0;

@@ -1,8 +1,10 @@
 #include "engine/jit/compiler.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstddef>
 #include <optional>
+#include <utility>
 
 #include "engine/base/case_clock.h"
 #include "engine/base/check.h"
@@ -73,12 +75,47 @@ void JitCompiler::attach(StoreContext& store) {
 }
 
 Result<> JitCompiler::prepare() {
-  space_ = TRY(CodeSpace::acquire());
+  using Backing = CodeSpace::Backing;
+  space_ =
+      TRY(CodeSpace::acquire(symbols_ != nullptr && symbols_->perf_map() ? Backing::kNoFile : Backing::kMemoryFile));
   TRY(x64::make_shared_stubs(Workspace::of_thread().stub_asm, *space_, sites_, &JitCompiler::unwind, stubs_,
                              leave_threw_, *store_));
   faults_.exit = stubs_.exit;
   if (space_->is_listed()) space_->set_guard_sites(&faults_);
+  name_stubs();
   return {};
+}
+
+// --- Names ---------------------------------------------------------------------------------------------------------
+
+void JitCompiler::name_code(const void* begin, std::string name, FrameRule rule, uint32_t frame_at) {
+  if (symbols_ == nullptr) return;
+  const auto* const first = static_cast<const uint8_t*>(begin);
+  symbols_->add({{first, space_->used() - space_->offset_of(first)}, std::move(name), rule, frame_at});
+}
+
+void JitCompiler::name_stubs() {
+  if (symbols_ == nullptr) return;
+  std::vector<CodeSymbol> stubs;
+  const auto add = [&](const uint8_t* begin, std::string name, FrameRule rule) {
+    stubs.push_back({{begin, size_t{0}}, std::move(name), rule, 1});
+  };
+  for (uint32_t b = 0; b < runtime::kBuiltinCount; ++b) {
+    add(stubs_.builtins[b], std::string("stub:") + runtime::info(static_cast<runtime::Builtin>(b)).name,
+        FrameRule::kPadded);
+  }
+  add(stubs_.exit, "stub:exit", FrameRule::kNone);
+  add(stubs_.throw_, "stub:throw", FrameRule::kPadded);
+  add(stubs_.compile, "stub:compile", FrameRule::kFramed);
+  add(stubs_.alloc_struct, "stub:bump", FrameRule::kNone);
+  std::ranges::sort(stubs, {}, [](const CodeSymbol& s) { return s.code.data(); });
+  const uint8_t* end = space_->next_code();
+  for (size_t n = stubs.size(); n > 0; --n) {
+    CodeSymbol& stub = stubs[n - 1];
+    stub.code = {stub.code.data(), static_cast<size_t>(end - stub.code.data())};
+    end = stub.code.data();
+    symbols_->add(stub);
+  }
 }
 
 // --- Signatures ----------------------------------------------------------------------------------------------------
@@ -106,6 +143,7 @@ const void* JitCompiler::initial_code(const FuncEntry& entry) {
         x64::make_host_stub(Workspace::of_thread().stub_asm, *space_, sites_, (*sig)->params, (*sig)->results, stubs_);
     if (!made) return stubs_.compile;
     (*sig)->host = *made;
+    name_code(*made, "host:" + (*sig)->params + ':' + (*sig)->results, FrameRule::kFramed, 1);
   }
   return (*sig)->host;
 }
@@ -124,6 +162,8 @@ OutcomeKind JitCompiler::enter(FuncEntry& entry, runtime::Slot* slots) {
     const auto made = x64::make_entry(Workspace::of_thread().stub_asm, *space_, (*sig)->params, (*sig)->results);
     if (!made) return refuse(made.error());
     (*sig)->entry = *made;
+    name_code(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(*made)),
+              "entry:" + (*sig)->params + ':' + (*sig)->results, FrameRule::kEntry, 1);
   }
   EntryRecord record;
   record.outer = entries_;
@@ -193,6 +233,7 @@ Result<const void*> JitCompiler::compile(FuncEntry& entry) {
   const auto begin = Clock::now();
   const size_t used = space_->used();
   auto code = compile_func(entry);
+  if (code) resolve_links(entry, *code);
   const auto took = static_cast<uint64_t>((Clock::now() - begin) / std::chrono::nanoseconds(1));
   for (CompileStats* stats : {&stats_, &of_thread()}) {
     ++(code ? stats->functions : stats->failures);
@@ -200,6 +241,29 @@ Result<const void*> JitCompiler::compile(FuncEntry& entry) {
     stats->nanoseconds += took;
   }
   return code;
+}
+
+void JitCompiler::keep(const FuncEntry& entry, const uint8_t* code, const x64::Emitter& emitter) {
+  if (symbols_ != nullptr) {
+    const uint32_t frame_at = emitter.frame_at();
+    name_code(code, symbols_->name_of(entry.ctx->instance->module, entry.func_index),
+              frame_at == 0 ? FrameRule::kNone : FrameRule::kFramed, frame_at);
+  }
+  for (const x64::OpenLink& open : emitter.open_links()) {
+    const auto index = static_cast<uint32_t>(open.callee);
+    if (first_link_.size() <= index) first_link_.resize(index + 1, ~0u);
+    links_.push_back({open, first_link_[index]});
+    first_link_[index] = static_cast<uint32_t>(links_.size() - 1);
+  }
+}
+
+void JitCompiler::resolve_links(const FuncEntry& entry, const void* code) {
+  const auto index = static_cast<uint32_t>(entry.id);
+  if (index >= first_link_.size()) return;
+  for (uint32_t n = std::exchange(first_link_[index], ~0u); n != ~0u; n = links_[n].next) {
+    // Links of an older function of this index are in code that nobody runs.
+    if (links_[n].open.callee == entry.id) space_->relink(links_[n].open.at, space_->offset_of(code));
+  }
 }
 
 CompileStats& JitCompiler::of_thread() {
@@ -289,6 +353,7 @@ Result<const void*> JitCompiler::compile_baseline(FuncEntry& entry) {
                                                 .chaos_seed = chaos_for(entry)},
                                                *space_, sites_));
   clock.end(StageTimes::kBaseline);
+  keep(entry, code, w.emitter);
   dump_code(w, entry, code);
   return code;
 }
@@ -375,6 +440,7 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                                             .validate = verify},
                                            *space_, sites_));
   clock.end(StageTimes::kEmit);
+  keep(entry, code, w.emitter);
   dump_code(w, entry, code);
   return code;
 }

@@ -17,6 +17,7 @@
 #include "engine/jit/guard_sites.h"
 #include "engine/jit/ir_source.h"
 #include "engine/jit/module_facts.h"
+#include "engine/jit/symbols.h"
 #include "engine/jit/x64/stubs.h"
 #include "engine/opt/gate.h"
 #include "engine/runtime/compiler.h"
@@ -99,6 +100,9 @@ class JitCompiler final : public runtime::Compiler {
   };
 
   void tell_frames() const;
+  // For tools outside, if they are asked for (symbols.h): the shared stubs; the code that begins here and ends the space.
+  void name_stubs();
+  void name_code(const void* begin, std::string name, FrameRule rule, uint32_t frame_at);
   static x64::UnwindTarget unwind(runtime::StoreContext* store, const void* pc, void* frame);
   Result<> prepare();
   Result<Signature*> signature(wasm::TypeId type);
@@ -110,6 +114,10 @@ class JitCompiler final : public runtime::Compiler {
   Result<const void*> compile_func(runtime::FuncEntry& entry);
   uint64_t chaos_for(const runtime::FuncEntry& entry) const;
   void dump_code(Workspace& w, const runtime::FuncEntry& entry, const uint8_t* code) const;
+  // What is known of code beside its bytes: names it, and keeps what it wants to call and cannot yet.
+  void keep(const runtime::FuncEntry& entry, const uint8_t* code, const x64::Emitter& emitter);
+  // `entry` has code now: who wanted to call it goes there directly.
+  void resolve_links(const runtime::FuncEntry& entry, const void* code);
   FrameView view() const { return {space_.get(), &sites_, store_, entries_}; }
   void dump(wasm::FuncIndex func, const char* stage, const std::string& text) const {
     if (dump_ != nullptr) dump_(dump_context_, func, stage, text);
@@ -124,8 +132,16 @@ class JitCompiler final : public runtime::Compiler {
   CallSites sites_;
   GuardSites faults_;
   x64::StubTable stubs_;
+  const std::unique_ptr<CodeSymbols> symbols_ = CodeSymbols::make();
   const void* leave_threw_ = nullptr;
   EntryRecord* entries_ = nullptr;
+  // Open links in lists by the callee's index in the function slab; ~0 ends a list.
+  struct Link {
+    x64::OpenLink open;
+    uint32_t next;
+  };
+  std::vector<Link> links_;
+  std::vector<uint32_t> first_link_;
   std::vector<Signature*> by_type_;                                              // by TypeId
   std::unordered_map<std::string, std::unique_ptr<Signature>> signatures_;       // by letters; never iterated
   std::unordered_map<const wasm::Module*, std::unique_ptr<ModuleFacts>> facts_;  // never iterated

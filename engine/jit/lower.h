@@ -230,6 +230,7 @@ class Lowering {
   void call(const ir::Inst& inst);
   void tail_call(const ir::Inst& inst);
   VReg callee_entry(const ir::Inst& inst);
+  VReg indirect_id(uint32_t number, VReg index);
   void indirect_entry(const ir::Inst& inst, VReg entry);
   Access arg_slot(uint32_t slot) const;
 

@@ -745,21 +745,39 @@ void Lowering::load_overflow(std::span<const StoredArg> places) {
   for (const StoredArg& p : places) load(p.v, load_of(p.rep), arg_slot(p.place.slot));
 }
 
-// Table element -> entry, with the traps of call_indirect in their order.
-void Lowering::indirect_entry(const Inst& inst, VReg entry) {
-  const TableDef* table = in_.instance->tables[inst.b];
-  const VReg index = vreg(func_->args(id_of(inst)).back());
-  const wasm::TypeId want(inst.a);
-  const ir::Type element = func_->module().tables[inst.b].type.element;
-  const bool typed = func_->types().matches(element.heap(), wasm::HeapType::concrete(want));
-  const Access size = at_address(table, offsetof(TableDef, size));
-  trap_if({.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .access = size},
-          TrapKind::kUndefinedElement);
-  const VReg elems = out_->add_vreg(RegClass::kGpr);
-  load(elems, LoadOp::k64, at_address(table, offsetof(TableDef, elems)));
+// The id in a table's element; an index beyond its end traps. A table that cannot grow is a constant.
+VReg Lowering::indirect_id(uint32_t number, VReg index) {
+  const runtime::Table& table = in_.instance->table(number);
+  const std::optional<uint64_t> most = table.type.limits.max;
+  const bool fixed = most.has_value() && *most <= table.size && table.size <= INT32_MAX;
+  const Access size = at_address(in_.instance->tables[number], offsetof(TableDef, size));
+  VReg elems;
+  if (fixed) {
+    trap_if({.form = CmpForm::kRegImm,
+             .width = Width::k64,
+             .cond = Cond::kAe,
+             .a = index,
+             .imm = static_cast<int64_t>(table.size)},
+            TrapKind::kUndefinedElement);
+    elems = address(table.elems);
+  } else {
+    trap_if({.form = CmpForm::kRegMem, .width = Width::k64, .cond = Cond::kAe, .a = index, .access = size},
+            TrapKind::kUndefinedElement);
+    elems = out_->add_vreg(RegClass::kGpr);
+    load(elems, LoadOp::k64, at_address(in_.instance->tables[number], offsetof(TableDef, elems)));
+  }
   const VReg id = out_->add_vreg(RegClass::kGpr);
   load(id, LoadOp::k64,
        {.mem = {.base = MemBase::kVReg, .has_index = true, .scale_log2 = 3}, .base = elems, .index = index});
+  return id;
+}
+
+// Table element -> entry, with the traps of call_indirect in their order.
+void Lowering::indirect_entry(const Inst& inst, VReg entry) {
+  const wasm::TypeId want(inst.a);
+  const ir::Type element = func_->module().tables[inst.b].type.element;
+  const bool typed = func_->types().matches(element.heap(), wasm::HeapType::concrete(want));
+  const VReg id = indirect_id(inst.b, vreg(func_->args(id_of(inst)).back()));
   trap_if_zero(id, Width::k64, TrapKind::kUninitializedElement);
   out_->def_early(entry);
   out_->use(id);

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 
 #include "engine/base/text.h"
+#include "engine/jit/symbols.h"
 #include "engine/runtime/wasi.h"
 #include "fuzz/executors/executors.h"
 #include "fuzz/executors/probe.h"
@@ -31,7 +32,7 @@ struct RunArgs {
   std::string executor = fuzz::available(fuzz::ExecutorKind::kJit) ? "jit" : "interp";
   int level = -1;
   std::string gc, zeal, passes, limit, dump;
-  bool armed = false, stats = false, json = false;
+  bool armed = false, stats = false, json = false, perf_map = false, gdb = false;
   uint64_t fuel = UINT64_MAX, heap = UINT64_MAX;
 };
 
@@ -42,6 +43,8 @@ Result<ExecutorSpec> spec_of(const RunArgs& args) {
   const char* of_jit = args.level >= 0        ? "-O"
                        : !args.gc.empty()     ? "--gc"
                        : args.armed           ? "--armed"
+                       : args.perf_map        ? "--perf-map"
+                       : args.gdb             ? "--gdb"
                        : !args.passes.empty() ? "--passes"
                        : !args.limit.empty()  ? "--rewrite-limit"
                                               : nullptr;
@@ -166,6 +169,7 @@ int run(RunArgs args) {
   StageFiles stages;
   fuzz::Probe probe;
   if (const auto ready = prepare_dump(args, *spec, stages, probe); !ready) return complain("", ready.error());
+  jit::name_code_for(args.perf_map, args.gdb);
   auto made = fuzz::make_executor(*spec, loaded->types, probe);
   if (!made) return complain("", made.error());
   wasm::Embedding& store = **made;
@@ -238,6 +242,8 @@ void add_run(CLI::App& command, int& exit_code) {
   command.add_option(
       "--dump", args->dump,
       "write IR before and after each pass, machine IR and code of every function that was called into this folder");
+  command.add_flag("--perf-map", args->perf_map, "name compiled code in /tmp/perf-PID.map, for perf");
+  command.add_flag("--gdb", args->gdb, "name compiled code to a debugger: its backtraces show WebAssembly functions");
   command.add_flag("--stats", args->stats, "print counters of the store, and of every armed check with --armed");
   command.add_option("--fuel", args->fuel, "calls and loop entries allowed");
   command.add_option("--heap-budget", args->heap, "bytes of objects that may be allocated");

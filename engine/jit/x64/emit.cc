@@ -106,6 +106,7 @@ void Emitter::prologue() {
   a_.jb(exit_label(OutcomeKind::kStackExhausted));
   if (frame_.exists) {
     a_.push(x86::rbp);
+    frame_at_ = static_cast<uint32_t>(a_.offset());
     a_.mov(x86::rbp, x86::rsp);
     if (frame_.bytes != 0) a_.sub(x86::rsp, frame_.bytes);
     if (frame_.depth || frame_.bytes > kSmallFrameBytes) {
@@ -630,15 +631,37 @@ void Emitter::record_call(const MInst& inst) {
   pending_sites_.push_back({site, call.landing, call.map_begin, call.map_count});
 }
 
+bool Emitter::has_code(const FuncEntry& callee) const {
+  return space_->contains(callee.code) && callee.code != input_.stubs->compile;
+}
+
+Label Emitter::thunk(const FuncEntry& callee) {
+  constexpr size_t kLookedAt = 16;  // the latest, so that this stays constant time
+  for (size_t n = thunks_.size(); n > 0 && n + kLookedAt > thunks_.size(); --n) {
+    if (thunks_[n - 1].callee == &callee) return thunks_[n - 1].at;
+  }
+  thunks_.push_back({&callee, a_.newLabel()});
+  return thunks_.back().at;
+}
+
+void Emitter::write_thunks() {
+  for (const Thunk& thunk : thunks_) {
+    a_.bind(thunk.at);
+    a_.mov(gp64(kCalleeReg), imm(thunk.callee));
+    a_.jmp(imm(input_.stubs->compile));
+  }
+}
+
 void Emitter::call_func(const MInst& inst) {
   const auto* callee = static_cast<const FuncEntry*>(f().call(inst.aux).entry);
   if (callee == input_.entry) {
     a_.call(entry_label_);
-  } else if (callee->host == nullptr && space_->contains(callee->code) && callee->code != input_.stubs->compile) {
+  } else if (has_code(*callee)) {
+    if (callee->host != nullptr) a_.mov(gp64(kCalleeReg), imm(callee));
     a_.call(imm(callee->code));
   } else {
-    a_.mov(gp64(kCalleeReg), imm(callee));
-    a_.call(x86::qword_ptr(gp64(kCalleeReg), offsetof(FuncEntry, code)));
+    a_.call(thunk(*callee));
+    open_links_.push_back({callee->id, a_.here() - static_cast<uint32_t>(sizeof(int32_t))});
   }
   record_call(inst);
 }
@@ -665,12 +688,6 @@ void Emitter::call_builtin(const MInst& inst) {
     builtin_stub(static_cast<runtime::Builtin>(id));
   }
   record_call(inst);
-  // Only the low half of a narrow result means anything.
-  const auto ops = f().operands(inst);
-  if (!ops.empty() && ops[0].role == Role::kDef && inst.width == Width::k32 &&
-      class_of(ops[0].fixed) == RegClass::kGpr) {
-    a_.mov(x86::eax, x86::eax);
-  }
 }
 
 void Emitter::tail_func(const MInst& inst) {
@@ -680,8 +697,13 @@ void Emitter::tail_func(const MInst& inst) {
     return;
   }
   leave_frame();
-  a_.mov(gp64(kCalleeReg), imm(callee));
-  a_.jmp(x86::qword_ptr(gp64(kCalleeReg), offsetof(FuncEntry, code)));
+  if (has_code(*callee)) {
+    if (callee->host != nullptr) a_.mov(gp64(kCalleeReg), imm(callee));
+    a_.jmp(imm(callee->code));
+  } else {
+    a_.jmp(thunk(*callee));  // not bound yet: the long form
+    open_links_.push_back({callee->id, a_.here() - static_cast<uint32_t>(sizeof(int32_t))});
+  }
 }
 
 void Emitter::tail_entry() {
@@ -701,6 +723,8 @@ void Emitter::start(const EmitInput& input, CodeSpace& space, CallSites& sites) 
   pending_sites_.clear();
   likely_end_.clear();
   faults_.clear();
+  open_links_.clear();
+  thunks_.clear();
   a_.start(space, input.validate);
   trap_labels_.assign(kTrapKindCount, Label());
   exit_labels_.assign(static_cast<size_t>(OutcomeKind::kInvariant) + 1, Label());
@@ -714,6 +738,7 @@ void Emitter::start(const EmitInput& input, CodeSpace& space, CallSites& sites) 
 // What stands behind the body, and what is known only then.
 Result<const uint8_t*> Emitter::finish() {
   cold_parts();
+  write_thunks();
   jump_tables();
   write_pool();
   for (PendingSite& p : pending_sites_) {
@@ -730,6 +755,7 @@ Result<const uint8_t*> Emitter::finish() {
 void Emitter::write_nodes(const EmitInput& input, CodeSpace& space, CallSites& sites, bool guess) {
   start(input, space, sites);
   frame_ = shape_of();
+  frame_at_ = 0;
   if (frame_.bytes > kMaxFrameBytes) return;
   guess_ends(guess);
   prologue();

@@ -61,11 +61,21 @@ struct EmitInput {
   bool validate = false;
 };
 
+// A call or jump in emitted code to a function that has no code yet: it goes to the compile stub, by a thunk.
+struct OpenLink {
+  uint64_t callee = 0;  // FuncEntry::id
+  uint32_t at = 0;      // code offset of its distance
+};
+
 class Emitter {
  public:
   // Writes the function and records its call sites. Error kLimit (code space or frame too large), kInvariant.
   Result<const uint8_t*> emit(const EmitInput& input, CodeSpace& space, CallSites& sites);
   const std::vector<CodeNote>& notes() const { return a_.notes(); }
+  // Of the function emitted last: where its frame stands, as an offset behind "push rbp"; 0 when it has none.
+  uint32_t frame_at() const { return frame_at_; }
+  // And what it wants to call.
+  std::span<const OpenLink> open_links() const { return open_links_; }
 
  private:
   friend class VectorWriter;               // emit_vector.cc
@@ -139,6 +149,11 @@ class Emitter {
 
   // --- Calls (emit.cc)
   void depth_check(const MInst& inst);
+  // Whether calls may go to the callee's code, which never changes again.
+  bool has_code(const runtime::FuncEntry& callee) const;
+  // Where calls of a callee without code go at first.
+  Label thunk(const runtime::FuncEntry& callee);
+  void write_thunks();
   void call_func(const MInst& inst);
   void call_entry(const MInst& inst);
   void call_builtin(const MInst& inst);
@@ -233,6 +248,7 @@ class Emitter {
   // The register whose comparison with zero the flags hold, or kNoReg: of the last instruction that wrote flags.
   PReg tested_ = kNoReg;
   Width tested_width_ = Width::k32;
+  uint32_t frame_at_ = 0;
   uint32_t current_ = 0;  // instruction being emitted
   static constexpr uint32_t kNoNode = ~0u;
   uint32_t next_node_ = 0;            // of the layout, behind the one being emitted
@@ -254,6 +270,12 @@ class Emitter {
   };
   std::vector<PendingSite> pending_sites_;
   std::vector<GuardSite> faults_;
+  std::vector<OpenLink> open_links_;
+  struct Thunk {
+    const runtime::FuncEntry* callee;
+    Label at;
+  };
+  std::vector<Thunk> thunks_;
   struct PoolEntry {
     uint64_t low;
     uint64_t high;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstring>
 
 #include "engine/base/check.h"
 #include "engine/gc/object.h"
@@ -145,6 +146,10 @@ class SharedStubs {
     a_.mov(x86::rax, imm(reinterpret_cast<uint64_t>(info.address)));
     a_.call(x86::rax);
     a_.add(x86::rsp, 8);
+    // Only the low half of a narrow result means anything.
+    if (const char answer = info.signature[std::strlen(info.signature) - 1]; answer == 'i' || answer == 'r') {
+      a_.mov(x86::eax, x86::eax);
+    }
     if ((info.flags & runtime::kReenters) != 0) a_.mov(gp64(kFuelReg), field(offsetof(StoreContext, fuel)));
     if ((info.flags & runtime::kMayExit) != 0) {
       a_.cmp(field32(offsetof(StoreContext, exit_kind)), 0);
@@ -159,10 +164,9 @@ class SharedStubs {
 
   // r10 = the function to compile; its arguments are in place and must survive.
   void compiling() {
-    // Vector registers, general ones, r10, and what keeps the stack aligned.
+    // Vector registers, general ones.
     constexpr int32_t kGprs = 16 * kArgRegsPerClass;
-    constexpr int32_t kCallee = kGprs + 8 * kArgRegsPerClass;
-    constexpr int32_t kBytes = kCallee + 16;
+    constexpr int32_t kBytes = kGprs + 8 * kArgRegsPerClass;
     static_assert(kBytes % 16 == 0);
     a_.bind(compile_);
     a_.push(x86::rbp);
@@ -174,7 +178,6 @@ class SharedStubs {
       a_.mov(general(n), gp64(kArgGprs[n]));
       a_.movaps(vector(n), xmm(kArgXmms[n]));
     }
-    a_.mov(x86::qword_ptr(x86::rsp, kCallee), gp64(kCalleeReg));
     a_.mov(x86::rsi, gp64(kCalleeReg));
     a_.call(builtins_[static_cast<size_t>(Builtin::LazyCompile)]);
     sites_.add({.pc = a_.here()}, {});
@@ -183,9 +186,17 @@ class SharedStubs {
       a_.mov(gp64(kArgGprs[n]), general(n));
       a_.movaps(xmm(kArgXmms[n]), vector(n));
     }
-    a_.mov(gp64(kCalleeReg), x86::qword_ptr(x86::rsp, kCallee));
     a_.leave();
-    a_.jmp(x86::r11);
+    // Compiling has changed calls in code that may have been fetched: iretq goes on at r11 after serializing.
+    a_.mov(x86::r12, x86::rsp);
+    a_.mov(x86::r10d, x86::ss);
+    a_.push(x86::r10);
+    a_.push(x86::r12);
+    a_.pushfq();
+    a_.mov(x86::r10d, x86::cs);
+    a_.push(x86::r10);
+    a_.push(x86::r11);
+    a_.iretq();
   }
 
   // esi = TypeId, edx = bytes, ecx = charge -> eax. The contract of the window is in vm_context.h.
@@ -399,10 +410,10 @@ Result<const uint8_t*> make_host_stub(Asm& a, CodeSpace& space, CallSites& sites
                                       std::string_view results, const StubTable& stubs) {
   a.start(space);
   const auto slots = static_cast<int32_t>(sizeof(Slot) * std::max(params.size(), results.size()));
-  a.mov(x86::r11, x86::ptr(x86::rbp, kFrameDepth));
-  a.mov(field(offsetof(StoreContext, depth_left)), x86::r11);
   a.push(x86::rbp);
+  a.mov(x86::r11, x86::ptr(x86::rbp, kFrameDepth));
   a.mov(x86::rbp, x86::rsp);
+  a.mov(field(offsetof(StoreContext, depth_left)), x86::r11);
   if (slots != 0) a.sub(x86::rsp, slots);
   places_to_slots(a, x86::rsp, params);
   a.mov(x86::rsi, gp64(kCalleeReg));
