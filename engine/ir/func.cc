@@ -21,6 +21,7 @@ void Func::reset(const wasm::Module& module, wasm::FuncIndex func) {
   has_maps = false;
   failure.reset();
   rewrites = 0;
+  inlined = {};
   blocks_.clear();
   order_.clear();
   insts_.clear();

@@ -216,6 +216,14 @@ class Func {
 
   // First violation recorded by replace or narrow.
   std::optional<Error> failure;
+  // Where the inliner stopped, so that a later run takes up there: the size that it began with, how much it added, and the
+  // instructions that it has looked at, which are those below `seen`.
+  struct Inlined {
+    uint32_t original = 0;
+    uint32_t grown = 0;
+    uint32_t seen = 0;
+  } inlined;
+
   // Counts calls of replace; names a rewrite in messages.
   uint32_t rewrites = 0;
 

@@ -78,8 +78,8 @@ class Inliner {
 
   void run() {
     if (context_.callees == nullptr) return;
+    if (func_.inlined.original == 0) func_.inlined.original = static_cast<uint32_t>(func_.inst_count());
     gather_own();
-    original_size_ = func_.inst_count();
     for (uint32_t round = 0; round < kMaxRounds && !sites_.empty(); ++round) {
       decide();
       // The last ones first, so that splitting a block moves each instruction once.
@@ -87,6 +87,7 @@ class Inliner {
       for (size_t n = accepted_.size(); n-- > 0;) expand(accepted_[n]);
       sites_.swap(next_);
     }
+    func_.inlined.seen = static_cast<uint32_t>(func_.inst_count());
     if (!splicer_.changed()) return;
     context_.control_changed = true;
     splicer_.finish();
@@ -110,7 +111,7 @@ class Inliner {
     find_loop_depths(func_, context_.cfg, depths_);
     for (const BlockId b : context_.cfg.rpo()) {
       for (InstId i = func_.block(b).first; i.valid(); i = func_.inst(i).next) {
-        consider(i, depths_[b.index()], kNoChain, sites_);
+        if (i.raw >= func_.inlined.seen) consider(i, depths_[b.index()], kNoChain, sites_);
       }
     }
   }
@@ -152,12 +153,13 @@ class Inliner {
     const bool recursive = times_in_chain(callee, site.chain) != 0;
     const size_t limit = recursive ? kSelfSize : site.loop_depth != 0 ? kHotSize : kColdSize;
     if (size > kAlwaysSize && size > limit) return false;
+    const size_t original = func_.inlined.original;
     const size_t room = site.loop_depth != 0
-                            ? std::min(kGrowthAtMost, std::max(kGrowthAtLeast, kGrowthFactor * original_size_))
-                            : std::min(kGrowthAtMost, std::max(kColdGrowthAtLeast, original_size_ / 4));
-    if (grown_ + size > room) return false;
+                            ? std::min(kGrowthAtMost, std::max(kGrowthAtLeast, kGrowthFactor * original))
+                            : std::min(kGrowthAtMost, std::max(kColdGrowthAtLeast, original / 4));
+    if (func_.inlined.grown + size > room) return false;
     if (!gate_.allow(Rewrite::kInline, call.results_count != 0 ? call.first_result : ValueId())) return false;
-    grown_ += size;
+    func_.inlined.grown += static_cast<uint32_t>(size);
     return true;
   }
 
@@ -266,8 +268,6 @@ class Inliner {
   Func& func_;
   Gate& gate_;
   Splicer splicer_;
-  size_t original_size_ = 0;
-  size_t grown_ = 0;
   std::vector<uint32_t> depths_;
   std::vector<Site> sites_;
   std::vector<Site> next_;
