@@ -133,7 +133,10 @@ class Objects {
       case Op::StructSet:
       case Op::ElemInit: return inst.b;
       case Op::ArrayGet:
-      case Op::ArraySet: return constant(func_.arg(use, 1)).value_or(kNone);
+      case Op::ArraySet: {
+        const auto index = constant(func_.arg(use, 1));
+        return index && *index < kMaxFields ? *index : kNone;
+      }
       case Op::ArrayInitFill: return kAll;
       default: return kNone;
     }
