@@ -173,7 +173,7 @@ TEST(Inline, ThrowsInBodiesFindHandlersOfTheirCallers) {
         (global.set $g (i32.const 77))
         (return))
       (i32.add (i32.const 1000))))"),
-                         10, 5, 4);
+                         10, 5, 3);
 }
 
 // What is too large to be inlined is called from inside inlined bodies, at the depth that it would find.

@@ -1,4 +1,5 @@
 #include "engine/jit/frames.h"
+#include "engine/base/faults.h"
 
 #include "engine/base/check.h"
 #include "engine/base/text.h"
@@ -89,8 +90,10 @@ void describe_frames(const FrameView& view, const DescribeFrame& visit) {
 
 Handler find_handler(const FrameView& view, const void* pc, void* frame) {
   Handler found;
+  bool passed = false;
   walk_segment(view, pc, frame, view.store->entry_frame, [&](const CallSite& site, void* f) {
     if (site.landing == CallSite::kNone) return true;
+    if (!passed && fault_fires(Fault::kEXC3)) return passed = true;
     found = {view.space->at(site.landing), f};
     return false;
   });

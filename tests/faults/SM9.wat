@@ -1,6 +1,6 @@
 ;; Planted fault SM9.
 ;; judge: jit:O1:moving:armed => I2: after safepoints: slot s\d+ .home of v\d+. is listed but not live
-;; judge: jit:O1:moving:zeal=every:armed:unverified => I2: (.* lists slot \d+, which was not stored|frame .* holds .*, a name outside the live space)
+;; judge: jit:O1:moving:zeal=every:armed:unverified => I2: (.* lists slot \d+, which was not stored|frame .* holds .*, (a name outside the live space|not an object start))
 (module
   (type $s (struct (field i32)))
   (func $g (param $n i32) (result i32) (drop (struct.new $s (i32.const 1))) (local.get $n))

@@ -1,4 +1,5 @@
 #include "engine/jit/x64/emit.h"
+#include "engine/base/faults.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -101,7 +102,7 @@ void Emitter::prologue() {
     a_.mov(x86::r11, x86::ptr(x86::rbp, kFrameDepth));
     a_.sub(x86::r11, 1);
   } else {
-    a_.cmp(x86::qword_ptr(x86::rbp, kFrameDepth), 1);
+    a_.cmp(x86::qword_ptr(x86::rbp, kFrameDepth), fault_fires(Fault::kCALL1) ? 0 : 1);
   }
   a_.jb(exit_label(OutcomeKind::kStackExhausted));
   if (frame_.exists) {

@@ -1,4 +1,5 @@
 #include "engine/jit/x64/stubs.h"
+#include "engine/base/faults.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -150,7 +151,9 @@ class SharedStubs {
     if (const char answer = info.signature[std::strlen(info.signature) - 1]; answer == 'i' || answer == 'r') {
       a_.mov(x86::eax, x86::eax);
     }
-    if ((info.flags & runtime::kReenters) != 0) a_.mov(gp64(kFuelReg), field(offsetof(StoreContext, fuel)));
+    if ((info.flags & runtime::kReenters) != 0 && !fault_fires(Fault::kFUEL1)) {
+      a_.mov(gp64(kFuelReg), field(offsetof(StoreContext, fuel)));
+    }
     if ((info.flags & runtime::kMayExit) != 0) {
       a_.cmp(field32(offsetof(StoreContext, exit_kind)), 0);
       a_.jne(leave_);
