@@ -26,6 +26,17 @@ struct ArrayView {
 
 Store& store_of(VmContext* ctx) { return *ctx->store->store; }
 
+// Plain: whether the header says so, as compiled code would read it. Armed, or where retired space cannot be read: whether an
+// array lives there.
+bool is_array(VmContext* ctx, Ref ref) {
+  Store& store = store_of(ctx);
+  if (ctx->store->armed != 0 || store.heap().options().zeal.protect)
+    return store.ref_matches(ref, wasm::ValType::ref(wasm::HeapKind::kArray, false));
+  return ref.is_object() && uint64_t{ref.bits} + gc::kHeaderBytes <= store.heap().bytes() &&
+         ref.bits % gc::kObjectAlign == 0 &&
+         store.heap().layouts().at(store.heap().header(ref).layout()).kind == gc::LayoutKind::kArray;
+}
+
 // False after setting an exit.
 bool view_array(VmContext* ctx, Ref ref, const char* site, ArrayView& view) {
   Store& store = store_of(ctx);
@@ -34,7 +45,7 @@ bool view_array(VmContext* ctx, Ref ref, const char* site, ArrayView& view) {
     return false;
   }
   if (ctx->store->armed != 0) ++ctx->store->armed_counts[static_cast<size_t>(ArmedCheck::kArrayOperand)];
-  if (!store.ref_matches(ref, wasm::ValType::ref(wasm::HeapKind::kArray, false))) {
+  if (!is_array(ctx, ref)) {
     const bool is_name = ref.is_i31() || store.heap().plausible(ref);
     store.exit_invariant(text::format("{}: {} was given {:#x}, which is not an array\n  it is {}",
                                       is_name ? "I3" : "I1", site, ref.bits, store.heap().describe(ref)));
