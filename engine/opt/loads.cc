@@ -510,16 +510,17 @@ class Loads {
   bool can_read_before(const Carried& c, BlockId preheader, Type type) const {
     if (c.place.kind == Op::GlobalGet) return true;
     if (c.place.kind != Op::StructGet) return false;
-    const auto object = Type::ref(wasm::HeapType::concrete(c.place.a), false);
-    return type == func_.type(func_.result(c.load)) && func_.types().matches(func_.type(c.place.object), object) &&
-           cfg_.dominates(ir::definition_block(func_, c.place.object), preheader);
+    const auto looked_into = Type::ref(wasm::HeapType::concrete(c.place.a), false);
+    const ValueId object = func_.resolve(c.place.object);
+    return type == func_.type(func_.result(c.load)) && func_.types().matches(func_.type(object), looked_into) &&
+           cfg_.dominates(ir::definition_block(func_, object), preheader);
   }
 
   ValueId read_before(const Carried& c, InstId position, Type type) {
     const Inst& load = func_.inst(c.load);
     const Inst proto{.op = load.op, .opcode = load.opcode, .a = load.a, .b = load.b, .offset = load.offset};
-    const size_t count = c.place.object.valid() ? 1 : 0;
-    return insert(position, proto, std::span(&c.place.object, count), type);
+    const ValueId object = c.place.object.valid() ? func_.resolve(c.place.object) : ValueId();
+    return insert(position, proto, std::span(&object, object.valid() ? 1 : 0), type);
   }
 
   // --- Forgetting.
@@ -566,6 +567,8 @@ class Loads {
   }
 
   bool distinct(ValueId x, ValueId y) const {
+    x = func_.resolve(x);  // a load that named an object may have been forwarded since
+    y = func_.resolve(y);
     if (x == y) return false;
     const Inst* a = func_.def(x);
     const Inst* b = func_.def(y);
