@@ -63,7 +63,8 @@ class Devirtualise {
     return gate_.allow(rewrite, inst.results_count != 0 ? inst.first_result : ValueId());
   }
 
-  // --- A reference that is known.
+  // --- A reference that is known, to a function that is declared with the call's type: behind a cast that cannot succeed, or
+  // of an import that is more than it is declared to be, it may be another one.
   bool known(InstId i) {
     ValueId ref = callee_operand(i);
     const Inst* def = func_.def(ref);
@@ -71,7 +72,9 @@ class Devirtualise {
       ref = func_.arg(func_.value(ref).inst, 0);
       def = func_.def(ref);
     }
-    if (def == nullptr || def->op != Op::RefFunc || !ask(Rewrite::kCallKnown, i)) return false;
+    if (def == nullptr || def->op != Op::RefFunc) return false;
+    const wasm::TypeId declared = func_.module().funcs[def->a].type_id;
+    if (declared != wasm::TypeId(func_.inst(i).a) || !ask(Rewrite::kCallKnown, i)) return false;
     make_direct(i, def->a);
     return true;
   }
