@@ -1,5 +1,7 @@
 #include "engine/jit/regalloc/allocation.h"
 
+#include <algorithm>
+
 #include "engine/base/text.h"
 
 namespace parallax::jit {
@@ -7,6 +9,18 @@ namespace parallax::jit {
 std::string to_string(Loc loc) {
   if (!loc.valid()) return "nowhere";
   return loc.is_reg() ? std::string(to_string(loc.reg())) : text::format("slot{}", loc.slot());
+}
+
+void Allocation::reset(const MFunc& func) {
+  items.clear();
+  edge_items.clear();
+  blocks.assign(func.blocks().size(), {});
+  edges.assign(func.edges().size(), {});
+  locs.assign(func.operand_count(), {});
+  uint32_t params = 0;
+  for (const MBlock& b : func.blocks()) params = std::max(params, b.params_begin + b.params_count);
+  param_locs.assign(params, {});
+  slots = narrow_slots = 0;
 }
 
 static void print_item(const MFunc& func, const Allocation& allocation, const Item& item, std::string& out) {

@@ -56,6 +56,9 @@ struct Allocation {
   uint32_t slots = 0;           // spill slots used
   uint32_t narrow_slots = 0;    // of them, those of 8 bytes; they come first
 
+  // Empty, with room for the blocks, edges, operands and parameters of `func`. Keeps memory.
+  void reset(const MFunc& func);
+
   std::span<const Item> block_items(MBlockId b) const {
     return {items.data() + blocks[b.index()].begin, blocks[b.index()].end - blocks[b.index()].begin};
   }

@@ -176,15 +176,7 @@ Result<> GlobalAllocator::prepare(MFunc& func, const Flow& flow, Allocation& out
   stores_.clear();
   moves_.reset(static_cast<uint32_t>(kRegCount + vregs));
   occupied_ = 0;
-  out.items.clear();
-  out.edge_items.clear();
-  out.blocks.assign(blocks, {});
-  out.edges.assign(func.edges().size(), {});
-  out.locs.assign(func.operand_count(), {});
-  uint32_t params = 0;
-  for (const MBlock& b : func.blocks()) params = std::max(params, b.params_begin + b.params_count);
-  out.param_locs.assign(params, {});
-  out.slots = out.narrow_slots = 0;
+  out.reset(func);
   for (uint32_t b = 0; b < blocks; ++b) {
     survey(b);
     if (live_.size() > kMaxLiveIns) return too_large();
