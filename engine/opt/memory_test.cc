@@ -1,10 +1,7 @@
 // Passes over memory: loads, stores, loop-invariant code motion.
 #include <gtest/gtest.h>
 
-#include "engine/base/faults.h"
-#include "engine/ir/test_module.h"
-#include "engine/opt/passes.h"
-#include "engine/opt/pipeline.h"
+#include "engine/opt/test_passes.h"
 
 namespace parallax::opt {
 namespace {
@@ -35,29 +32,13 @@ const wasm::Module& module() {
 }
 
 std::string optimised(const std::string& text, Level level = Level::kO2) {
-  ir::Func func = ir::func_of(text, module());
-  Pipeline pipeline;
-  const auto result = pipeline.run(func, {.level = level, .verify = true});
-  EXPECT_TRUE(result.has_value()) << (result ? "" : result.error().to_string());
-  return ir::print(func);
+  return ir::print(optimised_func(text, module(), level));
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-size_t count(const std::string& text, const std::string& part) {
-  size_t found = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
-  return found;
-}
 // Whether `first` stands before `second`.
 bool ordered(const std::string& text, const std::string& first, const std::string& second) {
   return text.find(first) < text.find(second);
 }
-
-class WithFault {
- public:
-  explicit WithFault(const char* name) { EXPECT_TRUE(choose_fault(name)); }
-  ~WithFault() { g_fault = FaultState{}; }
-};
 
 // --- Loads -----------------------------------------------------------------------------------------------------------
 

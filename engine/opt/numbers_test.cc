@@ -4,10 +4,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "engine/base/faults.h"
-#include "engine/ir/test_module.h"
-#include "engine/opt/passes.h"
-#include "engine/opt/pipeline.h"
+#include "engine/opt/test_passes.h"
 #include "engine/wasm/numerics.h"
 
 namespace parallax::opt {
@@ -24,27 +21,8 @@ const wasm::Module& module() {
   return module;
 }
 
-ir::Func optimised_func(const std::string& text) {
-  ir::Func func = ir::func_of(text, module());
-  Pipeline pipeline;
-  const auto result = pipeline.run(func, {.level = Level::kO2, .verify = true});
-  EXPECT_TRUE(result.has_value()) << (result ? "" : result.error().to_string());
-  return func;
-}
+ir::Func optimised_func(const std::string& text) { return opt::optimised_func(text, module()); }
 std::string optimised(const std::string& text) { return ir::print(optimised_func(text)); }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-size_t count(const std::string& text, const std::string& part) {
-  size_t found = 0;
-  for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
-  return found;
-}
-
-class WithFault {
- public:
-  explicit WithFault(const char* name) { EXPECT_TRUE(choose_fault(name)); }
-  ~WithFault() { g_fault = FaultState{}; }
-};
 
 // Runs a function of one block that only computes; trapping operations give nothing.
 uint64_t run(const ir::Func& func, uint64_t argument) {

@@ -1,12 +1,10 @@
 // Passes one by one, the pipeline, and that planted faults are seen by the judge that should see them.
 #include <gtest/gtest.h>
 
-#include "engine/base/faults.h"
-#include "engine/ir/test_module.h"
 #include "engine/ir/verify.h"
 #include "engine/ir/verify_refs.h"
 #include "engine/opt/passes.h"
-#include "engine/opt/pipeline.h"
+#include "engine/opt/test_passes.h"
 
 namespace parallax::opt {
 namespace {
@@ -22,20 +20,8 @@ Result<> run(ir::Func& func, Level level, Gate* gate = nullptr) {
 
 // The function at this level, without the safepoint pass' additions when there are no safepoints.
 std::string optimised(const std::string& text, Level level = Level::kO2) {
-  ir::Func func = func_of(text);
-  const auto result = run(func, level);
-  EXPECT_TRUE(result.has_value()) << (result ? "" : result.error().to_string());
-  return ir::print(func);
+  return ir::print(optimised_func(text, ir::test_module(), level));
 }
-
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
-// Chooses a fault for one test.
-class WithFault {
- public:
-  explicit WithFault(const char* name) { EXPECT_TRUE(choose_fault(name)); }
-  ~WithFault() { g_fault = FaultState{}; }
-};
 
 std::string i_i(const std::string& body) { return "func 1 {\nb0(v0: i32):\n budget @1\n" + body + "}"; }
 
