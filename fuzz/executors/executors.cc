@@ -4,6 +4,7 @@
 #include <bit>
 #include <charconv>
 #include <iterator>
+#include <optional>
 
 #include "engine/base/choices.h"
 #include "engine/base/text.h"
@@ -127,89 +128,146 @@ std::string passes_text(uint64_t disabled) {
   return out;
 }
 
-bool apply_part(std::string_view part, ExecutorSpec& spec) {
+// What a word of a spec chooses; each may be chosen once.
+enum class Choice : uint8_t {
+  kZeal,
+  kZealFlag,
+  kLevel,
+  kArmed,
+  kPasses,
+  kLimit,
+  kUnverified,
+  kChaos,
+  kMemory,
+  kCpu,
+  kCollector
+};
+constexpr const char* kChoices[] = {"when to collect",
+                                    "",
+                                    "the level",
+                                    "whether it is armed",
+                                    "the passes",
+                                    "the limit",
+                                    "whether it verifies",
+                                    "the chaos",
+                                    "the checks of memory",
+                                    "the processor",
+                                    "the collector"};  // ORDER: Choice
+
+// Applies one word; nothing when no executor of this kind has it.
+std::optional<Choice> apply_word(std::string_view part, ExecutorSpec& spec) {
+  const auto if_so = [](bool applied, Choice choice) { return applied ? std::optional(choice) : std::nullopt; };
   const bool compiles = spec.kind != ExecutorKind::kInterp;
-  if (spec.kind != ExecutorKind::kIr && part.starts_with("zeal=")) return apply_zeal(part.substr(5), spec);
-  if (!compiles) return false;
+  if (spec.kind != ExecutorKind::kIr && part.starts_with("zeal="))
+    return if_so(apply_zeal(part.substr(5), spec), Choice::kZeal);
+  if (!compiles) return {};
   if (part.size() == 2 && part[0] == 'O' && part[1] >= '0' && part[1] <= '2') {
     spec.opt_level = static_cast<uint8_t>(part[1] - '0');
-    return true;
+    return Choice::kLevel;
   }
   if (part == "armed" || part == "plain") {
     spec.armed = part == "armed";
-    return true;
+    return Choice::kArmed;
   }
-  if (part.starts_with("passes=")) return apply_passes(part.substr(7), spec);
-  if (part.starts_with("limit=")) return read_number(part.substr(6), spec.limit);
-  if (spec.kind != ExecutorKind::kJit) return false;
-  if (part == "unverified") return spec.unverified = true;
-  if (spec.kind == ExecutorKind::kJit && apply_zeal_flag(part, spec)) return true;
-  if (part.starts_with("chaos=")) return read_number(part.substr(6), spec.chaos);
+  if (part.starts_with("passes=")) return if_so(apply_passes(part.substr(7), spec), Choice::kPasses);
+  if (part.starts_with("limit=")) return if_so(read_number(part.substr(6), spec.limit), Choice::kLimit);
+  if (spec.kind != ExecutorKind::kJit) return {};
+  if (part == "unverified") {
+    spec.unverified = true;
+    return Choice::kUnverified;
+  }
+  if (apply_zeal_flag(part, spec)) return Choice::kZealFlag;
+  if (part.starts_with("chaos=")) return if_so(read_number(part.substr(6), spec.chaos), Choice::kChaos);
   for (size_t i = 1; i < std::size(kMemoryChecks); ++i) {
     if (part != kMemoryChecks[i]) continue;
     spec.memory = static_cast<MemoryChecks>(i);
-    return true;
+    return Choice::kMemory;
   }
   for (size_t i = 0; i < std::size(kCpus); ++i) {
     if (!part.starts_with("cpu=") || part.substr(4) != kCpus[i]) continue;
     spec.cpu = static_cast<Cpu>(i);
-    return true;
+    return Choice::kCpu;
   }
   for (size_t i = 0; i < std::size(kCollectors); ++i) {
     if (part != kCollectors[i]) continue;
     spec.collector = static_cast<Collector>(i);
-    return true;
+    return Choice::kCollector;
   }
-  return false;
+  return {};
+}
+
+// The error about a word that no executor of this kind has.
+std::unexpected<Error> unknown_word(std::string_view part, std::string_view whole, bool has_passes) {
+  if (has_passes && part.starts_with("passes=")) {
+    return fail(ErrorCode::kUsage, 0,
+                text::format("'{}' in executor '{}': expected none, all, NAME+NAME... or -NAME-NAME... of {}", part,
+                             whole, pass_names()));
+  }
+  return fail(
+      ErrorCode::kUsage, 0,
+      text::format("'{}' in executor '{}' is unknown; expected interp[:zeal=none|every|N] or "
+                   "jit[:O0|O1|O2][:moving|nonmoving|never|gen][:zeal=none|every|alloc|N|onlyN][:move][:poison][:"
+                   "protect][:pages]"
+                   "[:zap][:minor][:full][:tiny][:verify-before][:verify-after][:armed|plain][:unverified][:chaos="
+                   "N][:cpu=host|sse4|baseline]"
+                   "[:guard|explicit][:passes=none|NAME+NAME...|-NAME...][:limit=N] or "
+                   "ir[:O0|O1|O2][:armed][:passes=...][:limit=N] "
+                   "or an external engine (parallax engines)",
+                   part, whole));
+}
+
+// Takes the word up to the next colon off `text`; `text` is empty without data behind the last.
+std::string_view take_word(std::string_view& text) {
+  const size_t colon = text.find(':');
+  const std::string_view word = text.substr(0, colon);
+  text = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+  return word;
+}
+
+// All words of `words`, which stand in `whole`; none may choose again what another chose.
+Result<> apply_words(std::string_view words, std::string_view whole, ExecutorSpec& spec) {
+  uint32_t chosen = 0;
+  for (bool more = true; more;) {
+    more = words.find(':') != std::string_view::npos;
+    const std::string_view word = take_word(words);
+    const auto choice = apply_word(word, spec);
+    if (!choice) return unknown_word(word, whole, spec.kind != ExecutorKind::kInterp);
+    const uint32_t bit = *choice == Choice::kZealFlag ? 0 : 1u << static_cast<uint32_t>(*choice);
+    if ((chosen & bit) != 0) {
+      return fail(
+          ErrorCode::kUsage, 0,
+          text::format("'{}' in executor '{}' chooses {} again", word, whole, kChoices[static_cast<size_t>(*choice)]));
+    }
+    chosen |= bit;
+  }
+  return {};
 }
 
 }  // namespace
 
 Result<ExecutorSpec> parse_spec(std::string_view text) {
   ExecutorSpec spec;
-  const std::string_view whole = text;
   if (const auto external = find_external(text)) {
     spec.kind = ExecutorKind::kExternal;
     spec.external = *external;
     return spec;
   }
-  bool first = true, more = true;
-  while (more) {
-    const size_t colon = text.find(':');
-    const std::string_view part = text.substr(0, colon);
-    more = colon != std::string_view::npos;
-    if (more) text.remove_prefix(colon + 1);
-    bool known = false;
-    if (first) {
-      for (const ExecutorInfo& row : kExecutors) {
-        if (part != row.name || row.kind == ExecutorKind::kExternal) continue;
-        spec.kind = row.kind;
-        if (spec.kind == ExecutorKind::kJit) spec.collector = Collector::kGenerational;  // what is fastest
-        known = true;
-      }
-    } else {
-      known = apply_part(part, spec);
-    }
-    if (!known && spec.kind != ExecutorKind::kInterp && part.starts_with("passes=")) {
-      return fail(ErrorCode::kUsage, 0,
-                  text::format("'{}' in executor '{}': expected none, all, NAME+NAME... or -NAME-NAME... of {}", part,
-                               whole, pass_names()));
-    }
-    if (!known) {
-      return fail(
-          ErrorCode::kUsage, 0,
-          text::format("'{}' in executor '{}' is unknown; expected interp[:zeal=none|every|N] or "
-                       "jit[:O0|O1|O2][:moving|nonmoving|never|gen][:zeal=none|every|alloc|N|onlyN][:move][:poison][:"
-                       "protect][:pages]"
-                       "[:zap][:minor][:full][:tiny][:verify-before][:verify-after][:armed|plain][:unverified][:chaos="
-                       "N][:cpu=host|sse4|baseline]"
-                       "[:guard|explicit][:passes=none|NAME+NAME...|-NAME...][:limit=N] or "
-                       "ir[:O0|O1|O2][:armed][:passes=...][:limit=N] "
-                       "or an external engine (parallax engines)",
-                       part, whole));
-    }
-    first = false;
-  }
+  const size_t colon = text.find(':');
+  const std::string_view name = text.substr(0, colon);
+  const auto row = std::ranges::find_if(
+      kExecutors, [&](const ExecutorInfo& info) { return name == info.name && info.kind != ExecutorKind::kExternal; });
+  if (row == std::end(kExecutors)) return unknown_word(name, text, false);
+  spec.kind = row->kind;
+  if (spec.kind == ExecutorKind::kJit) spec.collector = Collector::kGenerational;  // what is fastest
+  if (colon != std::string_view::npos) TRY(apply_words(text.substr(colon + 1), text, spec));
+  return spec;
+}
+
+Result<ExecutorSpec> with_words(ExecutorSpec spec, std::string_view words) {
+  if (words.empty()) return spec;
+  if (spec.kind == ExecutorKind::kExternal)
+    return fail(ErrorCode::kUsage, 0, text::format("'{}' has no settings: {}", to_string(spec), words));
+  TRY(apply_words(words, words, spec));
   return spec;
 }
 

@@ -67,7 +67,10 @@ struct ExecutorSpec {
   friend bool operator==(const ExecutorSpec&, const ExecutorSpec&) = default;
 };
 
+// Error kUsage: an unknown word, or two that choose the same.
 Result<ExecutorSpec> parse_spec(std::string_view text);
+// The spec with more words ("O1:zeal=every", or none) that override its own.
+Result<ExecutorSpec> with_words(ExecutorSpec spec, std::string_view words);
 std::string to_string(const ExecutorSpec& spec);
 
 // The spec with what was left open chosen for speed: guard pages for plain optimised code.

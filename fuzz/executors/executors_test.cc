@@ -23,6 +23,25 @@ TEST(Specs, PassesHaveOneNormalForm) {
   EXPECT_EQ(normal("jit:limit=0"), "jit:O2:gen:limit=0");
 }
 
+TEST(Specs, NothingIsChosenTwice) {
+  for (const char* text : {"jit:O2:O1", "jit:moving:gen", "jit:armed:plain", "jit:zeal=every:zeal=3", "ir:O1:O2",
+                           "jit:guard:explicit", "jit:cpu=sse4:cpu=host", "jit:chaos=1:chaos=1"}) {
+    const auto spec = parse_spec(text);
+    ASSERT_FALSE(spec.has_value()) << text;
+    EXPECT_NE(spec.error().message.find("again"), std::string::npos) << spec.error().message;
+  }
+  EXPECT_EQ(normal("jit:minor:tiny"), normal("jit:tiny:minor"));  // flags add up
+}
+
+TEST(Specs, WordsOnTopOverride) {
+  const auto spec = with_words(*parse_spec("jit:O2:zeal=every:moving"), "O0:gen");
+  ASSERT_TRUE(spec.has_value());
+  EXPECT_EQ(to_string(*spec), "jit:O0:gen:zeal=every");
+  EXPECT_EQ(*with_words(*spec, ""), *spec);
+  EXPECT_FALSE(with_words(*spec, "O0:O1").has_value());
+  EXPECT_FALSE(with_words(*parse_spec("interp"), "O1").has_value());
+}
+
 TEST(Specs, TheCpuIsTheHostUnlessSaid) {
   EXPECT_EQ(normal("jit:cpu=baseline:O1"), "jit:O1:gen:cpu=baseline");
   EXPECT_EQ(normal("jit:cpu=sse4"), "jit:O2:gen:cpu=sse4");

@@ -332,6 +332,7 @@ struct CompileSide {
   const bench::Peer* peer = nullptr;  // or ours
   double total_us = 0;                // over the modules that it could compile
   uint64_t total_bytes = 0;
+  bool refused = false;  // a module, or a function of one
   std::vector<std::pair<std::string, double>> stages_us;
 };
 
@@ -413,6 +414,7 @@ Result<json> compile_module(const BenchArgs& args, const std::string& file, cons
   if (!args.as_json) std::printf("%-20.20s %7.0f", fs::path(file).stem().c_str(), subject.code_bytes / 1e3);
   for (size_t i = 0; i < sides.size(); ++i) {
     const CompileCell& cell = cells[i];
+    sides[i].refused |= cell.error.has_value() || cell.last.failed != 0;
     row["sides"].push_back(compile_json(cell, sides[i], subject.code_bytes, subject.functions));
     if (cell.error || cell.us.empty()) {
       if (!args.as_json) std::printf(" %15s", "-");
@@ -443,6 +445,11 @@ int measure_compilers(BenchArgs args) {
   if (args.executors.empty()) args.executors = {"jit:O0", "jit:O1", "jit:O2"};
   const auto executors = chosen_executors(args);
   if (!executors) return complain("", executors.error());
+  for (const std::string& text : *executors) {
+    const auto spec = fuzz::parse_spec(text);
+    if (spec && spec->kind == fuzz::ExecutorKind::kJit) continue;
+    return complain("", {ErrorCode::kUsage, 0, text::format("--compile: '{}' makes no machine code", text)});
+  }
   const auto peers = chosen_peers(args);
   if (!peers) {
     complain("", peers.error());
@@ -474,7 +481,7 @@ int measure_compilers(BenchArgs args) {
   } else {
     print_compile_totals(sides);
   }
-  return kDone;
+  return std::ranges::any_of(sides, &CompileSide::refused) ? kFound : kDone;
 }
 
 json cases_json(const bench::CaseOptions& options, const bench::CaseTimes& times) {

@@ -203,7 +203,7 @@ void add_diff(CLI::App& command, int& exit_code) {
       "--sweep", args->sweep,
       "run each file once per safepoint on every jit among the executors, collecting at exactly that one");
   command.add_option("--sweep-cap", args->sweep_cap, "runs per file and executor; more safepoints are sampled evenly")
-      ->check(CLI::PositiveNumber)
+      ->check(CLI::Range(uint64_t{1}, uint64_t{UINT32_MAX}))
       ->capture_default_str()
       ->needs(sweep);
   command

@@ -6,6 +6,7 @@
 
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "engine/base/text.h"
 #include "engine/jit/symbols.h"
@@ -27,44 +28,50 @@ using fuzz::ExecutorSpec;
 
 struct RunArgs {
   std::string file;
-  std::string invoke;
   std::vector<std::string> args;
   std::string executor = fuzz::available(fuzz::ExecutorKind::kJit) ? "jit" : "interp";
   int level = -1;
-  std::string gc, zeal, passes, limit, dump;
+  std::string gc, zeal, passes, limit;
+  std::optional<std::string> invoke, dump;
   bool armed = false, stats = false, json = false, perf_map = false, gdb = false;
   uint64_t fuel = UINT64_MAX, heap = UINT64_MAX;
 };
 
 // The executor's spec with the single options on top.
 Result<ExecutorSpec> spec_of(const RunArgs& args) {
-  std::string text = args.executor;
+  const ExecutorSpec base = TRY(fuzz::parse_spec(args.executor));
+  if (base.kind == fuzz::ExecutorKind::kExternal) {
+    return fail(ErrorCode::kUsage, 0,
+                text::format("'{}' is another engine: it votes on cases (parallax diff)", args.executor));
+  }
   // What only a compiler has is a mistake with anything else.
-  const char* of_jit = args.level >= 0        ? "-O"
-                       : !args.gc.empty()     ? "--gc"
-                       : args.armed           ? "--armed"
-                       : args.perf_map        ? "--perf-map"
-                       : args.gdb             ? "--gdb"
-                       : !args.passes.empty() ? "--passes"
-                       : !args.limit.empty()  ? "--rewrite-limit"
-                                              : nullptr;
-  if (of_jit != nullptr && (text == "interp" || text.starts_with("interp:")))
-    return fail(ErrorCode::kUsage, 0, text::format("{}: '{}' compiles nothing", of_jit, text));
-  if (args.level >= 0) text += text::format(":O{}", args.level);
-  if (!args.gc.empty()) text += ":" + args.gc;
-  if (!args.zeal.empty()) text += ":zeal=" + args.zeal;
-  if (args.armed) text += ":armed";
-  if (!args.passes.empty()) text += ":passes=" + args.passes;
-  if (!args.limit.empty()) text += ":limit=" + args.limit;
-  return fuzz::fastest(TRY(fuzz::parse_spec(text)));
+  const char* of_compiler = args.level >= 0        ? "-O"
+                            : !args.gc.empty()     ? "--gc"
+                            : args.armed           ? "--armed"
+                            : !args.passes.empty() ? "--passes"
+                            : !args.limit.empty()  ? "--rewrite-limit"
+                                                   : nullptr;
+  if (of_compiler != nullptr && base.kind == fuzz::ExecutorKind::kInterp)
+    return fail(ErrorCode::kUsage, 0, text::format("{}: '{}' compiles nothing", of_compiler, args.executor));
+  const char* of_code = args.perf_map ? "--perf-map" : args.gdb ? "--gdb" : args.dump ? "--dump" : nullptr;
+  if (of_code != nullptr && base.kind != fuzz::ExecutorKind::kJit)
+    return fail(ErrorCode::kUsage, 0, text::format("{}: '{}' makes no machine code", of_code, args.executor));
+  std::string words;
+  const auto add = [&](bool given, std::string word) {
+    if (given) words += (words.empty() ? "" : ":") + word;
+  };
+  add(args.level >= 0, text::format("O{}", args.level));
+  add(!args.gc.empty(), args.gc);
+  add(!args.zeal.empty(), "zeal=" + args.zeal);
+  add(args.armed, "armed");
+  add(!args.passes.empty(), "passes=" + args.passes);
+  add(!args.limit.empty(), "limit=" + args.limit);
+  return fuzz::fastest(TRY(fuzz::with_words(base, words)));
 }
 
-Result<> prepare_dump(const RunArgs& args, const ExecutorSpec& spec, StageFiles& stages, fuzz::Probe& probe) {
-  if (args.dump.empty()) return {};
-  if (spec.kind != fuzz::ExecutorKind::kJit) {
-    return fail(ErrorCode::kUsage, 0, text::format("--dump: '{}' compiles nothing", to_string(spec)));
-  }
-  stages = TRY(StageFiles::in(args.dump));
+Result<> prepare_dump(const RunArgs& args, StageFiles& stages, fuzz::Probe& probe) {
+  if (!args.dump) return {};
+  stages = TRY(StageFiles::in(*args.dump));
   probe.on_stage = [&stages](uint32_t func, const char* stage, const std::string& text) {
     stages.add(func, stage, text);
   };
@@ -139,7 +146,7 @@ int report(const RunArgs& args, const wasm::Outcome& outcome, wasm::Embedding& s
 runtime::WasiOptions wasi_options(const RunArgs& args) {
   runtime::WasiOptions options;
   options.args = {args.file};
-  if (args.invoke.empty()) options.args.insert(options.args.end(), args.args.begin(), args.args.end());
+  if (!args.invoke) options.args.insert(options.args.end(), args.args.begin(), args.args.end());
   options.write = [](uint32_t descriptor, std::string_view text) {
     std::fwrite(text.data(), 1, text.size(), descriptor == 2 ? stderr : stdout);
   };
@@ -168,7 +175,7 @@ int run(RunArgs args) {
   if (!loaded) return complain(args.file, loaded.error());
   StageFiles stages;
   fuzz::Probe probe;
-  if (const auto ready = prepare_dump(args, *spec, stages, probe); !ready) return complain("", ready.error());
+  if (const auto ready = prepare_dump(args, stages, probe); !ready) return complain("", ready.error());
   jit::name_code_for(args.perf_map, args.gdb);
   auto made = fuzz::make_executor(*spec, loaded->types, probe);
   if (!made) return complain("", made.error());
@@ -186,8 +193,8 @@ int run(RunArgs args) {
   if (outcome.returned()) {
     hosts.publish(0, instance, module);
     wasi.bind(instance);
-    const bool start = args.invoke.empty();
-    const std::string name = start ? "_start" : args.invoke;
+    const bool start = !args.invoke;
+    const std::string name = args.invoke.value_or("_start");
     const bool found = module->find_export(name) != nullptr;
     if (start && !found && !args.args.empty()) {
       return complain(args.file, {ErrorCode::kUsage, 0, "arguments, but no export \"_start\" and no --invoke"});
@@ -208,7 +215,7 @@ int run(RunArgs args) {
   if (args.stats) print_stats(store.stats(), args.json);
   if (args.stats && !args.json && spec->armed) print_checks(checks);
   if (!stages.failure().empty()) return complain(stages.failure()), kEnvironment;
-  if (!args.dump.empty()) std::fprintf(stderr, "%u files in %s\n", stages.files(), args.dump.c_str());
+  if (args.dump) std::fprintf(stderr, "%u files in %s\n", stages.files(), args.dump->c_str());
   return code;
 }
 
@@ -239,9 +246,11 @@ void add_run(CLI::App& command, int& exit_code) {
       ->check(not_empty);
   command.add_option("--rewrite-limit", args->limit, "how many rewrites the passes of the jit may make")
       ->check(not_empty);
-  command.add_option(
-      "--dump", args->dump,
-      "write IR before and after each pass, machine IR and code of every function that was called into this folder");
+  command
+      .add_option(
+          "--dump", args->dump,
+          "write IR before and after each pass, machine IR and code of every function that was called into this folder")
+      ->check(not_empty);
   command.add_flag("--perf-map", args->perf_map, "name compiled code in /tmp/perf-PID.map, for perf");
   command.add_flag("--gdb", args->gdb, "name compiled code to a debugger: its backtraces show WebAssembly functions");
   command.add_flag("--stats", args->stats, "print counters of the store, and of every armed check with --armed");
