@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/base/process_memory.h"
 #include "engine/base/text.h"
 #include "engine/jit/compiler.h"
 #include "fuzz/oracle/judge.h"
@@ -55,6 +56,7 @@ Result<CaseTimes> measure_cases(const CaseOptions& options) {
   // Of so many cases one at least must be of the size that is asked for.
   constexpr uint64_t kMostTries = 50;
   CaseTimes times, warm;
+  keep_freed_memory();
   const double look = nanoseconds_per_look();
   const uint64_t wanted = options.cases + kWarm;
   uint64_t functions = 0;

@@ -15,6 +15,7 @@ void CallSites::add(CallSite site, std::span<const uint32_t> live) {
 }
 
 const CallSite* CallSites::search(uint32_t pc) const {
+  if (pc < stubs_end_) return stubs_->find(pc);
   const CallSite* const at = find_after(pc);
   if (at == nullptr || at->pc != pc) return nullptr;
   known_[slot_of(pc)] = {pc, static_cast<uint32_t>(at - sites_.data())};

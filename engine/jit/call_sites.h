@@ -2,7 +2,8 @@
 //
 // A record says which home slots of the frame are live references there, and where an exception continues. Code is only
 // appended, so the records are in address order and a lookup is a binary search; a small table of the latest answers,
-// indexed by a hash of the address, makes it a comparison for frames that are walked again.
+// indexed by a hash of the address, makes it a comparison for frames that are walked again. Records of stubs, which outlive
+// a store, are in a list of their own (stub_cache.h).
 //
 // Frame of compiled code, from rbp downwards:
 //   +8 return address, 0 caller's rbp, -8 depth left for callees (after this call was counted),
@@ -40,6 +41,11 @@ class CallSites {
     slots_.clear();
     known_.fill({});
   }
+  // Stubs stand below `end` and have their own list, which outlives this one's use; empty here.
+  void set_stubs(const CallSites* stubs, uint32_t end) {
+    stubs_ = stubs;
+    stubs_end_ = end;
+  }
   // Requires: addresses ascend.
   void add(CallSite site, std::span<const uint32_t> live);
   // Null when the address is not a known return address. Not for several threads at once.
@@ -47,7 +53,7 @@ class CallSites {
     const Known& known = known_[slot_of(pc)];
     return known.pc == pc ? &sites_[known.index] : search(pc);
   }
-  // The first one at or behind `pc`, or null.
+  // The first one at or behind `pc`, or null. Not for stubs.
   const CallSite* find_after(uint32_t pc) const;
   std::span<const uint32_t> live(const CallSite& site) const {
     return {slots_.data() + site.map_begin, site.map_count};
@@ -67,6 +73,8 @@ class CallSites {
   mutable std::array<Known, size_t{1} << kKnownBits> known_{};
   std::vector<CallSite> sites_;
   std::vector<uint32_t> slots_;
+  const CallSites* stubs_ = nullptr;
+  uint32_t stubs_end_ = 0;
 };
 
 }  // namespace parallax::jit

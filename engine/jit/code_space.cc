@@ -12,6 +12,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/text.h"
+#include "engine/jit/stub_cache.h"
 
 namespace parallax::jit {
 namespace {
@@ -19,7 +20,7 @@ namespace {
 constexpr size_t kAlign = 16;
 constexpr uint8_t kTrapByte = 0xcc;  // int3
 constexpr size_t kMaxPooled = 8;
-constexpr size_t kKeepBytes = size_t{1} << 20;  // of a pooled space
+constexpr size_t kKeepBytes = size_t{1} << 20;  // of a pooled space, besides stubs
 
 struct Pool {
   std::mutex mutex;
@@ -123,6 +124,8 @@ void CodeSpace::release(std::unique_ptr<CodeSpace> space) {
   if (pool().spaces.size() < kMaxPooled) pool().spaces.push_back(std::move(space));
 }
 
+CodeSpace::CodeSpace() : stubs_(std::make_unique<StubCache>()) {}
+
 CodeSpace::~CodeSpace() {
   if (listed_) unlist(exec_);
   if (write_ != nullptr) munmap(write_, kBytes);
@@ -130,27 +133,34 @@ CodeSpace::~CodeSpace() {
 }
 
 void CodeSpace::commit(size_t bytes) {
-  CHECK(bytes <= kBytes - used_, "code space: {} bytes committed, {} left", bytes, kBytes - used_);
-  used_ += bytes;
+  const size_t left = room().size();
+  CHECK(bytes <= left, "code space: {} bytes committed, {} left", bytes, left);
+  size_t& end = part_ == Part::kCode ? used_ : stub_bytes_;
+  end += bytes;
   // The gap up to the next function stays filled with traps.
-  const size_t aligned = (used_ + kAlign - 1) & ~(kAlign - 1);
-  if (aligned <= kBytes) {
-    std::memset(write_ + used_, kTrapByte, aligned - used_);
-    used_ = aligned;
-  }
+  const size_t gap = std::min(-end & (kAlign - 1), left - bytes);
+  std::memset(write_ + end, kTrapByte, gap);
+  end += gap;
 }
 
 void CodeSpace::relink(uint32_t at, uint32_t target) {
-  CHECK(at + sizeof(int32_t) <= used_ && target < used_, "code space: link at {:#x} to {:#x}", at, target);
+  CHECK(at >= kStubBytes && at + sizeof(int32_t) <= used_ && target < used_, "code space: link at {:#x} to {:#x}", at,
+        target);
   const int32_t distance = static_cast<int32_t>(target) - static_cast<int32_t>(at + sizeof(int32_t));
   std::memcpy(write_ + at, &distance, sizeof(distance));
 }
 
 void CodeSpace::reset() {
   // What one large module needed goes back to the system.
-  if (used_ > kKeepBytes) madvise(write_ + kKeepBytes, kBytes - kKeepBytes, MADV_REMOVE);
-  std::memset(write_, kTrapByte, std::min(used_, kKeepBytes));
-  used_ = 0;
+  constexpr size_t kKeepEnd = kStubBytes + kKeepBytes;
+  if (used_ > kKeepEnd) madvise(write_ + kKeepEnd, kBytes - kKeepEnd, MADV_REMOVE);
+  std::memset(write_ + kStubBytes, kTrapByte, std::min(used_, kKeepEnd) - kStubBytes);
+  used_ = kStubBytes;
+}
+
+void CodeSpace::forget_stubs() {
+  std::memset(write_, kTrapByte, stub_bytes_);
+  stub_bytes_ = 0;
 }
 
 }  // namespace parallax::jit

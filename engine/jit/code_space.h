@@ -1,8 +1,9 @@
 // CodeSpace: memory for machine code, mapped twice.
 //
 // One memory file is mapped writable at one address and executable at another, so that no page is ever both (W^X) and no
-// protection is flipped while code runs. Code is appended; reset() forgets all of it and fills it with traps. Spaces are
-// recycled between stores through a process-wide pool, because mapping one costs more than compiling a small module.
+// protection is flipped while code runs. The first part of a space is for stubs (stub_cache.h), the rest for the code of
+// one store. Code is appended; reset() forgets a store's and fills it with traps. Spaces are recycled between stores
+// through a process-wide pool, because mapping one costs more than compiling a small module, and stubs stay.
 #pragma once
 
 #include <cstddef>
@@ -15,10 +16,14 @@
 namespace parallax::jit {
 
 class GuardSites;
+class StubCache;
 
 class CodeSpace {
  public:
   static constexpr size_t kBytes = size_t{64} << 20;
+  static constexpr size_t kStubBytes = size_t{2} << 20;  // of them, in front
+
+  enum class Part : uint8_t { kStubs, kCode };
 
   // Which mappings a new space has. perf takes names from its map file only for memory that has no file of its own.
   enum class Backing : uint8_t { kMemoryFile, kNoFile };
@@ -31,9 +36,11 @@ class CodeSpace {
   CodeSpace(const CodeSpace&) = delete;
   CodeSpace& operator=(const CodeSpace&) = delete;
 
+  // To which part code is appended; at first to the store's.
+  void append_to(Part part) { part_ = part; }
   // Where the next code goes: the executable address, and the room to write it into through the other mapping.
-  const uint8_t* next_code() const { return exec_ + used_; }
-  std::span<uint8_t> room() const { return {write_ + used_, kBytes - used_}; }
+  const uint8_t* next_code() const { return exec_ + end(); }
+  std::span<uint8_t> room() const { return {write_ + end(), (part_ == Part::kCode ? kBytes : kStubBytes) - end()}; }
   // Keeps `bytes` written at room().
   void commit(size_t bytes);
   // Makes the relative jump or call whose 4 bytes of distance stand at `at` go to `target`. Requires: committed code, no
@@ -45,8 +52,14 @@ class CodeSpace {
   }
   const uint8_t* at(uint32_t offset) const { return exec_ + offset; }
   bool contains(const void* code) const { return code >= exec_ && code < exec_ + used_; }
+  // Offset behind the store's last code; stubs included.
   size_t used() const { return used_; }
+  // Forgets what is behind the stubs.
   void reset();
+  size_t stub_bytes() const { return stub_bytes_; }
+  // Requires: no code refers to stubs. The cache knows none any more.
+  void forget_stubs();
+  StubCache& stubs() { return *stubs_; }
 
   // The space of the process whose executable mapping holds `code`, or null. For signal handlers on the thread that runs
   // that code: takes no lock and looks into no other space.
@@ -58,14 +71,18 @@ class CodeSpace {
   void set_guard_sites(const GuardSites* sites) { guard_sites_ = sites; }
 
  private:
-  CodeSpace() = default;
+  CodeSpace();
+  size_t end() const { return part_ == Part::kCode ? used_ : stub_bytes_; }
   bool map_memory_file();
   bool map_without_file();
 
   Backing backing_ = Backing::kMemoryFile;
   uint8_t* write_ = nullptr;
   const uint8_t* exec_ = nullptr;
-  size_t used_ = 0;
+  size_t used_ = kStubBytes;
+  size_t stub_bytes_ = 0;
+  Part part_ = Part::kCode;
+  std::unique_ptr<StubCache> stubs_;
   bool listed_ = false;
   const GuardSites* guard_sites_ = nullptr;
 };

@@ -78,8 +78,11 @@ Result<> JitCompiler::prepare() {
   using Backing = CodeSpace::Backing;
   space_ =
       TRY(CodeSpace::acquire(symbols_ != nullptr && symbols_->perf_map() ? Backing::kNoFile : Backing::kMemoryFile));
-  TRY(x64::make_shared_stubs(Workspace::of_thread().stub_asm, *space_, sites_, &JitCompiler::unwind, stubs_,
-                             leave_threw_, *store_));
+  StubCache& cache = space_->stubs();
+  TRY(cache.start(Workspace::of_thread().stub_asm, *space_, &JitCompiler::unwind));
+  stubs_ = cache.shared();
+  leave_threw_ = cache.leave_threw();
+  sites_.set_stubs(&cache.sites(), CodeSpace::kStubBytes);
   faults_.exit = stubs_.exit;
   if (space_->is_listed()) space_->set_guard_sites(&faults_);
   name_stubs();
@@ -88,10 +91,16 @@ Result<> JitCompiler::prepare() {
 
 // --- Names ---------------------------------------------------------------------------------------------------------
 
-void JitCompiler::name_code(const void* begin, std::string name, FrameRule rule, uint32_t frame_at) {
-  if (symbols_ == nullptr) return;
-  const auto* const first = static_cast<const uint8_t*>(begin);
-  symbols_->add({{first, space_->used() - space_->offset_of(first)}, std::move(name), rule, frame_at});
+void JitCompiler::name_code(std::span<const uint8_t> code, std::string name, FrameRule rule, uint32_t frame_at) {
+  if (symbols_ != nullptr) symbols_->add({code, std::move(name), rule, frame_at});
+}
+
+// Stubs of signatures may be older than this compiler.
+void JitCompiler::name_stub(std::span<const uint8_t> code, const char* kind, const Signature& signature,
+                            FrameRule rule) {
+  if (symbols_ == nullptr || std::ranges::find(named_, code.data()) != named_.end()) return;
+  named_.push_back(code.data());
+  name_code(code, kind + signature.params + ':' + signature.results, rule, 1);
 }
 
 void JitCompiler::name_stubs() {
@@ -109,7 +118,7 @@ void JitCompiler::name_stubs() {
   add(stubs_.compile, "stub:compile", FrameRule::kFramed);
   add(stubs_.alloc_struct, "stub:bump", FrameRule::kNone);
   std::ranges::sort(stubs, {}, [](const CodeSymbol& s) { return s.code.data(); });
-  const uint8_t* end = space_->next_code();
+  const uint8_t* end = space_->stubs().shared_end();
   for (size_t n = stubs.size(); n > 0; --n) {
     CodeSymbol& stub = stubs[n - 1];
     stub.code = {stub.code.data(), static_cast<size_t>(end - stub.code.data())};
@@ -124,13 +133,12 @@ Result<JitCompiler::Signature*> JitCompiler::signature(wasm::TypeId type) {
   if (space_ == nullptr || stubs_.exit == nullptr) return std::unexpected(no_space_);
   if (type.index() < by_type_.size() && by_type_[type.index()] != nullptr) return by_type_[type.index()];
   const wasm::SubType& func = types().get(type);
-  Signature made;
-  x64::append_letters(types(), func.params, made.params);
-  x64::append_letters(types(), func.results, made.results);
-  auto& known = signatures_[made.params + ':' + made.results];
-  if (known == nullptr) known = std::make_unique<Signature>(std::move(made));
+  std::string params;
+  std::string results;
+  x64::append_letters(types(), func.params, params);
+  x64::append_letters(types(), func.results, results);
   if (by_type_.size() <= type.index()) by_type_.resize(type.index() + 1);
-  return by_type_[type.index()] = known.get();
+  return by_type_[type.index()] = &space_->stubs().signature(std::move(params), std::move(results));
 }
 
 const void* JitCompiler::initial_code(const FuncEntry& entry) {
@@ -138,13 +146,8 @@ const void* JitCompiler::initial_code(const FuncEntry& entry) {
   if (entry.host == nullptr) return stubs_.compile;
   const auto sig = signature(wasm::TypeId(entry.type));
   if (!sig) return stubs_.compile;
-  if ((*sig)->host == nullptr) {
-    const auto made =
-        x64::make_host_stub(Workspace::of_thread().stub_asm, *space_, sites_, (*sig)->params, (*sig)->results, stubs_);
-    if (!made) return stubs_.compile;
-    (*sig)->host = *made;
-    name_code(*made, "host:" + (*sig)->params + ':' + (*sig)->results, FrameRule::kFramed, 1);
-  }
+  if (!space_->stubs().need_host(Workspace::of_thread().stub_asm, *space_, **sig, sites_)) return stubs_.compile;
+  name_stub({(*sig)->host, (*sig)->host_bytes}, "host:", **sig, FrameRule::kFramed);
   return (*sig)->host;
 }
 
@@ -158,13 +161,10 @@ OutcomeKind JitCompiler::enter(FuncEntry& entry, runtime::Slot* slots) {
   };
   const auto sig = signature(wasm::TypeId(entry.type));
   if (!sig) return refuse(sig.error());
-  if ((*sig)->entry == nullptr) {
-    const auto made = x64::make_entry(Workspace::of_thread().stub_asm, *space_, (*sig)->params, (*sig)->results);
-    if (!made) return refuse(made.error());
-    (*sig)->entry = *made;
-    name_code(reinterpret_cast<const void*>(reinterpret_cast<uintptr_t>(*made)),
-              "entry:" + (*sig)->params + ':' + (*sig)->results, FrameRule::kEntry, 1);
-  }
+  if (const auto made = space_->stubs().need_entry(Workspace::of_thread().stub_asm, *space_, **sig); !made)
+    return refuse(made.error());
+  name_stub({reinterpret_cast<const uint8_t*>(reinterpret_cast<uintptr_t>((*sig)->entry)), (*sig)->entry_bytes},
+            "entry:", **sig, FrameRule::kEntry);
   EntryRecord record;
   record.outer = entries_;
   record.save(*store_);
@@ -246,7 +246,8 @@ Result<const void*> JitCompiler::compile(FuncEntry& entry) {
 void JitCompiler::keep(const FuncEntry& entry, const uint8_t* code, const x64::Emitter& emitter) {
   if (symbols_ != nullptr) {
     const uint32_t frame_at = emitter.frame_at();
-    name_code(code, symbols_->name_of(entry.ctx->instance->module, entry.func_index),
+    name_code({code, space_->used() - space_->offset_of(code)},
+              symbols_->name_of(entry.ctx->instance->module, entry.func_index),
               frame_at == 0 ? FrameRule::kNone : FrameRule::kFramed, frame_at);
   }
   for (const x64::OpenLink& open : emitter.open_links()) {

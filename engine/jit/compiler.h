@@ -17,6 +17,7 @@
 #include "engine/jit/guard_sites.h"
 #include "engine/jit/ir_source.h"
 #include "engine/jit/module_facts.h"
+#include "engine/jit/stub_cache.h"
 #include "engine/jit/symbols.h"
 #include "engine/jit/x64/stubs.h"
 #include "engine/opt/gate.h"
@@ -92,17 +93,13 @@ class JitCompiler final : public runtime::Compiler {
   }
 
  private:
-  struct Signature {
-    std::string params;  // letters (stubs.h)
-    std::string results;
-    x64::EntryTrampoline entry = nullptr;
-    const uint8_t* host = nullptr;
-  };
+  using Signature = StubCache::Signature;
 
   void tell_frames() const;
   // For tools outside, if they are asked for (symbols.h): the shared stubs; the code that begins here and ends the space.
   void name_stubs();
-  void name_code(const void* begin, std::string name, FrameRule rule, uint32_t frame_at);
+  void name_code(std::span<const uint8_t> code, std::string name, FrameRule rule, uint32_t frame_at);
+  void name_stub(std::span<const uint8_t> code, const char* kind, const Signature& signature, FrameRule rule);
   static x64::UnwindTarget unwind(runtime::StoreContext* store, const void* pc, void* frame);
   Result<> prepare();
   Result<Signature*> signature(wasm::TypeId type);
@@ -143,7 +140,7 @@ class JitCompiler final : public runtime::Compiler {
   std::vector<Link> links_;
   std::vector<uint32_t> first_link_;
   std::vector<Signature*> by_type_;                                              // by TypeId
-  std::unordered_map<std::string, std::unique_ptr<Signature>> signatures_;       // by letters; never iterated
+  std::vector<const uint8_t*> named_;                                            // stubs of signatures that have a name
   std::unordered_map<const wasm::Module*, std::unique_ptr<ModuleFacts>> facts_;  // never iterated
   x64::CpuFeatures cpu_;
   x64::EmitterFault fault_ = x64::EmitterFault::kNone;

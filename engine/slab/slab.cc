@@ -2,6 +2,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <mutex>
 
 #include "engine/base/faults.h"
@@ -31,6 +32,8 @@ struct BookEntry {
   bool released = false;
 };
 
+// Entries form a ring. Those whose keys share a hash are chained from the latest to older ones, because a misuse that the
+// embedder meant is explained too: campaigns make thousands of them a second.
 class OriginBook {
  public:
   static OriginBook& get() {
@@ -39,28 +42,43 @@ class OriginBook {
   }
   void add(const BookEntry& entry) {
     const std::lock_guard lock(mutex_);
-    if (entries_.size() < kEntries) {
-      entries_.push_back(entry);
-    } else {
-      entries_[next_ % kEntries] = entry;
+    if (entries_.empty()) {
+      entries_.resize(kEntries);
+      latest_.resize(kEntries, 0);
     }
+    uint64_t& latest = latest_[slot_of(entry.id, entry.released)];
+    Chained& place = entries_[next_ % kEntries];
+    place.entry = entry;
+    place.older = std::exchange(latest, next_);
     ++next_;
   }
   // The latest entry about the id, or one without a name.
   BookEntry find(uint64_t id, bool released) const {
     const std::lock_guard lock(mutex_);
-    for (size_t i = 0; i < entries_.size(); ++i) {
-      const BookEntry& entry = entries_[(next_ - 1 - i) % entries_.size()];
-      if (entry.id == id && entry.released == released) return entry;
+    if (entries_.empty()) return {};
+    // A number that left the ring ends the chain: all behind it are older.
+    for (uint64_t at = latest_[slot_of(id, released)]; at != 0 && at + kEntries >= next_;) {
+      const Chained& place = entries_[at % kEntries];
+      if (place.entry.id == id && place.entry.released == released) return place.entry;
+      at = place.older;
     }
     return {};
   }
 
  private:
   static constexpr size_t kEntries = 1 << 15;
+  struct Chained {
+    BookEntry entry;
+    uint64_t older = 0;  // number of the next entry of the chain; 0: none
+  };
+  static size_t slot_of(uint64_t id, bool released) {
+    const uint64_t key = (id + (released ? 1 : 0)) * 0x9e3779b97f4a7c15u;
+    return static_cast<size_t>(key >> (64 - std::countr_zero(kEntries)));
+  }
   mutable std::mutex mutex_;
-  std::vector<BookEntry> entries_;
-  size_t next_ = 0;
+  std::vector<Chained> entries_;
+  std::vector<uint64_t> latest_;  // by hash: number of an entry; 0: none
+  uint64_t next_ = 1;             // number of the next entry
 };
 
 // One line of a report, with its line break; empty when nothing was written down.

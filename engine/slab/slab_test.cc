@@ -46,6 +46,32 @@ TEST(Slab, ReleasedIdStaysStaleWhenTheSlotIsReused) {
   EXPECT_NE(text.find("second site"), std::string::npos) << text;
 }
 
+TEST(Slab, OriginsAreFoundAmongManyAndForgottenBehindThem) {
+  struct Nowhere final : OriginSource {
+    uint64_t current_site() const override { return 0; }
+    Place place_of(uint64_t) const override { return {}; }
+    uint64_t collections_so_far() const override { return 3; }
+  } source;
+  Slab<int> slab("number", 4);
+  slab.keep_origins(&source);
+  const auto made = [&](uint64_t id) { return slab.explain(id, "test").find("the id was made as 'here'"); };
+  const auto released = [&](uint64_t id) { return slab.explain(id, "test").find("the id was released"); };
+  const uint64_t first = slab.add(0, "here");
+  slab.release(first);
+  EXPECT_NE(made(first), std::string::npos) << slab.explain(first, "test");
+  EXPECT_NE(released(first), std::string::npos);
+  std::vector<uint64_t> later;
+  for (int i = 0; i < 20'000; ++i) later.push_back(slab.add(i, "here"));
+  EXPECT_NE(made(first), std::string::npos) << "20,000 entries ago";
+  for (const uint64_t id : later) slab.release(id);
+  EXPECT_EQ(made(first), std::string::npos) << "the book has 32,768 entries";
+  EXPECT_EQ(released(first), std::string::npos);
+  for (const size_t i : {size_t{19'000}, later.size() - 1}) {
+    EXPECT_NE(made(later[i]), std::string::npos) << i;
+    EXPECT_NE(released(later[i]), std::string::npos) << i;
+  }
+}
+
 TEST(Slab, AddressesStayWhileTheSlabGrows) {
   Slab<int> slab("number", 1);
   const uint64_t id = slab.add(5, "test");

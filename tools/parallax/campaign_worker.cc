@@ -12,6 +12,7 @@
 #include <set>
 
 #include "engine/base/faults.h"
+#include "engine/base/process_memory.h"
 #include "engine/base/text.h"
 #include "fuzz/feedback/feedback.h"
 #include "fuzz/mutators/mutate.h"
@@ -104,6 +105,7 @@ class Worker {
   }
 
   int loop() {
+    keep_freed_memory();
     if (keeps()) read_kept();
     for (uint64_t index = slot_.next.load(); index < options_.runs; index += options_.jobs) {
       if (slot_.leave.load(std::memory_order_relaxed) != 0) return kDone;

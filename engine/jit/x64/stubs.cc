@@ -46,8 +46,7 @@ namespace {
 
 class SharedStubs {
  public:
-  SharedStubs(Asm& a, CallSites& sites, UnwindFunction unwind, const StoreContext& store)
-      : a_(a), sites_(sites), unwind_(unwind), root_(store.root), origins_(store.jit_words[runtime::kOriginWord]) {}
+  SharedStubs(Asm& a, CallSites& sites, UnwindFunction unwind) : a_(a), sites_(sites), unwind_(unwind) {}
 
   void write() {
     leave_ = a_.newLabel();
@@ -142,7 +141,7 @@ class SharedStubs {
     a_.mov(field(offsetof(StoreContext, last_pc)), x86::rax);
     a_.mov(field(offsetof(StoreContext, last_frame)), x86::rbp);
     save_fuel();
-    if ((info.flags & runtime::kStoreOnly) != 0) a_.mov(x86::rdi, imm(reinterpret_cast<uint64_t>(root_)));
+    if ((info.flags & runtime::kStoreOnly) != 0) a_.mov(x86::rdi, field(offsetof(StoreContext, root)));
     a_.sub(x86::rsp, 8);
     a_.mov(x86::rax, imm(reinterpret_cast<uint64_t>(info.address)));
     a_.call(x86::rax);
@@ -217,11 +216,13 @@ class SharedStubs {
     a_.shl(x86::esi, gc::kLayoutShift);
     a_.mov(x86::dword_ptr(gp64(kHeapReg), x86::rax, 0, gc::kMetaOffset), x86::esi);
     a_.mov(x86::dword_ptr(gp64(kHeapReg), x86::rax, 0, gc::kLengthOffset), 0);
-    if (origins_ != 0) {
-      a_.mov(x86::rdi, imm(origins_));
-      a_.mov(x86::rsi, x86::ptr(x86::rsp));
-      a_.mov(x86::qword_ptr(x86::rdi, x86::rax), x86::rsi);
-    }
+    const Label done = a_.newLabel();
+    a_.mov(x86::rdi, field(offsetof(StoreContext, jit_words) + 8 * runtime::kOriginWord));
+    a_.test(x86::rdi, x86::rdi);
+    a_.jz(done);
+    a_.mov(x86::rsi, x86::ptr(x86::rsp));
+    a_.mov(x86::qword_ptr(x86::rdi, x86::rax), x86::rsi);
+    a_.bind(done);
     a_.ret();
   }
 
@@ -243,7 +244,7 @@ class SharedStubs {
     a_.mov(field(offsetof(StoreContext, last_pc)), x86::rax);
     a_.mov(field(offsetof(StoreContext, last_frame)), x86::rbp);
     save_fuel();
-    a_.mov(x86::rdi, imm(reinterpret_cast<uint64_t>(root_)));
+    a_.mov(x86::rdi, field(offsetof(StoreContext, root)));
     a_.mov(x86::esi, x86::r11d);
     if (builtin == Builtin::AllocArray) {
       a_.mov(x86::rdx, x86::r11);
@@ -275,8 +276,6 @@ class SharedStubs {
   Asm& a_;
   CallSites& sites_;
   UnwindFunction unwind_;
-  const runtime::VmContext* root_;
-  uint64_t origins_;  // where inline allocation notes its sites, or 0 (kOriginWord)
   Label leave_, leave_threw_, throw_, exit_, compile_, alloc_struct_, alloc_slow_, alloc_array_slow_, charge_slow_,
       remember_;
   Label builtins_[runtime::kBuiltinCount];
@@ -286,10 +285,10 @@ class SharedStubs {
 }  // namespace
 
 Result<> make_shared_stubs(Asm& a, CodeSpace& space, CallSites& sites, UnwindFunction unwind, StubTable& out,
-                           const void*& leave_threw, const StoreContext& store) {
+                           const void*& leave_threw) {
   a.start(space);
   const uint32_t base_offset = a.here();
-  SharedStubs stubs(a, sites, unwind, store);
+  SharedStubs stubs(a, sites, unwind);
   stubs.write();
   stubs.note_places();
   const uint8_t* base = TRY(a.finish());

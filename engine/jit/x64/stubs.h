@@ -9,6 +9,8 @@
 //
 // Fuel lives in a register while compiled code runs: the entry trampoline loads it, and whatever goes to C++ (builtins,
 // exits, throws, the trampoline's return) stores it first. Builtins that may re-enter load it again.
+//
+// Stubs name nothing of a store or a module and so serve any (stub_cache.h).
 #pragma once
 
 #include <span>
@@ -30,9 +32,9 @@ using UnwindFunction = UnwindTarget (*)(runtime::StoreContext* store, const void
 using EntryTrampoline = uint32_t (*)(const void* code, runtime::FuncEntry* entry, runtime::Slot* slots,
                                      runtime::StoreContext* store);
 
-// The shared stubs of `store`; records their call sites. `leave_threw` is where the unwinder sends what nobody catches.
+// The shared stubs, for any store; records their call sites. `leave_threw` is where the unwinder sends what nobody catches.
 Result<> make_shared_stubs(Asm& a, CodeSpace& space, CallSites& sites, UnwindFunction unwind, StubTable& out,
-                           const void*& leave_threw, const runtime::StoreContext& store);
+                           const void*& leave_threw);
 
 // One letter a value, as values travel: i (i32), r (reference), l, g, f, d, v.
 void append_letters(const wasm::TypeStore& types, std::span<const wasm::ValType> values, std::string& out);
