@@ -374,10 +374,11 @@ void draw_checks(ChoiceStream& choices, ExecutorSpec& spec) {
   spec.unverified = spec.armed && !choices.chance(1, 2);
 }
 
-// Level, collector and chaos of one JIT executor; neither armed nor under zeal.
-ExecutorSpec draw_jit(ChoiceStream& choices) {
+// Level, collector and chaos of one JIT executor, of 16 at O0 and O1 so many; neither armed nor under zeal.
+ExecutorSpec draw_jit(ChoiceStream& choices, uint32_t at_o0, uint32_t at_o1) {
   ExecutorSpec jit{.kind = ExecutorKind::kJit};
-  jit.opt_level = choices.chance(5, 8) ? 2 : static_cast<uint8_t>(choices.below(2));
+  const uint32_t level = choices.below(16);
+  jit.opt_level = level < at_o0 ? 0 : level < at_o0 + at_o1 ? 1 : 2;
   const uint32_t collector = choices.below(16);
   jit.collector = collector < 8    ? Collector::kGenerational
                   : collector < 13 ? Collector::kMoving
@@ -403,19 +404,20 @@ std::vector<ExecutorSpec> draw_executors(uint64_t seed) {
     specs.push_back(other);
     return specs;
   }
-  // Plain: the code that users run, collecting when the heap is full.
-  ExecutorSpec plain = draw_jit(choices);
+  // Plain, collecting when the heap is full. One optimised executor judges the optimiser, and costs as much as five of the
+  // baseline compiler: so there is seldom a second one.
+  ExecutorSpec plain = draw_jit(choices, 10, 2);
   plain.armed = false;
   plain.zeal = Zeal::kNone;
   specs.push_back(plain);
   // Under collection pressure, with checks in a share of cases.
-  ExecutorSpec pressed = draw_jit(choices);
+  ExecutorSpec pressed = draw_jit(choices, 3, 2);
   draw_checks(choices, pressed);
   if (pressed.collector != Collector::kNever) pressed.zeal = draw_zeal(choices, pressed.zeal_n);
   specs.push_back(pressed);
   // And now and then another armed one at every safepoint.
   if (choices.chance(1, 64)) {
-    ExecutorSpec thorough = draw_jit(choices);
+    ExecutorSpec thorough = draw_jit(choices, 3, 3);
     thorough.armed = true;
     if (thorough.collector != Collector::kNever) thorough.zeal = Zeal::kEvery;
     specs.push_back(thorough);
