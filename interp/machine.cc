@@ -252,6 +252,24 @@ Outcome Store::call_host(Func& func, std::span<const wasm::Value> args) {
   return host(*this, args);
 }
 
+Outcome Store::call_host_checked(Func& func, std::span<const wasm::Value> args) {
+  Outcome outcome = call_host(func, args);
+  const TypeInfo* payload = nullptr;
+  if (outcome.kind == OutcomeKind::kThrew) {
+    const auto tag = get<Tag>(outcome.tag, wasm::ExternKind::kTag);
+    if (!tag) return Outcome::ended(OutcomeKind::kMisuse, tag.error());
+    payload = (*tag)->type;
+  } else if (outcome.kind != OutcomeKind::kReturned) {
+    return outcome;
+  }
+  std::vector<uint64_t> slots(payload != nullptr ? payload->param_slots : func.type->result_slots);
+  const auto fits =
+      payload != nullptr
+          ? write_values(outcome.values, payload->sub->params, slots.data(), "payload of a host exception")
+          : write_values(outcome.values, func.type->sub->results, slots.data(), "result of a host function");
+  return fits ? outcome : Outcome::ended(OutcomeKind::kMisuse, fits.error());
+}
+
 bool Store::host_call(Func& func, uint64_t* slots) {
   const auto place = slots - stack_.get();
   const std::vector<wasm::Value> args = values_of(slots, func.type->sub->params);

@@ -470,7 +470,7 @@ Outcome Store::call(Extern e, std::span<const Value> args) {
   std::vector<uint64_t> slots(type.param_slots);
   const auto written = write_values(args, type.sub->params, slots.data(), "argument");
   if (!written) return misuse(written.error());
-  return run(**func, slots);
+  return (*func)->is_host() ? call_host_checked(**func, args) : run(**func, slots);
 }
 
 std::unique_ptr<wasm::Embedding> make_interpreter(std::shared_ptr<wasm::TypeStore> types,

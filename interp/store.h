@@ -139,6 +139,8 @@ class Store final : public wasm::Embedding {
   // Runs a function on the stack above the current frame. Arguments are copied; results are left at the result.
   wasm::Outcome run(Func& func, std::span<const uint64_t> args);
   wasm::Outcome call_host(Func& func, std::span<const wasm::Value> args);
+  // A host function called by the embedder: no code sees what it throws, so that no exception object is made.
+  wasm::Outcome call_host_checked(Func& func, std::span<const wasm::Value> args);
   // Turns machine().exit into an outcome for the embedder.
   wasm::Outcome exit_outcome();
   // A host function called by running code, its arguments at `slots`; results replace them. False: exit is set.

@@ -221,7 +221,16 @@ std::string own_limit(const Observation& reference) {
   return {};
 }
 
+// Only our executors count what a step uses.
+static void forget_budgets(Observation& out) {
+  const auto is_budget = [](const Token& token) { return token.tok == Tok::kFuel || token.tok == Tok::kCharged; };
+  const auto conclusive = out.tokens.begin() + static_cast<std::ptrdiff_t>(out.conclusive_tokens);
+  out.conclusive_tokens -= static_cast<size_t>(std::count_if(out.tokens.begin(), conclusive, is_budget));
+  std::erase_if(out.tokens, is_budget);
+}
+
 void project(Observation& out, const Observation* guide) {
+  forget_budgets(out);
   for (size_t i = 0; i < out.tokens.size(); ++i) {
     Token& token = out.tokens[i];
     if (token.tok == Tok::kF32 && (token.value & 0x7fff'ffffu) > 0x7f80'0000u) token.value = 0x7fc0'0000u;

@@ -66,6 +66,8 @@ class Reader {
       case Tok::kTrap: return text::format("trap \"{}\"", wasm::to_string(static_cast<wasm::TrapKind>(t.value)));
       case Tok::kThrown: return "exception";
       case Tok::kValues: return text::format("{} values", t.value);
+      case Tok::kFuel: return text::format("{} units of fuel used", t.value);
+      case Tok::kCharged: return text::format("{} bytes of objects allocated", t.value);
       case Tok::kRefused: return "refused";
       case Tok::kAccepted: return "accepted";
       case Tok::kHostCall: return text::format("host call {}", import_name(t.aux, t.value));

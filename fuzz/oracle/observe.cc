@@ -128,6 +128,7 @@ class Run {
     if (outcome.kind == OutcomeKind::kInvariant) out_.fail(FaultClass::kInvariant, outcome.error.message);
     if (outcome.kind == OutcomeKind::kMisuse) out_.fail(FaultClass::kMisuse, outcome.error.message);
     hosts_.put_outcome(outcome);
+    put_budgets();
     out_.places.push_back({outcome.kind, outcome.trap, outcome.func.raw, outcome.offset});
     ++out_.calls;
     if (outcome.returned()) {
@@ -139,6 +140,13 @@ class Run {
     } else {
       ++out_.exhausted;
     }
+  }
+
+  // What running WebAssembly code used is the same in every executor: compiled code counts as the interpreter does.
+  void put_budgets() {
+    const wasm::StoreStats stats = store_.stats();
+    out_.put(Tok::kFuel, stats.fuel_used);
+    out_.put(Tok::kCharged, stats.allocated_bytes);
   }
 
   void instantiate(const Step& step) {

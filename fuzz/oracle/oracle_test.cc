@@ -47,6 +47,8 @@ enum class Lie {
   kInvariant,
   kUnsupported,
   kStaleRoot,
+  kFuel,
+  kCharged,
 };
 
 // Passes everything on, and changes one answer.
@@ -145,7 +147,12 @@ class Liar : public Embedding {
   }
   bool matches(const Value& ref, ValType type) override { return inner_->matches(ref, type); }
   void collect() override { inner_->collect(); }
-  wasm::StoreStats stats() const override { return inner_->stats(); }
+  wasm::StoreStats stats() const override {
+    wasm::StoreStats stats = inner_->stats();
+    if (lie_ == Lie::kFuel) stats.fuel_used += 1;
+    if (lie_ == Lie::kCharged) stats.allocated_bytes += 8;
+    return stats;
+  }
   Result<> verify() override {
     if (lie_ == Lie::kVerify) return parallax::fail(ErrorCode::kInvariant, 0, "I2: planted");
     return inner_->verify();
