@@ -39,6 +39,9 @@ void each_table(S& sample, F&& visit) {
   visit("inconclusive_reasons", sample.inconclusive_reasons);
   visit("rejected_reasons", sample.rejected_reasons);
   visit("generators", sample.generators);
+  visit("yield_cases", sample.yield_cases);
+  visit("yield_features", sample.yield_features);
+  visit("yield_microseconds", sample.yield_microseconds);
   visit("coverage", sample.coverage);
 }
 

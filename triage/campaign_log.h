@@ -38,6 +38,9 @@ struct Sample {
   std::map<std::string, uint64_t> inconclusive_reasons;  // short and countable
   std::map<std::string, uint64_t> rejected_reasons;
   std::map<std::string, uint64_t> generators;  // cases by generator
+  // What the makers of cases (generators, mutators) made, the new features of that, and processor time; a mutation counts
+  // for each of its mutators.
+  std::map<std::string, uint64_t> yield_cases, yield_features, yield_microseconds;
   uint64_t corpus_cases = 0, corpus_bytes = 0;
   std::map<std::string, uint64_t> coverage;  // counters reached by kind: "shapes", "rewrites", "safepoints", "edges"
   uint64_t workers = 0, restarts = 0;

@@ -28,15 +28,20 @@ constexpr Function kFunctions[kMutatorCount] = {
 #undef MUTATOR
 };
 
-Mutator draw(ChoiceStream& choices, bool donor) {
+constexpr MutatorWeights kWeights = {
+#define MUTATOR(id, weight, summary) weight,
+#include "fuzz/mutators/mutators.def"
+#undef MUTATOR
+};
+
+Mutator draw(ChoiceStream& choices, bool donor, const MutatorWeights& weights) {
   uint32_t total = 0;
-  for (const MutatorInfo& row : kMutatorTable) total += donor || !row.needs_donor ? row.weight : 0;
+  for (size_t i = 0; i < kMutatorCount; ++i) total += donor || !kMutatorTable[i].needs_donor ? weights[i] : 0;
   uint32_t left = choices.below(total);
   for (size_t i = 0; i < kMutatorCount; ++i) {
-    const MutatorInfo& row = kMutatorTable[i];
-    if (row.needs_donor && !donor) continue;
-    if (left < row.weight) return static_cast<Mutator>(i);
-    left -= row.weight;
+    if (kMutatorTable[i].needs_donor && !donor) continue;
+    if (left < weights[i]) return static_cast<Mutator>(i);
+    left -= weights[i];
   }
   return Mutator{};
 }
@@ -71,7 +76,9 @@ Result<std::vector<uint8_t>> mutate_module(std::span<const uint8_t> bytes, std::
   uint32_t wanted = 1 + choices.below(options.max_steps);
   bool changed = false;
   for (uint32_t attempt = 0; attempt < 4 * options.max_steps && wanted > 0; ++attempt) {
-    if (!apply(draw(choices, donor.module != nullptr), valid, module, choices, donor)) continue;
+    const Mutator mutator = draw(choices, donor.module != nullptr, options.weights ? *options.weights : kWeights);
+    if (!apply(mutator, valid, module, choices, donor)) continue;
+    if (options.trace != nullptr) options.trace->mutators.push_back(mutator);
     changed = true;
     --wanted;
   }
@@ -183,9 +190,10 @@ void call_new_exports(Case& subject, const wasm::Module& before, const wasm::Mod
 Result<Case> mutate_case(const Case& subject, const Case* donor, ChoiceStream& choices, const MutateOptions& options) {
   Case out = subject;
   out.claims_valid = out.claims_invalid = false;
-  bool changed = false;
-  if (choices.chance(1, 6)) changed |= mutate_plan(out, choices);
-  if (choices.chance(1, 6)) changed |= mutate_schedule(out, choices);
+  const bool plan = choices.chance(1, 6) && mutate_plan(out, choices);
+  const bool schedule = choices.chance(1, 6) && mutate_schedule(out, choices);
+  if (options.trace != nullptr) *options.trace = {.mutators = {}, .plan = plan, .schedule = schedule};
+  const bool changed = plan || schedule;
   if (!changed || choices.chance(3, 4)) {
     const uint32_t which = choices.below(static_cast<uint32_t>(out.modules.size()));
     std::span<const uint8_t> other;

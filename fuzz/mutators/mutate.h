@@ -10,6 +10,7 @@
 // mutators can follow each other without lifting again.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -52,9 +53,19 @@ struct Donor {
 bool apply(Mutator mutator, const wasm::Module& valid, wasm::edit::Module& module, ChoiceStream& choices,
            const Donor& donor = {});
 
+// What was done to make a mutation: mutators in order, with repetitions.
+struct MutationTrace {
+  std::vector<Mutator> mutators;
+  bool plan = false, schedule = false;  // of a case
+};
+
+using MutatorWeights = std::array<uint32_t, kMutatorCount>;
+
 struct MutateOptions {
   uint32_t max_steps = 3;  // mutators that are applied, at least one
   size_t max_bytes = 64 << 10;
+  const MutatorWeights* weights = nullptr;  // null: those of mutators.def
+  MutationTrace* trace = nullptr;           // filled if given
 };
 
 // A mutation of a valid module. Error kInvalid or kMalformed when `module` is not valid, kLimit when nothing applied.

@@ -19,6 +19,7 @@
 #include "engine/base/text.h"
 #include "tools/parallax/campaign_state.h"
 #include "tools/parallax/commands.h"
+#include "tools/parallax/options.h"
 #include "tools/parallax/replay.h"
 #include "triage/campaign_log.h"
 #include "triage/child.h"
@@ -146,6 +147,12 @@ class Supervisor {
                                         std::to_string(options_.runs),
                                         "--mutate",
                                         std::to_string(options_.mutate_percent),
+                                        "--mutate-after",
+                                        std::to_string(options_.mutate_after),
+                                        "--keep",
+                                        keep_name(options_.keep),
+                                        "--pick",
+                                        pick_name(options_.pick),
                                         "--feedback-set",
                                         std::to_string(options_.feedback),
                                         "--generator",
@@ -157,6 +164,7 @@ class Supervisor {
     if (options_.without != 0) add("--without", fuzz::names_of(options_.without));
     add("--findings", options_.findings);
     add("--corpus", options_.corpus);
+    add("--seeds", options_.seeds);
     add("--fault", options_.fault);
     return command;
   }
@@ -471,6 +479,7 @@ class Supervisor {
                                         scratch.path()};
     if (options_.without != 0) command.insert(command.end(), {"--without", fuzz::names_of(options_.without)});
     if (!options_.corpus.empty()) command.insert(command.end(), {"--corpus", options_.corpus});
+    if (!options_.seeds.empty()) command.insert(command.end(), {"--seeds", options_.seeds});
     for (const std::string& spec : options_.executors) command.insert(command.end(), {"--executors", spec});
     const auto child = TRY(triage::run_child(command, {}));
     return child.exit_code == kDone ? read_file(scratch.path())
@@ -530,7 +539,7 @@ class Supervisor {
     CampaignState out{.identity = identity_of(options_), .next = safe_next()};
     out.seconds = report_.seconds_before + seconds();
     for (size_t i = 0; i < kCounts; ++i) out.counts[i] = total(static_cast<Count>(i));
-    for (size_t i = 0; i < out.sources.size(); ++i) out.sources[i] = total_of_source(i);
+    for (size_t i = 0; i < kMakers; ++i) out.yields[i] = total_yield(i);
     out.reasons = all_reasons();
     out.found = report_.found;
     for (const auto& seen : shared_state_->features.seen) out.features.push_back(seen.load(std::memory_order_relaxed));
@@ -555,7 +564,7 @@ class Supervisor {
     for (uint32_t i = 0; i < options_.jobs; ++i) slots_[i].next = before.next + i;
     report_.seconds_before = before.seconds;
     report_.counts = before.counts;
-    report_.sources = before.sources;
+    report_.yields = before.yields;
     report_.reasons = std::move(before.reasons);
     report_.found = std::move(before.found);
     cases_before_ = report_.count(Count::kCases);
@@ -610,7 +619,14 @@ class Supervisor {
       const std::string what = colon == std::string::npos ? reason : reason.substr(colon + 2);
       (reason.starts_with("rejected") ? sample.rejected_reasons : sample.inconclusive_reasons)[what] += count;
     }
-    for (size_t i = 0; i < kSourceNames.size(); ++i) sample.generators[kSourceNames[i]] = total_of_source(i);
+    for (size_t i = 0; i < kSourceNames.size(); ++i) sample.generators[kSourceNames[i]] = total_yield(i).cases;
+    for (size_t i = 0; i < kMakers; ++i) {
+      const Yield row = total_yield(i);
+      if (row.cases == 0) continue;
+      sample.yield_cases[maker_name(i)] = row.cases;
+      sample.yield_features[maker_name(i)] = row.features;
+      sample.yield_microseconds[maker_name(i)] = row.nanoseconds / 1000;
+    }
     sample.corpus_cases = shared_state_->corpus_cases.load();
     sample.corpus_bytes = shared_state_->corpus_bytes.load();
     for (size_t i = 0; i < fuzz::kDomainCount; ++i) {
@@ -625,9 +641,13 @@ class Supervisor {
     (void)triage::append_line(log_path(), sample);
   }
 
-  uint64_t total_of_source(size_t source) const {
-    uint64_t sum = report_.sources[source];
-    for (uint32_t i = 0; i < options_.jobs; ++i) sum += slots_[i].sources[source].load(std::memory_order_relaxed);
+  Yield total_yield(size_t maker) const {
+    Yield sum = report_.yields[maker];
+    for (uint32_t i = 0; i < options_.jobs; ++i) {
+      const Yield here = slots_[i].yields[maker].get();
+      sum.cases += here.cases, sum.kept += here.kept;
+      sum.features += here.features, sum.nanoseconds += here.nanoseconds;
+    }
     return sum;
   }
 
@@ -646,7 +666,7 @@ class Supervisor {
     clear_status();
     report_.seconds = seconds();
     report_.reasons = all_reasons();
-    for (size_t i = 0; i < kSourceNames.size(); ++i) report_.sources[i] = total_of_source(i);
+    for (size_t i = 0; i < kMakers; ++i) report_.yields[i] = total_yield(i);
     for (size_t i = 0; i < fuzz::kDomainCount; ++i) {
       report_.features[i] = shared_state_->features.count(static_cast<fuzz::Domain>(i));
     }

@@ -22,7 +22,9 @@
 
 #include "engine/base/result.h"
 #include "fuzz/feedback/feature_map.h"
+#include "fuzz/feedback/pool.h"
 #include "fuzz/generators/generators.h"
+#include "fuzz/mutators/mutate.h"
 #include "fuzz/oracle/judge.h"
 
 namespace parallax::cli {
@@ -58,6 +60,16 @@ struct ReasonRow {
 enum class Source : uint8_t { kGc, kOp, kBinaryen, kSeed, kMutation };
 inline constexpr std::array<const char*, 5> kSourceNames = {"gc", "op", "binaryen", "seed", "mutation"};
 
+// What may have made a case, and what it brought: sources, then the mutators in their order, then changes of plan and
+// schedule. A mutation counts for each of its mutators.
+inline constexpr size_t kMakers = kSourceNames.size() + fuzz::kMutatorCount + 2;
+std::string maker_name(size_t maker);
+
+struct Yield {
+  uint64_t cases = 0, kept = 0, features = 0;  // features: new ones
+  uint64_t nanoseconds = 0;                    // of processor time, making, running and comparing
+};
+
 struct WorkerSlot {
   std::atomic<uint64_t> index;  // being worked on
   std::atomic<uint64_t> next;   // to start with
@@ -65,7 +77,20 @@ struct WorkerSlot {
   std::atomic<uint32_t> executor;
   std::atomic<uint32_t> leave;  // asked to end after this case
   std::array<std::atomic<uint64_t>, kCounts> counts;
-  std::array<std::atomic<uint64_t>, kSourceNames.size()> sources;
+  struct YieldRow {
+    std::atomic<uint64_t> cases, kept, features, nanoseconds;
+    void add(const Yield& by) {
+      const auto grow = [](std::atomic<uint64_t>& cell, uint64_t more) {
+        cell.store(cell.load(std::memory_order_relaxed) + more, std::memory_order_relaxed);  // one writer
+      };
+      grow(cases, by.cases), grow(kept, by.kept), grow(features, by.features), grow(nanoseconds, by.nanoseconds);
+    }
+    Yield get() const {
+      return {cases.load(std::memory_order_relaxed), kept.load(std::memory_order_relaxed),
+              features.load(std::memory_order_relaxed), nanoseconds.load(std::memory_order_relaxed)};
+    }
+  };
+  std::array<YieldRow, kMakers> yields;
   std::array<ReasonRow, 48> reasons;  // written by the worker only; the last row takes what does not fit
   // The case being judged as an envelope, when it does not follow from seed and number; 0 bytes when it does.
   std::atomic<uint32_t> case_bytes;
@@ -98,6 +123,10 @@ struct CampaignMemory {
   static constexpr size_t kSlots = (sizeof(Shared) + 63) / 64 * 64;
 };
 
+// Which cases are kept to be mutated. Two are the controls of an ablation: as many cases as with feedback, but chosen by
+// chance (the one that follows on a case with new features), and none but the seeds.
+enum class Keep : uint8_t { kNew, kNext, kNone };
+
 struct CampaignOptions {
   fuzz::GeneratorKind generator = fuzz::GeneratorKind::kMix;
   fuzz::GeneratorSet without = 0;  // left out of the mix
@@ -108,9 +137,13 @@ struct CampaignOptions {
   std::vector<std::string> executors;            // empty: drawn per case
   std::string findings;                          // folder; empty: findings are counted only
   std::string corpus;                            // folder of seeds, where new cases are kept too; empty: none
+  std::string seeds;                             // another folder of seeds, which stays as it is; empty: none
   uint32_t mutate_percent = 50;                  // of the cases that are not seeds, once there is something to mutate
   fuzz::DomainSet feedback = fuzz::kAllDomains;  // what a case must reach to be kept; none: nothing is kept
-  bool resume = false;                           // go on with the campaign in `findings`
+  Keep keep = Keep::kNew;
+  fuzz::Pick pick = fuzz::Pick::kRare;
+  uint32_t mutate_after = 4'000;  // cases of a worker until mutation has its full share
+  bool resume = false;            // go on with the campaign in `findings`
   std::string fault;
   double case_seconds = 20;  // watchdog
   uint64_t recycle_bytes = uint64_t{700} << 20;
@@ -133,7 +166,7 @@ struct CampaignReport {
   std::vector<FoundRow> found;  // in order of first appearance
   uint64_t unwritten = 0;       // findings that could not be put on disk
   uint64_t restarts = 0, recycled = 0;
-  std::array<uint64_t, kSourceNames.size()> sources{};
+  std::array<Yield, kMakers> yields{};
   std::array<uint64_t, fuzz::kDomainCount> features{};  // seen, by domain
   uint64_t corpus_cases = 0, corpus_bytes = 0;          // kept because they reached something new
   uint64_t rss_begin = 0, rss_end = 0;  // of the first worker, after its first hundred cases and at the end
@@ -150,7 +183,7 @@ std::string to_text(const CampaignOptions& options, const CampaignReport& report
 // The worker's main loop; `fd` is the shared memory. Returns the exit code.
 int run_worker(const CampaignOptions& options, int fd, uint32_t number);
 
-// The files of the corpus folder that take the first numbers: all but those that campaigns added.
+// The files that take the first numbers: those of the corpus folder, without what campaigns added, and of the seeds.
 std::vector<std::string> seed_files(const CampaignOptions& options);
 inline constexpr std::string_view kKeptPrefix = "new-";
 // The case of a number that is no mutation: generated, or a seed, with its executors filled in.

@@ -14,6 +14,10 @@ std::string identity_of(const CampaignOptions& options) {
       text::format("generator {} seed {} mutate {} feedback {} fault {} corpus {}", to_string(options.generator),
                    options.seed, options.mutate_percent, options.feedback, options.fault.empty() ? "-" : options.fault,
                    options.corpus.empty() ? "-" : options.corpus);
+  if (!options.seeds.empty()) out += " seeds " + options.seeds;
+  if (options.keep != Keep::kNew || options.pick != fuzz::Pick::kRare || options.mutate_after != 4'000)
+    out += text::format(" keep {} pick {} after {}", static_cast<int>(options.keep), static_cast<int>(options.pick),
+                        options.mutate_after);
   if (options.without != 0) out += " without " + fuzz::names_of(options.without);
   for (const std::string& spec : options.executors) out += " " + spec;
   return out;
@@ -52,13 +56,18 @@ std::string to_text(const CampaignState& state) {
   for (const FoundRow& row : state.found) {
     found.push_back({row.signature, row.difference, row.folder, row.count, row.first_seconds});
   }
+  json yields = json::object();
+  for (size_t i = 0; i < kMakers; ++i) {
+    const Yield& row = state.yields[i];
+    if (row.cases != 0) yields[maker_name(i)] = {row.cases, row.kept, row.features, row.nanoseconds};
+  }
   const json out = {{"parallax", "campaign state"},
-                    {"version", 2},
+                    {"version", 3},
                     {"identity", state.identity},
                     {"next", state.next},
                     {"seconds", state.seconds},
                     {"counts", state.counts},
-                    {"sources", state.sources},
+                    {"yields", yields},
                     {"reasons", state.reasons},
                     {"found", found},
                     {"features", pack(state.features)},
@@ -73,7 +82,7 @@ Result<CampaignState> parse_state(std::string_view text) {
   };
   const json in = json::parse(text, nullptr, false);
   if (!in.is_object() || in.value("parallax", "") != "campaign state") return damaged("not a state");
-  if (in.value("version", 0) != 2) return damaged("another version's");
+  if (in.value("version", 0) != 3) return damaged("another version's");
   CampaignState state;
   // Members of another type than expected: nlohmann throws, and nothing else in here does.
   try {
@@ -81,7 +90,10 @@ Result<CampaignState> parse_state(std::string_view text) {
     state.next = in.at("next").get<uint64_t>();
     state.seconds = in.at("seconds").get<double>();
     state.counts = in.at("counts").get<decltype(state.counts)>();
-    state.sources = in.at("sources").get<decltype(state.sources)>();
+    for (size_t i = 0; i < kMakers; ++i) {
+      const auto row = in.at("yields").find(maker_name(i));
+      if (row != in.at("yields").end()) state.yields[i] = {row->at(0), row->at(1), row->at(2), row->at(3)};
+    }
     state.reasons = in.at("reasons").get<decltype(state.reasons)>();
     for (const json& row : in.at("found")) {
       state.found.push_back({row.at(0), row.at(1), row.at(2), row.at(3), row.at(4)});

@@ -19,7 +19,7 @@ struct CampaignState {
   uint64_t next = 0;
   double seconds = 0;
   std::array<uint64_t, kCounts> counts{};
-  std::array<uint64_t, kSourceNames.size()> sources{};
+  std::array<Yield, kMakers> yields{};
   std::map<std::string, uint64_t> reasons;
   std::vector<FoundRow> found;
   std::vector<uint8_t> features;  // by feature: 0 or 1

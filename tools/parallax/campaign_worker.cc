@@ -8,8 +8,10 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <filesystem>
 #include <set>
+#include <utility>
 
 #include "engine/base/faults.h"
 #include "engine/base/process_memory.h"
@@ -46,11 +48,22 @@ bool is_kept(const std::string& path) { return fs::path(path).filename().string(
 
 }  // namespace
 
+std::string maker_name(size_t maker) {
+  if (maker < kSourceNames.size()) return kSourceNames[maker];
+  maker -= kSourceNames.size();
+  if (maker < fuzz::kMutatorCount) return fuzz::kMutatorTable[maker].name;
+  return maker == fuzz::kMutatorCount ? "change_plan" : "change_schedule";
+}
+
 std::vector<std::string> seed_files(const CampaignOptions& options) {
   std::vector<std::string> files;
-  if (options.corpus.empty()) return files;
-  if (auto found = cases_below(options.corpus)) files = std::move(*found);
-  std::erase_if(files, is_kept);
+  if (!options.corpus.empty()) {
+    if (auto found = cases_below(options.corpus)) files = std::move(*found);
+    std::erase_if(files, is_kept);
+  }
+  if (!options.seeds.empty()) {
+    if (const auto more = cases_below(options.seeds)) files.insert(files.end(), more->begin(), more->end());
+  }
   return files;
 }
 
@@ -69,28 +82,12 @@ Result<fuzz::Case> case_at(const CampaignOptions& options, const std::vector<std
 
 namespace {
 
-// Cases worth mutating. Bounded; when full, an older one gives way.
-class Pool {
- public:
-  void add(fuzz::Case subject, ChoiceStream& choices) {
-    if (cases_.size() < kMost) {
-      cases_.push_back(std::move(subject));
-    } else {
-      cases_[choices.below(kMost)] = std::move(subject);
-    }
-  }
-  bool empty() const { return cases_.empty(); }
-  // Half of the time one of the newest: they stand where something was just found.
-  const fuzz::Case& pick(ChoiceStream& choices) const {
-    const auto size = static_cast<uint32_t>(cases_.size());
-    if (size > kNew && choices.chance(1, 2)) return cases_[size - 1 - choices.below(kNew)];
-    return cases_[choices.below(size)];
-  }
-
- private:
-  static constexpr uint32_t kMost = 4'096, kNew = 32;
-  std::vector<fuzz::Case> cases_;
-};
+// Processor time of this thread.
+uint64_t cpu_nanoseconds() {
+  timespec now{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
+}
 
 class Worker {
  public:
@@ -100,6 +97,7 @@ class Worker {
         slot_(memory.slots[number]),
         seeds_(seed_files(options)),
         feedback_(options.feedback),
+        pool_(options.pick),
         order_(options.seed ^ (uint64_t{number} << 32)) {
     progress_ = {&slot_.stage, &slot_.executor};
   }
@@ -125,10 +123,17 @@ class Worker {
     slot_.case_bytes.store(0, std::memory_order_relaxed);
     ChoiceStream choices(executor_seed(options_, index) ^ 0x6d757461);
     Source source = Source::kSeed;
+    const uint64_t began = cpu_nanoseconds();
+    trace_ = {};
+    fresh_features_ = 0;
+    kept_ = false;
     auto subject = next_case(index, choices, source);
     slot_.count(Count::kCases);
-    auto& from = slot_.sources[static_cast<size_t>(source)];
-    from.store(from.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    run(index, subject, source);
+    note_yield(source, cpu_nanoseconds() - began);
+  }
+
+  void run(uint64_t index, Result<fuzz::Case>& subject, Source source) {
     if (!subject) {
       slot_.count(Count::kRejected);
       return slot_.count_reason("rejected", subject.error().message);
@@ -148,7 +153,7 @@ class Worker {
       feedback_.begin();
       judging.watcher = &feedback_;
     }
-    count(index, *subject, judge(*subject, judging));
+    count(index, *subject, source, judge(*subject, judging));
     progress_.at(Stage::kIdle);
   }
 
@@ -157,8 +162,8 @@ class Worker {
     if (index >= seeds_.size()) {
       if (!pool_.empty() && choices.below(100) < mutate_percent()) {
         const fuzz::Case& parent = pool_.pick(choices);
-        const fuzz::Case& donor = pool_.pick(choices);
-        auto mutated = fuzz::mutate_case(parent, &donor, choices);
+        const fuzz::Case& donor = pool_.any(choices);
+        auto mutated = fuzz::mutate_case(parent, &donor, choices, {.trace = &trace_});
         if (mutated) {
           source = Source::kMutation;
           if (!options_.executors.empty()) mutated->configuration.executors = options_.executors;
@@ -177,9 +182,19 @@ class Worker {
   // Fresh cases find more at first (scripts/ablate), so mutation begins slowly: its full share comes after so many cases
   // of this worker.
   uint32_t mutate_percent() const {
-    constexpr uint64_t kFullAfter = 4'000;
     const uint64_t done = slot_.counts[static_cast<size_t>(Count::kCases)].load(std::memory_order_relaxed);
-    return static_cast<uint32_t>(options_.mutate_percent * std::min(done, kFullAfter) / kFullAfter);
+    if (done >= options_.mutate_after) return options_.mutate_percent;
+    return static_cast<uint32_t>(options_.mutate_percent * done / options_.mutate_after);
+  }
+
+  void note_yield(Source source, uint64_t nanoseconds) {
+    const Yield brought{1, kept_ ? 1u : 0u, fresh_features_, nanoseconds};
+    slot_.yields[static_cast<size_t>(source)].add(brought);
+    if (source != Source::kMutation) return;
+    for (const fuzz::Mutator mutator : trace_.mutators)
+      slot_.yields[kSourceNames.size() + static_cast<size_t>(mutator)].add(brought);
+    if (trace_.plan) slot_.yields[kMakers - 2].add(brought);
+    if (trace_.schedule) slot_.yields[kMakers - 1].add(brought);
   }
 
   // What cannot be made again from its number stands in shared memory before it can hurt.
@@ -193,7 +208,7 @@ class Worker {
     slot_.case_bytes.store(static_cast<uint32_t>(bytes.size()), std::memory_order_release);
   }
 
-  void count(uint64_t index, fuzz::Case& subject, fuzz::Verdict verdict) {
+  void count(uint64_t index, fuzz::Case& subject, Source source, fuzz::Verdict verdict) {
     slot_.count(Count::kCalls, verdict.calls);
     slot_.count(Count::kReturned, verdict.returned);
     slot_.count(Count::kTrapped, verdict.trapped);
@@ -204,7 +219,7 @@ class Worker {
     slot_.counts[static_cast<size_t>(Count::kFaultReached)].store(g_fault.reached, std::memory_order_relaxed);
     slot_.counts[static_cast<size_t>(Count::kFaultInfected)].store(g_fault.infected, std::memory_order_relaxed);
     switch (verdict.kind) {
-      case VerdictKind::kAgreed: slot_.count(Count::kAgreed); return keep_if_new(subject);
+      case VerdictKind::kAgreed: slot_.count(Count::kAgreed); return keep_if_new(subject, source);
       case VerdictKind::kInconclusive:
         slot_.count(Count::kInconclusive);
         return slot_.count_reason("inconclusive", verdict.reason);
@@ -216,20 +231,29 @@ class Worker {
   }
 
   // --- The corpus -----------------------------------------------------------------------------------------------------
-  void keep_if_new(fuzz::Case& subject) {
+  // Seeds are kept whatever they reach.
+  void keep_if_new(fuzz::Case& subject, Source source) {
     if (!keeps() || subject.claims_invalid) return;
-    if (shared_.features.add(feedback_.features()) == 0) return;
+    pool_.ran(feedback_.features());
+    fresh_features_ = shared_.features.add(feedback_.features());
+    const bool fresh = fresh_features_ != 0;
+    kept_ = options_.keep == Keep::kNew    ? fresh
+            : options_.keep == Keep::kNext ? std::exchange(last_was_fresh_, fresh)
+                                           : false;
+    if (!kept_ && source != Source::kSeed) return;
     const std::vector<uint8_t> bytes = write_envelope(subject);
+    if (kept_) write_kept(bytes);
+    pool_.add(std::move(subject), bytes.size(), feedback_.features(), order_);
+  }
+
+  void write_kept(const std::vector<uint8_t>& bytes) {
     shared_.corpus_cases.fetch_add(1, std::memory_order_relaxed);
     shared_.corpus_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
-    if (!options_.corpus.empty()) {
-      const std::string name = text::format("{}{:016x}.wasm", kKeptPrefix, XXH3_64bits(bytes.data(), bytes.size()));
-      if (write_file(options_.corpus + "/" + name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {
-        known_.insert(name);
-        shared_.corpus_version.fetch_add(1, std::memory_order_relaxed);
-      }
-    }
-    pool_.add(std::move(subject), order_);
+    if (options_.corpus.empty()) return;
+    const std::string name = text::format("{}{:016x}.wasm", kKeptPrefix, XXH3_64bits(bytes.data(), bytes.size()));
+    if (!write_file(options_.corpus + "/" + name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()})) return;
+    known_.insert(name);
+    shared_.corpus_version.fetch_add(1, std::memory_order_relaxed);
   }
 
   // What other workers found meanwhile, or an earlier campaign.
@@ -254,7 +278,7 @@ class Worker {
     for (const std::string& name : fresh) {
       const auto bytes = read_file(options_.corpus + "/" + name);
       if (!bytes) continue;
-      if (auto subject = fuzz::read_envelope(*bytes)) pool_.add(std::move(*subject), order_);
+      if (auto subject = fuzz::read_envelope(*bytes)) pool_.add(std::move(*subject), bytes->size(), {}, order_);
     }
   }
 
@@ -300,8 +324,13 @@ class Worker {
   std::vector<std::string> seeds_;
   fuzz::Progress progress_;
   fuzz::Feedback feedback_;
-  Pool pool_;
+  fuzz::Pool pool_;
   ChoiceStream order_;
+  // Of the case that is being run.
+  fuzz::MutationTrace trace_;
+  uint32_t fresh_features_ = 0;
+  bool kept_ = false;
+  bool last_was_fresh_ = false;  // the case before reached something new
   std::set<std::string> known_;  // names of kept cases that are in the pool
   uint64_t seen_version_ = 0;
   uint32_t since_sync_ = 0;

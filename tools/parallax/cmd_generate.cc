@@ -19,7 +19,7 @@ namespace {
 struct GenerateArgs {
   CampaignOptions campaign;
   CampaignFlags flags;
-  uint64_t index = 0, count = 1;
+  uint64_t index = 0, count = 1, around = 0;
   std::string output = ".";
   bool envelope = false, stats = false, json = false;
 };
@@ -47,6 +47,11 @@ int run_stats(const GenerateArgs& args) {
                                  ? "corpus"
                                  : to_string(fuzz::generator_at(args.campaign.generator, args.campaign.seed,
                                                                 index - corpus.size(), args.campaign.without));
+    if (subject && args.around != 0) {
+      uint64_t bytes = 0;
+      for (const auto& module : subject->modules) bytes += module.size();
+      if (bytes < args.around * 3 / 4 || bytes > args.around * 5 / 4) continue;
+    }
     if (subject) {
       stats[name].add(*subject);
     } else {
@@ -94,6 +99,10 @@ void add_generate(CLI::App& command, int& exit_code) {
   command.add_flag("--envelope", args->envelope, "with plan and configuration in a custom section");
   CLI::Option* stats =
       command.add_flag("--stats", args->stats, "write no modules: run them and say how they read, write, trap and end");
+  command
+      .add_option("--around", args->around,
+                  "count only those whose modules have about so many bytes (a quarter more or less)")
+      ->needs(stats);
   command.add_flag("--json", args->json, "statistics as JSON, a line for each generator")->needs(stats);
   command.callback([args, &exit_code] {
     if (exit_code = apply(args->flags, args->campaign); exit_code != kDone) return;

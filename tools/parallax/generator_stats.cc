@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <utility>
+#include <vector>
 
 #include "engine/base/text.h"
 #include "engine/wasm/edit/module.h"
@@ -128,6 +130,9 @@ void GeneratorStats::add(const fuzz::Case& subject) {
   calls += seen.calls;
   returned += seen.returned;
   trapped += seen.trapped;
+  for (const fuzz::Token& token : seen.tokens) {
+    if (token.tok == fuzz::Tok::kTrap) ++traps[wasm::to_string(static_cast<wasm::TrapKind>(token.value))];
+  }
   threw += seen.threw;
   exhausted += seen.exhausted;
   std::vector<uint32_t> module_of;
@@ -160,24 +165,32 @@ double percent(uint64_t part, uint64_t whole) {
 
 std::string GeneratorStats::to_text(const std::string& name) const {
   const uint64_t ran = cases - invalid;
+  // Kinds of traps, most frequent first.
+  std::vector<std::pair<std::string, uint64_t>> kinds(traps.begin(), traps.end());
+  std::sort(kinds.begin(), kinds.end(), [](const auto& a, const auto& b) {
+    return a.second != b.second ? a.second > b.second : a.first < b.first;
+  });
+  std::string why;
+  for (const auto& [kind, count] : kinds)
+    why += text::format("{} {} {:.1f}%", why.empty() ? "; traps:" : ",", kind, percent(count, calls));
   return text::format(
       "{:<9} {} cases, {} bytes and {:.1f} functions each; {:.1f}% not run, {:.1f}% do not instantiate; calls: "
       "returned "
       "{:.1f}%, trapped {:.1f}%, threw {:.1f}%, exhausted {:.1f}%; {:.1f}% read and write the heap alive ({:.1f} "
       "reads, "
-      "{:.1f} writes each)",
+      "{:.1f} writes each){}",
       name, cases, cases == 0 ? 0 : bytes / cases,
       ran == 0 ? 0.0 : static_cast<double>(functions) / static_cast<double>(ran), percent(invalid, cases),
       percent(uninstantiated, ran), percent(returned, calls), percent(trapped, calls), percent(threw, calls),
-      percent(exhausted, calls), percent(live, ran), percent(reads, ran) / 100, percent(writes, ran) / 100);
+      percent(exhausted, calls), percent(live, ran), percent(reads, ran) / 100, percent(writes, ran) / 100, why);
 }
 
 std::string GeneratorStats::to_json(const std::string& name) const {
-  const nlohmann::json out = {{"generator", name},      {"cases", cases},         {"bytes", bytes},
-                              {"functions", functions}, {"not_run", invalid},     {"uninstantiated", uninstantiated},
-                              {"calls", calls},         {"returned", returned},   {"trapped", trapped},
-                              {"threw", threw},         {"exhausted", exhausted}, {"live", live},
-                              {"reads", reads},         {"writes", writes}};
+  const nlohmann::json out = {{"generator", name},      {"cases", cases},       {"bytes", bytes},
+                              {"functions", functions}, {"not_run", invalid},   {"uninstantiated", uninstantiated},
+                              {"calls", calls},         {"returned", returned}, {"trapped", trapped},
+                              {"threw", threw},         {"traps", traps},       {"exhausted", exhausted},
+                              {"live", live},           {"reads", reads},       {"writes", writes}};
   return out.dump();
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 
 #include "engine/base/result.h"
@@ -17,7 +18,8 @@ struct GeneratorStats {
   uint64_t invalid = 0;         // made to be rejected, or rejected; not run
   uint64_t uninstantiated = 0;  // the first step did not return
   uint64_t calls = 0, returned = 0, trapped = 0, threw = 0, exhausted = 0;
-  uint64_t live = 0;  // cases with a successful read and a successful write of the heap
+  std::map<std::string, uint64_t> traps;  // by kind; those that a host function passed on count too
+  uint64_t live = 0;                      // cases with a successful read and a successful write of the heap
   uint64_t reads = 0, writes = 0;
 
   void add(const fuzz::Case& subject);

@@ -27,6 +27,19 @@ std::string generator_names() {
   return names;
 }
 
+// ORDER: Keep, fuzz::Pick.
+constexpr const char* kKeeps[] = {"new", "next", "none"};
+constexpr const char* kPicks[] = {"rare", "even"};
+
+// Whether `word` is one of `words`; `out` is its place.
+template <class Enum, size_t N>
+bool parse_word(const std::string& word, const char* const (&words)[N], Enum& out) {
+  size_t i = 0;
+  while (i < N && word != words[i]) ++i;
+  if (i < N) out = static_cast<Enum>(i);
+  return i < N;
+}
+
 std::string domain_names() {
   std::string names;
   for (const fuzz::DomainInfo& row : fuzz::kDomains) names += (names.empty() ? "" : ", ") + std::string(row.name);
@@ -34,6 +47,9 @@ std::string domain_names() {
 }
 
 }  // namespace
+
+const char* keep_name(Keep keep) { return kKeeps[static_cast<size_t>(keep)]; }
+const char* pick_name(fuzz::Pick pick) { return kPicks[static_cast<size_t>(pick)]; }
 
 std::string check_seconds(const std::string& text) {
   double value = 0;
@@ -74,6 +90,7 @@ void add_case_options(CLI::App& command, CampaignOptions& options, CampaignFlags
       command, options.executors,
       "executors to compare, the first is the reference (default: drawn per case); see `parallax diff --help`");
   command.add_option("--corpus", options.corpus, "folder of cases that take the first numbers");
+  command.add_option("--seeds", options.seeds, "another folder of them, which is only read");
 }
 
 void add_campaign_options(CLI::App& command, CampaignOptions& options, CampaignFlags& flags) {
@@ -88,6 +105,16 @@ void add_campaign_options(CLI::App& command, CampaignOptions& options, CampaignF
       .add_option("--mutate", options.mutate_percent,
                   "percent of cases that are mutations, once there is what to mutate")
       ->check(CLI::Range(0, 100))
+      ->capture_default_str();
+  command
+      .add_option("--mutate-after", options.mutate_after,
+                  "cases of a worker until mutation has its full share; 0: at once")
+      ->capture_default_str();
+  command
+      .add_option("--keep", flags.keep,
+                  "which cases are kept and mutated: new (reach something new), next (as many, by chance), none")
+      ->capture_default_str();
+  command.add_option("--pick", flags.pick, "which of them is mutated next: rare (reaches what few cases do), even")
       ->capture_default_str();
   command
       .add_option("--feedback", flags.feedback,
@@ -122,6 +149,10 @@ int apply(const CampaignFlags& flags, CampaignOptions& options) {
     complain(text::format("generator {}: {}", flags.generator, why));
     return kEnvironment;
   }
+  if (!parse_word(flags.keep, kKeeps, options.keep) || !parse_word(flags.pick, kPicks, options.pick)) {
+    complain(text::format("--keep {} --pick {}: new, next or none; rare or even", flags.keep, flags.pick));
+    return kUsage;
+  }
   if (!flags.feedback.empty() && !fuzz::parse_domains(flags.feedback, options.feedback)) {
     complain(text::format("unknown feedback '{}': all, none, or some of {}", flags.feedback, domain_names()));
     return kUsage;
@@ -152,6 +183,9 @@ int apply(const CampaignFlags& flags, CampaignOptions& options) {
       complain(text::format("no place for findings: {}", writable.error().message));
       return kEnvironment;
     }
+  }
+  if (!options.seeds.empty()) {
+    if (const auto files = cases_below(options.seeds); !files) return complain("", files.error());
   }
   if (!options.corpus.empty()) {
     // An empty folder is a corpus that is about to grow.

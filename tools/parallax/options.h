@@ -14,15 +14,20 @@ namespace parallax::cli {
 struct CampaignFlags {
   std::string generator = "mix";
   std::string without;
+  std::string keep = "new", pick = "rare";
   std::string feedback = "all";  // empty: CampaignOptions::feedback is set otherwise
 };
+
+// Words of the command line.
+const char* keep_name(Keep keep);
+const char* pick_name(fuzz::Pick pick);
 
 // --executors (or --executor) of every command that compares: repeated, or with commas between. No word may be empty or
 // name what another names.
 CLI::Option* add_executors(CLI::App& command, std::vector<std::string>& out, const std::string& description);
-// What decides which cases there are: --generator, --seed, --executors, --corpus.
+// What decides which cases there are: --generator, --seed, --executors, --corpus, --seeds.
 void add_case_options(CLI::App& command, CampaignOptions& options, CampaignFlags& flags);
-// Those, and what only a campaign has: --runs, --jobs, --findings, --fault, --mutate, --feedback.
+// Those, and what only a campaign has: --runs, --jobs, --findings, --fault, --mutate, --feedback, --keep, --pick.
 void add_campaign_options(CLI::App& command, CampaignOptions& options, CampaignFlags& flags);
 // A CLI11 check: a finite number of seconds above 0. Empty, or what is wrong.
 std::string check_seconds(const std::string& text);
