@@ -27,6 +27,8 @@ if(PARALLAX_BINARYEN AND EXISTS ${PARALLAX_BINARYEN_DIR}/lib/libbinaryen_min.a)
   set(PARALLAX_HAVE_BINARYEN 1)
   set(PARALLAX_BINARYEN_COMPILE_OPTIONS
       -fno-rtti
+      # OSS-Fuzz asks for it by name, which Clang refuses without RTTI.
+      -fno-sanitize=vptr
       # Its headers hold vectors of unique_ptr to incomplete classes, which C++23's constexpr unique_ptr does not admit.
       -D_GLIBCXX23_CONSTEXPR=
       -isystem ${PARALLAX_BINARYEN_DIR}/include/binaryen

@@ -1,12 +1,13 @@
 // The embedder of external engines: reads one case a line, runs it, answers with one line of tokens.
 //
 // Runs in any JavaScript shell with WebAssembly 3.0 and some way to read lines. It does what fuzz/oracle does through
-// wasm::Embedding (observe.cc, hosts.cc, graph.cc), with the same numbers of tokens, which the first line brings.
+// wasm::Embedding (observe.cc, hosts.cc, graph.cc), with the same numbers of tokens, which the first line brings. A test
+// case that is a file of its own (fuzz/oracle/js_file.h) brings its lines, too: `parallaxShell`.
 "use strict";
 
 // --- The shell's input and output ----------------------------------------------------------------------------------------
 
-const shell = (() => {
+const shell = globalThis.parallaxShell ?? (() => {
   if (typeof require === "function" || typeof process === "object") {
     const fs = typeof require === "function" ? require("fs") : process.getBuiltinModule("fs");
     let rest = [];

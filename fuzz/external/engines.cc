@@ -23,6 +23,9 @@ constexpr ExternalEngine kEngines[] = {
 constexpr const char* kDriver =
 #include "driver_js.inc"
     ;
+constexpr const char* kSelfCheck =
+#include "self_check_js.inc"
+    ;
 
 // Where a program may stand in a folder, after the folder itself.
 constexpr const char* kPlaces[] = {"",
@@ -42,6 +45,8 @@ bool is_program(const fs::path& path) {
 }  // namespace
 
 std::span<const ExternalEngine> external_engines() { return kEngines; }
+std::string_view driver_script() { return kDriver; }
+std::string_view self_check_script() { return kSelfCheck; }
 
 Result<uint32_t> find_external(std::string_view name) {
   std::string known;

@@ -21,6 +21,9 @@ struct ExternalEngine {
 };
 
 std::span<const ExternalEngine> external_engines();
+// driver.js, and self_check.js, which makes a file that judges itself of it.
+std::string_view driver_script();
+std::string_view self_check_script();
 // Index into external_engines(); error kUsage names what there is.
 Result<uint32_t> find_external(std::string_view name);
 
