@@ -149,6 +149,17 @@ class GcBody {
   void uncaught(int depth);
   void trap_past_catch(int depth);
   void early_exit(int depth);
+  void by_constants(int depth);
+  void address_sums(int depth);
+  void read_under_write(int depth);
+  bool field_under_write(ValType type, int depth);
+  void store_trap_store();
+  void walk_array(int depth);
+  void bulk_into_old(int depth);
+  void floats_to_memory(int depth);
+  void churn();
+  void unknown(uint32_t bits);
+  void unknown_zero();
   void exhaust();
   void exhaust_something();
   void trapping_drop();

@@ -39,6 +39,13 @@ void GcBody::make(Special special) {
     set(sure);
     locals_.back().is_set = true;
   }
+  if (self_.leaf && choices_.chance(1, 2)) {
+    // Which argument is which shows in the result.
+    for (uint32_t i = 0; i < params_.size(); ++i) {
+      get(i);
+      fold(params_[i]);
+    }
+  }
   const uint32_t count = self_.leaf ? choices_.below(2) : 3 + choices_.below(6);
   const uint32_t special_at = choices_.below(count + 1);
   for (uint32_t i = 0; i <= count; ++i) {
@@ -133,7 +140,13 @@ void GcBody::statement(int depth) {
                                       &GcBody::host_echo,
                                       &GcBody::type_identity,
                                       &GcBody::dropped_segments,
-                                      &GcBody::early_exit};
+                                      &GcBody::early_exit,
+                                      &GcBody::by_constants,
+                                      &GcBody::address_sums,
+                                      &GcBody::read_under_write,
+                                      &GcBody::walk_array,
+                                      &GcBody::bulk_into_old,
+                                      &GcBody::floats_to_memory};
   const uint32_t pick = choices_.below(static_cast<uint32_t>(std::size(kIdioms)) + 3);
   if (depth <= 0) return disturb();
   if (pick < std::size(kIdioms)) return (this->*kIdioms[pick])(depth);

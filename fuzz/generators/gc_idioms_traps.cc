@@ -80,6 +80,7 @@ void GcBody::exhaust_something() {
 
 // An operation that traps, whose result nobody uses.
 void GcBody::trapping_drop() {
+  if (choices_.chance(1, 4)) return store_trap_store();
   trapping_operation();
   op(Opcode::Drop);
 }

@@ -83,9 +83,14 @@ class Assembly {
     second.build();
     mislinks_ = second.mislinked_;
     subject.modules.push_back(second.module_.encode());
+    // Linked to the last instance that is alive.
     uint32_t instance = 0;
-    for (const Step& step : subject.plan) instance += step.kind == StepKind::kInstantiate;
-    const uint32_t from = instance - 1;
+    std::vector<uint32_t> alive;
+    for (const Step& step : subject.plan) {
+      if (step.kind == StepKind::kInstantiate) alive.push_back(instance++);
+      if (step.kind == StepKind::kDropInstance) std::erase(alive, step.instance);
+    }
+    const uint32_t from = alive.back();
     subject.plan.push_back({.kind = StepKind::kInstantiate, .module = 1, .links = {from}});
     const bool drop_first = choices_.chance(1, 3);
     // A handle of the first instance made after those of the second.
@@ -377,6 +382,7 @@ class Assembly {
     if (choices_.chance(1, 2)) call(program_.functions.front());
     if (kept > 0 && choices_.chance(1, 4)) probe_root(steps, kept, call);
     if (choices_.chance(1, 8)) probe_call(steps);
+    if (choices_.chance(1, 12)) drop_between(steps);
     if (choices_.chance(1, 8)) probe_foreign(steps);
     return steps;
   }
@@ -400,6 +406,23 @@ class Assembly {
     steps.push_back({.kind = StepKind::kInstantiate});
     steps.push_back({.kind = StepKind::kCall, .instance = 1, .name = name});
     steps.push_back({.kind = StepKind::kProbeCall, .name = name});
+  }
+
+  // An instance made and dropped between others: the handles that it had are not those next to them.
+  void drop_between(std::vector<Step>& steps) {
+    uint32_t made = 0;
+    for (const Step& step : steps) made += step.kind == StepKind::kInstantiate;
+    const auto call_front = [&](uint32_t instance) {
+      steps.push_back({.kind = StepKind::kCall, .instance = instance, .name = name_of(program_.functions.front())});
+    };
+    steps.push_back({.kind = StepKind::kInstantiate});
+    steps.push_back({.kind = StepKind::kInstantiate});
+    steps.push_back({.kind = StepKind::kDropInstance, .instance = made});
+    steps.push_back({.kind = StepKind::kInstantiate});
+    if (choices_.chance(1, 2)) call_front(made + 2);
+    steps.push_back({.kind = StepKind::kDropInstance, .instance = made + 2});
+    if (choices_.chance(1, 2)) steps.push_back({.kind = StepKind::kCollect});
+    call_front(made + 1);
   }
 
   void probe_foreign(std::vector<Step>& steps) {
