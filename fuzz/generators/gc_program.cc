@@ -41,12 +41,23 @@ class Assembly {
     // Programs are short; those that run for ever should notice soon, since some executors collect at every safepoint.
     subject.configuration.fuel = 2'000;
     subject.configuration.allocated_bytes = 1 << 20;
+    tighten(subject.configuration);
     subject.claims_valid = !invalid_ && !mislinks_;
     subject.claims_invalid = invalid_;
     return subject;
   }
 
  private:
+  // Where a budget ends is compared, so that one case in eight ends somewhere in the middle of the program.
+  void tighten(Configuration& configuration) {
+    switch (choices_.below(24)) {
+      case 0: configuration.fuel = 1 + choices_.below(120); break;
+      case 1: configuration.call_depth = 1 + choices_.below(12); break;
+      case 2: configuration.allocated_bytes = choices_.below(3000); break;
+      default: break;
+    }
+  }
+
   uint32_t import_func(const char* module, const char* name, std::vector<ValType> params,
                        std::vector<ValType> results = {}) {
     return module_.import_func(module, name, module_.add_func_type(std::move(params), std::move(results))).raw;
