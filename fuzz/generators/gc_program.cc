@@ -52,7 +52,7 @@ class Assembly {
   void tighten(Configuration& configuration) {
     switch (choices_.below(24)) {
       case 0: configuration.fuel = 1 + choices_.below(120); break;
-      case 1: configuration.call_depth = 1 + choices_.below(12); break;
+      case 1: configuration.call_depth = 1 + choices_.below(6); break;
       case 2: configuration.allocated_bytes = choices_.below(3000); break;
       default: break;
     }
