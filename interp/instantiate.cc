@@ -7,8 +7,8 @@
 #include <optional>
 
 #include "engine/base/text.h"
-#include "engine/wasm/func_walk.h"
 #include "engine/wasm/func_walk_rules.h"
+#include "engine/wasm/instr_reader.h"
 #include "engine/wasm/numerics.h"
 #include "interp/store.h"
 
@@ -16,13 +16,10 @@ namespace parallax::interp {
 
 using wasm::ExternKind;
 using wasm::Instr;
-using wasm::InstrTypes;
 using wasm::Opcode;
 using wasm::Outcome;
 using wasm::OutcomeKind;
 using wasm::TrapKind;
-using wasm::ValType;
-using wasm::WalkView;
 
 namespace {
 
@@ -31,19 +28,20 @@ struct Slots {
   bool is_ref = false;
 };
 
-// Evaluates one constant expression while the walk goes over it.
+// Evaluates constant expressions, an instruction at a time. They were validated with their module.
 class ConstEvaluator {
  public:
-  static constexpr bool kWantsEvents = true;
-
   ConstEvaluator(Store& store, Instance& instance, std::vector<Word>& roots)
       : store_(store), instance_(instance), roots_(roots) {}
 
-  Result<> on_begin(const WalkView&) { return {}; }
-  Result<> on_finish(const WalkView&) { return {}; }
-  Result<> on_instr(const Instr& instr, const InstrTypes& types, const WalkView&);
+  Result<> step(const Instr& instr);
 
-  const Slots& result() const { return stack_.back(); }
+  // The value of the expression that ended; the next one can begin.
+  Slots take_result() {
+    const Slots result = stack_.back();
+    stack_.clear();
+    return result;
+  }
   // An allocation ended the store's run: machine().exit says how.
   bool ended() const { return ended_; }
 
@@ -105,7 +103,7 @@ void ConstEvaluator::array_new(const TypeInfo& type, uint64_t length, size_t ope
   push(word_of(array), true);
 }
 
-Result<> ConstEvaluator::on_instr(const Instr& instr, const InstrTypes& types, const WalkView&) {
+Result<> ConstEvaluator::step(const Instr& instr) {
   switch (instr.op) {
     case Opcode::I32Const:
     case Opcode::F32Const: push(static_cast<uint32_t>(instr.bits)); break;
@@ -168,7 +166,11 @@ Result<> ConstEvaluator::on_instr(const Instr& instr, const InstrTypes& types, c
 class Instantiation {
  public:
   Instantiation(Store& store, std::shared_ptr<const wasm::Module> module)
-      : store_(store), instance_(store.add(store.instances_)), module_(*module) {
+      : store_(store),
+        instance_(store.add(store.instances_)),
+        module_(*module),
+        evaluator_(store, instance_, store.native_roots_),
+        exprs_(*module, {}, store.options_.features) {
     instance_.module = std::move(module);
     store_.growing_.push_back(&instance_);
   }
@@ -188,7 +190,7 @@ class Instantiation {
   Step evaluate_elems();
   Step apply_elem(size_t index);
   Step apply_data(size_t index);
-  Step evaluate(wasm::ConstExpr expr, ValType expected, uint32_t visible_globals, Slots& result);
+  Step evaluate(wasm::ConstExpr expr, Slots& result);
 
   static Step unlinkable(const wasm::Import& import, const std::string& why) {
     return Outcome::ended(OutcomeKind::kUnlinkable,
@@ -203,6 +205,8 @@ class Instantiation {
   Store& store_;
   Instance& instance_;
   const wasm::Module& module_;
+  ConstEvaluator evaluator_;
+  wasm::InstrReader exprs_;
 };
 
 namespace {
@@ -299,14 +303,12 @@ Instantiation::Step Instantiation::allocate() {
   return {};
 }
 
-Instantiation::Step Instantiation::evaluate(wasm::ConstExpr expr, ValType expected, uint32_t visible_globals,
-                                            Slots& result) {
-  ConstEvaluator evaluator(store_, instance_, store_.native_roots_);
-  const auto walked =
-      wasm::walk_const_expr(module_, expr, expected, visible_globals, store_.options_.features, evaluator);
-  if (evaluator.ended()) return store_.exit_outcome();
-  if (!walked) return Outcome::ended(OutcomeKind::kRejected, walked.error());
-  result = evaluator.result();
+Instantiation::Step Instantiation::evaluate(wasm::ConstExpr expr, Slots& result) {
+  exprs_.restart(module_, expr);
+  const auto done = wasm::scan_instrs(exprs_, [&](const Instr& instr) { return evaluator_.step(instr); });
+  if (evaluator_.ended()) return store_.exit_outcome();
+  if (!done) return Outcome::ended(OutcomeKind::kRejected, done.error());
+  result = evaluator_.take_result();
   return {};
 }
 
@@ -314,7 +316,7 @@ Instantiation::Step Instantiation::make_globals() {
   for (uint32_t i = module_.imported_globals; i < module_.globals.size(); ++i) {
     const wasm::Global& defined = module_.globals[i];
     Slots value;
-    if (Step ended = evaluate(defined.init, defined.type.value, i, value)) return ended;
+    if (Step ended = evaluate(defined.init, value)) return ended;
     Global& global = store_.add(store_.globals_);
     global.type = defined.type;
     global.low = value.low;
@@ -329,8 +331,7 @@ Instantiation::Step Instantiation::make_tables() {
     const wasm::Table& defined = module_.tables[i];
     Slots value;
     if (defined.init) {
-      const auto visible = static_cast<uint32_t>(module_.globals.size());
-      if (Step ended = evaluate(*defined.init, defined.type.element, visible, value)) return ended;
+      if (Step ended = evaluate(*defined.init, value)) return ended;
     }
     Table& table = store_.add(store_.tables_);
     instance_.tables.push_back(&table);
@@ -343,7 +344,6 @@ Instantiation::Step Instantiation::make_tables() {
 }
 
 Instantiation::Step Instantiation::evaluate_elems() {
-  const auto visible = static_cast<uint32_t>(module_.globals.size());
   for (size_t i = 0; i < module_.elems.size(); ++i) {
     const wasm::ElemSegment& segment = module_.elems[i];
     std::vector<Word>& words = instance_.elems[i].words;
@@ -351,7 +351,7 @@ Instantiation::Step Instantiation::evaluate_elems() {
     for (const wasm::FuncIndex func : segment.funcs) words.push_back(instance_.funcs[func.index()]->word());
     for (const wasm::ConstExpr expr : segment.exprs) {
       Slots value;
-      if (Step ended = evaluate(expr, segment.type, visible, value)) return ended;
+      if (Step ended = evaluate(expr, value)) return ended;
       words.push_back(value.low);
     }
   }
@@ -364,9 +364,7 @@ Instantiation::Step Instantiation::apply_elem(size_t index) {
   if (segment.mode == wasm::SegmentMode::kActive) {
     Table* table = instance_.tables[segment.table.index()];
     Slots offset;
-    const ValType address = table->type.limits.is_64 ? wasm::kI64 : wasm::kI32;
-    if (Step ended = evaluate(segment.offset, address, static_cast<uint32_t>(module_.globals.size()), offset))
-      return ended;
+    if (Step ended = evaluate(segment.offset, offset)) return ended;
     if (offset.low > table->size || words.size() > table->size - offset.low)
       return Outcome::trapped(TrapKind::kTableOutOfBounds);
     std::copy(words.begin(), words.end(), table->elements + offset.low);
@@ -379,10 +377,8 @@ Instantiation::Step Instantiation::apply_data(size_t index) {
   const wasm::DataSegment& segment = module_.datas[index];
   if (segment.mode != wasm::SegmentMode::kActive) return {};
   Memory* memory = instance_.memories[segment.memory.index()];
-  const ValType address = memory->type.limits.is_64 ? wasm::kI64 : wasm::kI32;
   Slots offset;
-  if (Step ended = evaluate(segment.offset, address, static_cast<uint32_t>(module_.globals.size()), offset))
-    return ended;
+  if (Step ended = evaluate(segment.offset, offset)) return ended;
   const std::span<const uint8_t> bytes = module_.at(segment.bytes);
   if (offset.low > memory->bytes || bytes.size() > memory->bytes - offset.low)
     return Outcome::trapped(TrapKind::kMemoryOutOfBounds);

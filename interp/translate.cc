@@ -18,6 +18,53 @@ constexpr size_t kMaxInstructions = size_t{1} << 22;
 
 }  // namespace
 
+// --- Buffers ------------------------------------------------------------------------------------------------------
+
+void TranslatorBuffers::clear() {
+  code_.ins.clear();
+  code_.offsets.clear();
+  code_.ref_locals.clear();
+  code_.safepoints.clear();
+  code_.safepoint_slots.clear();
+  code_.tries.clear();
+  code_.branch_tables.clear();
+  code_.constants.clear();
+  stack_.clear();
+  refs_.clear();
+  controls_.clear();
+  fixups_.clear();
+  local_slots_.clear();
+  locals_.clear();
+}
+
+bool TranslatorBuffers::is_small() const {
+  constexpr size_t kMost = 16 * 1024;
+  return code_.ins.capacity() < kMost && code_.safepoint_slots.capacity() < kMost && stack_.capacity() < kMost &&
+         controls_.capacity() < kMost && fixups_.capacity() < kMost && locals_.capacity() < kMost;
+}
+
+namespace {
+
+TranslatorBuffers& idle_buffers() {
+  static thread_local TranslatorBuffers buffers;
+  return buffers;
+}
+
+}  // namespace
+
+Translator::Translator(Store& store, const Func& func)
+    : TranslatorBuffers(std::exchange(idle_buffers(), {})),
+      store_(store),
+      func_(func),
+      instance_(*func.instance),
+      module_(*func.instance->module) {}
+
+Translator::~Translator() {
+  if (!is_small()) return;
+  clear();
+  idle_buffers() = std::move(static_cast<TranslatorBuffers&>(*this));
+}
+
 // --- Begin and end ----------------------------------------------------------------------------------------------
 
 Result<> Translator::on_begin(const WalkView& view) {
@@ -25,14 +72,14 @@ Result<> Translator::on_begin(const WalkView& view) {
   for (const ValType type : view.locals()) {
     local_slots_.push_back(slot);
     locals_.push_back(type);
-    if (type.is_ref()) code_->ref_locals.push_back(slot);
+    if (type.is_ref()) code_.ref_locals.push_back(slot);
     slot += slot_count(type);
   }
-  code_->param_slots = func_.type->param_slots;
+  code_.param_slots = func_.type->param_slots;
   operand_base_ = slot;
   high_water_ = std::max(slot, func_.type->result_slots);
-  if (slot > code_->param_slots) {
-    emit({.handler = op_zero_range, .a = code_->param_slots, .b = slot - code_->param_slots});
+  if (slot > code_.param_slots) {
+    emit({.handler = op_zero_range, .a = code_.param_slots, .b = slot - code_.param_slots});
   }
   if (store_.options().trace != TraceLevel::kOff) emit({.handler = op_hook_enter, .imm = address(&func_)});
   Control function{
@@ -42,24 +89,30 @@ Result<> Translator::on_begin(const WalkView& view) {
 }
 
 std::unique_ptr<Code> Translator::take() {
-  code_->frame_slots = high_water_;
-  code_->ins.shrink_to_fit();
-  code_->offsets.shrink_to_fit();
-  return std::move(code_);
+  auto code = std::make_unique<Code>();
+  code->ins = code_.ins;
+  code->offsets = code_.offsets;
+  code->param_slots = code_.param_slots;
+  code->frame_slots = high_water_;
+  code->ref_locals = std::move(code_.ref_locals);
+  code->safepoints = code_.safepoints;
+  code->safepoint_slots = code_.safepoint_slots;
+  code->tries = std::move(code_.tries);
+  code->branch_tables = std::move(code_.branch_tables);
+  code->constants = std::move(code_.constants);
+  return code;
 }
 
 Result<> Translator::on_instr(const Instr& instr, const InstrTypes& types, const WalkView& view) {
   offset_ = instr.offset;
   if (control_instr(instr, types, view) || !types.reachable) return {};
-  if (!numeric(instr, types) && !memory_access(instr, types)) {
-    const Rule rule = rules()[static_cast<size_t>(instr.op)];
-    CHECK(rule != nullptr, "interpreter has no rule for {}", wasm::info(instr.op).text);
-    (this->*rule)(instr, types, view);
-  }
+  const Rule rule = rules()[static_cast<size_t>(instr.op)];
+  CHECK(rule != nullptr, "interpreter has no rule for {}", wasm::info(instr.op).text);
+  (this->*rule)(instr, types, view);
   const auto too_much = [&](const char* what) { return fail(ErrorCode::kUnsupported, instr.offset, what); };
   if (high_water_ > kMaxFrameSlots) return too_much("frame of more than 2^22 slots");
-  if (code_->safepoint_slots.size() > kMaxSafepointSlots) return too_much("more than 2^24 references at safepoints");
-  if (code_->ins.size() > kMaxInstructions) return too_much("more than 2^22 translated instructions");
+  if (code_.safepoint_slots.size() > kMaxSafepointSlots) return too_much("more than 2^24 references at safepoints");
+  if (code_.ins.size() > kMaxInstructions) return too_much("more than 2^22 translated instructions");
   if (store_.options().trace == TraceLevel::kValues && !types.pushed.empty() && !stack_.empty() &&
       stack_.back().where == Where::kHome && wasm::info(instr.op).immediates != wasm::ImmKind::Local &&
       (wasm::info(instr.op).effects & wasm::kControl) == 0) {
@@ -82,13 +135,13 @@ void Translator::safepoint(size_t entries) {
 }
 
 void Translator::record_safepoint(size_t entries) {
-  Safepoint point{.ins = here(), .first = static_cast<uint32_t>(code_->safepoint_slots.size())};
+  Safepoint point{.ins = here(), .first = static_cast<uint32_t>(code_.safepoint_slots.size())};
   for (const uint32_t position : refs_) {
     if (position >= entries) break;
-    if (stack_[position].where == Where::kHome) code_->safepoint_slots.push_back(stack_[position].home);
+    if (stack_[position].where == Where::kHome) code_.safepoint_slots.push_back(stack_[position].home);
   }
-  point.count = static_cast<uint32_t>(code_->safepoint_slots.size()) - point.first;
-  code_->safepoints.push_back(point);
+  point.count = static_cast<uint32_t>(code_.safepoint_slots.size()) - point.first;
+  code_.safepoints.push_back(point);
 }
 
 // --- Families ----------------------------------------------------------------------------------------------------
@@ -111,9 +164,8 @@ void Translator::bulk(Handler handler, size_t operands, uint64_t imm, uint32_t b
   emit({.handler = handler, .a = first, .b = b, .c = c, .imm = imm});
 }
 
-bool Translator::numeric(const Instr& instr, const InstrTypes& types) {
+void Translator::rule_numeric(const Instr& instr, const InstrTypes& types, const WalkView&) {
   const OpHandlers& handlers = numeric_handlers(instr.op);
-  if (handlers.plain == nullptr) return false;
   // The negation of what was just asked is as good for a branch.
   const Entry& top = stack_.back();
   const bool negates = instr.op == Opcode::I32Eqz && top.where == Where::kHome && is_asked(top);
@@ -133,7 +185,7 @@ bool Translator::numeric(const Instr& instr, const InstrTypes& types) {
       auto lanes = std::make_unique<uint64_t[]>(2);
       std::memcpy(lanes.get(), instr.v128.data(), 16);
       imm = address(lanes.get());
-      code_->constants.push_back(std::move(lanes));
+      code_.constants.push_back(std::move(lanes));
     }
     simple(handlers.plain, operands, result, imm);
   }
@@ -142,11 +194,9 @@ bool Translator::numeric(const Instr& instr, const InstrTypes& types) {
   } else if (handlers.branch.when != nullptr) {
     mark_asked(used_imm ? handlers.branch_imm : handlers.branch);
   }
-  return true;
 }
 
-bool Translator::memory_access(const Instr& instr, const InstrTypes& types) {
-  if (memory_handler(instr.op, false) == nullptr) return false;
+void Translator::rule_memory_access(const Instr& instr, const InstrTypes& types, const WalkView&) {
   const Memory* memory = instance_.memories[instr.mem.memory.index()];
   const bool cannot_wrap = !memory->type.limits.is_64 && instr.mem.offset <= UINT32_MAX;
   const Handler handler = memory_handler(instr.op, cannot_wrap);
@@ -165,7 +215,6 @@ bool Translator::memory_access(const Instr& instr, const InstrTypes& types) {
     define(ins, types.pushed[0]);
   }
   if (lane) emit({.a = value, .b = instr.lane});
-  return true;
 }
 
 // What cast handlers take from imm: a CastSite, for concrete types.
@@ -174,7 +223,7 @@ uint64_t Translator::cast_site(ValType type) {
   auto words = std::make_unique<uint64_t[]>((sizeof(CastSite) + 7) / 8);
   const wasm::TypeId id = type.heap().type_id();
   const auto* site = new (words.get()) CastSite{.target = {.id = id, .depth = store_.infos().store().depth(id)}};
-  code_->constants.push_back(std::move(words));
+  code_.constants.push_back(std::move(words));
   return address(site);
 }
 
@@ -208,6 +257,10 @@ uint64_t Translator::cast_site(ValType type) {
 const std::array<Translator::Rule, wasm::kOpcodeCount>& Translator::rules() {
   static const auto kRules = [] {
     std::array<Rule, wasm::kOpcodeCount> rules{};
+    for (size_t op = 0; op < rules.size(); ++op) {
+      if (numeric_handlers(static_cast<Opcode>(op)).plain != nullptr) rules[op] = &Translator::rule_numeric;
+      if (memory_handler(static_cast<Opcode>(op), false) != nullptr) rules[op] = &Translator::rule_memory_access;
+    }
 #define ROW(op, rule) rules[static_cast<size_t>(Opcode::op)] = &Translator::rule_##rule;
     RULE_ROWS(ROW)
 #undef ROW

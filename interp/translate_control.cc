@@ -7,27 +7,29 @@ namespace parallax::interp {
 
 // --- Control -----------------------------------------------------------------------------------------------------
 
-void Translator::bind(std::vector<Fixup>& fixups) {
-  for (const Fixup& fixup : fixups) {
+void Translator::bind(const Control& label) {
+  for (uint32_t i = label.fixups; i != ~0u; i = fixups_[i].next) {
+    const Fixup& fixup = fixups_[i];
     const auto distance = static_cast<int32_t>(here() - fixup.ins);
     switch (fixup.kind) {
-      case Fixup::Kind::kBranch: code_->ins[fixup.ins].d = distance; break;
+      case Fixup::Kind::kBranch: code_.ins[fixup.ins].d = distance; break;
       case Fixup::Kind::kTable: *fixup.table_entry = distance; break;
       case Fixup::Kind::kCatch: fixup.catch_target->target = here(); break;
     }
   }
-  fixups.clear();
   fence();
 }
 
 void Translator::aim(Control& target, Fixup fixup) {
   if (target.kind != LabelKind::kLoop) {
-    target.fixups.push_back(fixup);
+    fixup.next = target.fixups;
+    target.fixups = static_cast<uint32_t>(fixups_.size());
+    fixups_.push_back(fixup);
     return;
   }
   const auto distance = static_cast<int32_t>(target.begin - fixup.ins);
   switch (fixup.kind) {
-    case Fixup::Kind::kBranch: code_->ins[fixup.ins].d = distance; break;
+    case Fixup::Kind::kBranch: code_.ins[fixup.ins].d = distance; break;
     case Fixup::Kind::kTable: *fixup.table_entry = distance; break;
     case Fixup::Kind::kCatch: fixup.catch_target->target = target.begin; break;
   }
@@ -62,8 +64,8 @@ void Translator::emit_moves(const Control& target, size_t n) {
 Condition Translator::pop_condition() {
   const Entry entry = pop();
   if (entry.where == Where::kHome && is_asked(entry)) {
-    code_->ins.resize(code_->ins.size() - asked_length_);
-    code_->offsets.resize(code_->ins.size());
+    code_.ins.resize(code_.ins.size() - asked_length_);
+    code_.offsets.resize(code_.ins.size());
     fence();
     return asked_;
   }
@@ -106,9 +108,7 @@ void Translator::emit_return() {
 
 Control& Translator::open(LabelKind kind, const WalkView& view) {
   const wasm::Label& label = view.label(0);
-  Control opened{.kind = kind};
-  opened.params.assign(label.params.begin(), label.params.end());
-  opened.results.assign(label.results.begin(), label.results.end());
+  Control opened{.kind = kind, .params = label.params, .results = label.results};
   flush_all();
   opened.base_entries = static_cast<uint32_t>(stack_.size() - opened.params.size());
   opened.base_slot = opened.params.empty() ? next_home() : stack_[opened.base_entries].home;
@@ -121,7 +121,7 @@ Control& Translator::open(LabelKind kind, const WalkView& view) {
 void Translator::close(Control& closed, bool falls_through) {
   if (falls_through) emit_moves(closed, closed.results.size());
   if (closed.else_branch != ~0u) bind_branch(closed.else_branch);
-  if (closed.kind != LabelKind::kLoop) bind(closed.fixups);
+  if (closed.kind != LabelKind::kLoop) bind(closed);
   fence();
   reset_stack(closed.base_entries, closed.results);
 }
@@ -153,12 +153,14 @@ namespace {
 
 // The label that an instruction opens, if it does.
 std::optional<LabelKind> opened_kind(Opcode op) {
-  if (op == Opcode::Block) return LabelKind::kBlock;
-  if (op == Opcode::Loop) return LabelKind::kLoop;
-  if (op == Opcode::If) return LabelKind::kIf;
-  if (op == Opcode::TryTable) return LabelKind::kTryTable;
-  if (op == Opcode::Try) return LabelKind::kTry;
-  return std::nullopt;
+  switch (op) {
+    case Opcode::Block: return LabelKind::kBlock;
+    case Opcode::Loop: return LabelKind::kLoop;
+    case Opcode::If: return LabelKind::kIf;
+    case Opcode::TryTable: return LabelKind::kTryTable;
+    case Opcode::Try: return LabelKind::kTry;
+    default: return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -248,12 +250,12 @@ void Translator::close_label(const Instr& instr, bool falls_through) {
         closed.range->delegate_place = target.kind == LabelKind::kCatch ? target.begin - 1 : target.begin;
       }
     }
-    code_->tries.push_back(std::move(*closed.range));
+    code_.tries.push_back(std::move(*closed.range));
   }
   if (closed.kind != LabelKind::kFunc) return close(closed, falls_through);
   if (falls_through) emit_return();
-  if (closed.fixups.empty()) return;
-  bind(closed.fixups);
+  if (closed.fixups == ~0u) return;
+  bind(closed);
   reset_stack(0, closed.results);
   emit_return();
 }
@@ -295,7 +297,7 @@ void Translator::rule_br_table(const Instr& instr, const InstrTypes&, const Walk
       table[i] = static_cast<int32_t>(stub->second - at);
     }
   }
-  code_->branch_tables.push_back(std::move(table));
+  code_.branch_tables.push_back(std::move(table));
 }
 
 void Translator::rule_ret(const Instr&, const InstrTypes&, const WalkView&) { emit_return(); }

@@ -25,8 +25,8 @@ void Translator::rule_local_set(const Instr& instr, const InstrTypes&, const Wal
   for (size_t i = flushed_; i < stack_.size(); ++i) {
     aliased |= stack_[i].where == Where::kLocal && stack_[i].local == slot;
   }
-  if (!aliased && value.where == Where::kHome && last_def_ && code_->ins.back().a == value.home) {
-    code_->ins.back().a = slot;
+  if (!aliased && value.where == Where::kHome && last_def_ && code_.ins.back().a == value.home) {
+    code_.ins.back().a = slot;
     fence();
     return;
   }
@@ -71,7 +71,7 @@ void Translator::rule_v128_const(const Instr& instr, const InstrTypes&, const Wa
   auto words = std::make_unique<uint64_t[]>(2);
   std::memcpy(words.get(), instr.v128.data(), 16);
   define({.handler = op_const2, .imm = address(words.get())}, wasm::kV128);
-  code_->constants.push_back(std::move(words));
+  code_.constants.push_back(std::move(words));
 }
 
 // --- Tables and memories -----------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ void Translator::rule_ref_i31(const Instr&, const InstrTypes& types, const WalkV
 // A non-null cast to i31 right before disappears into the access: compilers write the two together.
 void Translator::i31_get(Handler plain, Handler with_cast) {
   const Entry& top = stack_.back();
-  Ins* const last = last_def_ && !code_->ins.empty() ? &code_->ins.back() : nullptr;
+  Ins* const last = last_def_ && !code_.ins.empty() ? &code_.ins.back() : nullptr;
   if (top.where == Where::kHome && last != nullptr && last->a == top.home && last->c == 0 &&
       last->handler == cast_handlers(wasm::HeapKind::kI31).cast) {
     last->handler = with_cast;

@@ -50,21 +50,22 @@ struct Fixup {
   uint32_t ins = 0;  // kBranch, and what kTable's distances count from
   int32_t* table_entry = nullptr;
   CatchTarget* catch_target = nullptr;
+  uint32_t next = ~0u;  // of the same label, in fixups_
 };
 
 struct Control {
   LabelKind kind = LabelKind::kBlock;
   bool dead = false;
-  uint32_t base_entries = 0;  // virtual stack below the parameters
-  uint32_t base_slot = 0;     // home of the first value that a branch carries
-  std::vector<ValType> params, results;
-  uint32_t begin = 0;  // first instruction inside
-  std::vector<Fixup> fixups;
+  uint32_t base_entries = 0;                 // virtual stack below the parameters
+  uint32_t base_slot = 0;                    // home of the first value that a branch carries
+  std::span<const ValType> params, results;  // as the walk's label has them: they stay until it ends
+  uint32_t begin = 0;                        // first instruction inside
+  uint32_t fixups = ~0u;                     // the last of its branches that wait for the end, in fixups_
   uint32_t else_branch = ~0u;
   std::unique_ptr<TryRange> range;
   uint32_t exn_slot = ~0u;  // legacy catch: where the caught exception is kept
 
-  const std::vector<ValType>& branch_types() const { return kind == LabelKind::kLoop ? params : results; }
+  std::span<const ValType> branch_types() const { return kind == LabelKind::kLoop ? params : results; }
 };
 
 // A branch condition: handlers for both outcomes, and their operands.
@@ -81,16 +82,27 @@ struct Condition {
   }
 };
 
-class Translator {
+// What grows during a translation. Translations of one thread hand it on, empty: most functions are so small that making
+// the buffers would cost more than filling them.
+struct TranslatorBuffers {
+  Code code_;  // instructions and safepoints are written here, and copied when their number is known
+  std::vector<Entry> stack_;
+  std::vector<uint32_t> refs_;  // positions of the entries of reference type
+  std::vector<Control> controls_;
+  std::vector<Fixup> fixups_;
+  std::vector<uint32_t> local_slots_;
+  std::vector<ValType> locals_;
+
+  void clear();
+  bool is_small() const;
+};
+
+class Translator : private TranslatorBuffers {
  public:
   static constexpr bool kWantsEvents = true;
 
-  Translator(Store& store, const Func& func)
-      : store_(store),
-        func_(func),
-        instance_(*func.instance),
-        module_(*func.instance->module),
-        code_(std::make_unique<Code>()) {}
+  Translator(Store& store, const Func& func);
+  ~Translator();
 
   Result<> on_begin(const WalkView& view);
   Result<> on_instr(const Instr& instr, const InstrTypes& types, const WalkView& view);
@@ -103,10 +115,10 @@ class Translator {
   static const std::array<Rule, wasm::kOpcodeCount>& rules();
 
   // --- Emission ---
-  uint32_t here() const { return static_cast<uint32_t>(code_->ins.size()); }
+  uint32_t here() const { return static_cast<uint32_t>(code_.ins.size()); }
   uint32_t emit(Ins ins) {
-    code_->ins.push_back(ins);
-    code_->offsets.push_back(offset_);
+    code_.ins.push_back(ins);
+    code_.offsets.push_back(offset_);
     fence();
     return here() - 1;
   }
@@ -124,7 +136,7 @@ class Translator {
     if (width == 2) {
       emit({.handler = op_copy2, .a = to, .b = from});
     } else if (last_copy_) {
-      Ins& last = code_->ins.back();
+      Ins& last = code_.ins.back();
       last.handler = op_copy_copy;
       last.c = to;
       last.d = static_cast<int32_t>(from);
@@ -141,12 +153,12 @@ class Translator {
   }
   // As the last one, whose operands are its b and c.
   void mark_asked(const BranchHandlers& handlers) {
-    const Ins& last = code_->ins.back();
+    const Ins& last = code_.ins.back();
     mark_asked({.handlers = handlers, .b = last.b, .c = last.c, .imm = last.imm});
   }
   // Whether the value at home is the answer of that question.
   bool is_asked(const Entry& entry) const {
-    return asked_length_ != 0 && last_def_ && code_->ins.back().a == entry.home;
+    return asked_length_ != 0 && last_def_ && code_.ins.back().a == entry.home;
   }
   template <class T>
   static uint64_t address(const T* pointer) {
@@ -214,9 +226,9 @@ class Translator {
 
   // --- Control ---
   Control& control(uint32_t depth) { return controls_[controls_.size() - 1 - depth]; }
-  void bind(std::vector<Fixup>& fixups);
+  void bind(const Control& label);
   void bind_branch(uint32_t ins) {
-    code_->ins[ins].d = static_cast<int32_t>(here() - ins);
+    code_.ins[ins].d = static_cast<int32_t>(here() - ins);
     fence();
   }
   void aim(Control& target, Fixup fixup);
@@ -246,8 +258,6 @@ class Translator {
   void close_label(const Instr& instr, bool falls_through);
 
   // --- Generic families ---
-  bool numeric(const Instr& instr, const InstrTypes& types);
-  bool memory_access(const Instr& instr, const InstrTypes& types);
   void define(Ins ins, ValType type) {
     ins.a = push_home(type);
     emit(ins);
@@ -269,7 +279,7 @@ class Translator {
   void cast(Handler handler, const Instr& instr, ValType result);
   void i31_get(Handler plain, Handler with_cast);
 
-  // --- Rules, one per instruction that is not in a family ---
+  // --- Rules: one per instruction, or for a whole family (numeric, memory_access) ---
   // clang-format off
 #define RULES(X)                                                                                                       \
   X(nop) X(drop) X(select) X(local_get) X(local_set) X(local_tee) X(global_get) X(global_set) X(table_get)             \
@@ -280,7 +290,7 @@ class Translator {
   X(array_new_default) X(array_new_fixed) X(array_new_data) X(array_new_elem) X(array_get) X(array_set)                \
   X(array_len) X(array_fill) X(array_copy) X(array_init_data) X(array_init_elem) X(call) X(call_indirect)              \
   X(call_ref) X(return_call) X(return_call_indirect) X(return_call_ref) X(unreachable) X(throw_tag) X(throw_ref)       \
-  X(rethrow) X(br) X(br_if) X(br_table) X(ret) X(br_on_null) X(br_on_non_null) X(br_on_cast)
+  X(rethrow) X(br) X(br_if) X(br_table) X(ret) X(br_on_null) X(br_on_non_null) X(br_on_cast) X(numeric) X(memory_access)
 // clang-format on
 #define DECLARE(name) void rule_##name(const Instr&, const InstrTypes&, const WalkView&);
   RULES(DECLARE)
@@ -290,14 +300,8 @@ class Translator {
   const Func& func_;
   Instance& instance_;
   const wasm::Module& module_;
-  std::unique_ptr<Code> code_;
   static constexpr size_t kMaxAway = 256;
-  std::vector<Entry> stack_;
-  std::vector<uint32_t> refs_;  // positions of the entries of reference type
-  size_t flushed_ = 0;          // entries below are at home
-  std::vector<Control> controls_;
-  std::vector<uint32_t> local_slots_;
-  std::vector<ValType> locals_;
+  size_t flushed_ = 0;  // entries below are at home
   uint32_t operand_base_ = 0;
   uint32_t high_water_ = 0;
   wasm::WasmOffset offset_ = 0;

@@ -11,21 +11,6 @@ ChoiceStream::ChoiceStream(std::span<const uint8_t> bytes, uint64_t fuel)
 
 ChoiceStream::ChoiceStream(uint64_t seed, uint64_t fuel) : state_(seed), fuel_(fuel) {}
 
-// SplitMix64 (Steele, Lea, Flood 2014).
-uint64_t ChoiceStream::next_random() {
-  state_ += 0x9e3779b97f4a7c15ull;
-  uint64_t z = state_;
-  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
-  z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
-  return z ^ (z >> 31);
-}
-
-uint8_t ChoiceStream::byte() {
-  if (decisions_++ >= fuel_) return 0;
-  if (position_ < bytes_.size()) return bytes_[position_++];
-  return static_cast<uint8_t>(next_random());
-}
-
 uint32_t ChoiceStream::u32() {
   uint32_t value = 0;
   for (int shift = 0; shift < 32; shift += 8) value |= static_cast<uint32_t>(byte()) << shift;
@@ -37,10 +22,8 @@ uint64_t ChoiceStream::u64() {
   return low | static_cast<uint64_t>(u32()) << 32;
 }
 
-uint32_t ChoiceStream::below(uint32_t n) {
+uint32_t ChoiceStream::below_many(uint32_t n) {
   CHECK(n > 0, "below(0) asks for a choice among nothing");
-  if (n == 1) return 0;
-  if (n <= 256) return byte() % n;
   if (n <= 65536) {
     const uint32_t low = byte();
     return (low | static_cast<uint32_t>(byte()) << 8) % n;
@@ -55,7 +38,5 @@ int64_t ChoiceStream::between(int64_t low, int64_t high) {
   const uint64_t raw = range <= UINT32_MAX ? below(static_cast<uint32_t>(range)) : u64() % range;
   return static_cast<int64_t>(static_cast<uint64_t>(low) + raw);
 }
-
-bool ChoiceStream::chance(uint32_t numerator, uint32_t denominator) { return below(denominator) < numerator; }
 
 }  // namespace parallax

@@ -21,13 +21,22 @@ class ChoiceStream {
   // A stream that is all generator: for campaigns that count cases instead of reading inputs.
   explicit ChoiceStream(uint64_t seed, uint64_t fuel = kUnlimited);
 
-  // A number in [0, n). Requires n > 0. Uses one byte for n <= 256, more for larger n.
-  uint32_t below(uint32_t n);
+  // A number in [0, n). Requires n > 0. Uses one byte for n <= 256, more for larger n. Here, so that the division by a
+  // constant becomes a multiplication: generators ask a thousand times for each kilobyte of module.
+  uint32_t below(uint32_t n) {
+    if (n - 2 <= 254) [[likely]]
+      return byte() % n;
+    return n == 1 ? 0 : below_many(n);
+  }
   // A number in [low, high], both included.
   int64_t between(int64_t low, int64_t high);
   // True with probability numerator / denominator.
-  bool chance(uint32_t numerator, uint32_t denominator);
-  uint8_t byte();
+  bool chance(uint32_t numerator, uint32_t denominator) { return below(denominator) < numerator; }
+  uint8_t byte() {
+    if (decisions_++ >= fuel_) return 0;
+    if (position_ < bytes_.size()) return bytes_[position_++];
+    return static_cast<uint8_t>(next_random());
+  }
   uint32_t u32();
   uint64_t u64();
 
@@ -46,7 +55,16 @@ class ChoiceStream {
   uint64_t decisions() const { return decisions_; }
 
  private:
-  uint64_t next_random();
+  // For n above 256, and the refusal of 0.
+  uint32_t below_many(uint32_t n);
+  // SplitMix64 (Steele, Lea, Flood 2014).
+  uint64_t next_random() {
+    state_ += 0x9e3779b97f4a7c15ull;
+    uint64_t z = state_;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ull;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebull;
+    return z ^ (z >> 31);
+  }
 
   std::span<const uint8_t> bytes_;
   size_t position_ = 0;

@@ -1,6 +1,8 @@
 #include "engine/wasm/builder.h"
 
 #include <algorithm>
+#include <array>
+#include <iterator>
 
 #include "engine/base/check.h"
 #include "engine/wasm/sections.h"
@@ -8,19 +10,61 @@
 namespace parallax::wasm {
 
 // --- CodeWriter --------------------------------------------------------------------------------------------------------
+//
+// The common shapes are written here as encode() would write them: that takes any instruction, and making one of its kind
+// costs more than writing it.
+
+namespace {
+
+// Immediates that are one index, or two in the order of Instr's members.
+struct Indices {
+  bool is_one = false, are_two = false;
+};
+constexpr auto kIndices = [] {
+  using enum ImmKind;
+  std::array<Indices, static_cast<size_t>(Shuffle) + 1> rows{};
+  for (const ImmKind kind : {Label, Func, Local, Global, Table, Memory, Tag, Data, Elem, Type})
+    rows[static_cast<size_t>(kind)].is_one = true;
+  for (const ImmKind kind :
+       {DataMemory, MemoryMemory, TableTable, CallIndirect, TypeField, TypeCount, TypeData, TypeElem, TypeType}) {
+    rows[static_cast<size_t>(kind)].are_two = true;
+  }
+  return rows;
+}();
+
+}  // namespace
 
 CodeWriter& CodeWriter::instr(const Instr& instr) {
   encode(out_, instr);
   return *this;
 }
 
-CodeWriter& CodeWriter::op(Opcode op) { return instr({.op = op}); }
-CodeWriter& CodeWriter::op(Opcode op, uint32_t a) { return instr({.op = op, .a = a}); }
-CodeWriter& CodeWriter::op(Opcode op, uint32_t a, uint32_t b) { return instr({.op = op, .a = a, .b = b}); }
+CodeWriter& CodeWriter::op(Opcode op) {
+  if (info(op).immediates != ImmKind::None) return instr({.op = op});
+  encode(out_, op);
+  return *this;
+}
+CodeWriter& CodeWriter::op(Opcode op, uint32_t a) {
+  if (!kIndices[static_cast<size_t>(info(op).immediates)].is_one) return instr({.op = op, .a = a});
+  encode(out_, op);
+  out_.uleb(a);
+  return *this;
+}
+CodeWriter& CodeWriter::op(Opcode op, uint32_t a, uint32_t b) {
+  if (!kIndices[static_cast<size_t>(info(op).immediates)].are_two) return instr({.op = op, .a = a, .b = b});
+  encode(out_, op);
+  out_.uleb(a);
+  out_.uleb(b);
+  return *this;
+}
 CodeWriter& CodeWriter::mem(Opcode op, MemArg mem, uint8_t lane) { return instr({.op = op, .lane = lane, .mem = mem}); }
 CodeWriter& CodeWriter::lane(Opcode op, uint8_t lane) { return instr({.op = op, .lane = lane}); }
 
-CodeWriter& CodeWriter::block(Opcode op, BlockType type) { return instr({.op = op, .block = type}); }
+CodeWriter& CodeWriter::block(Opcode op, BlockType type) {
+  encode(out_, op);
+  encode(out_, type);
+  return *this;
+}
 CodeWriter& CodeWriter::block(Opcode op, ValType result) {
   return block(op, BlockType{.kind = BlockTypeKind::kValue, .value = result});
 }
@@ -37,23 +81,33 @@ CodeWriter& CodeWriter::select(std::span<const ValType> types) {
   return instr({.op = Opcode::SelectTyped, .types = types});
 }
 CodeWriter& CodeWriter::ref_null(HeapType heap) {
-  return instr({.op = Opcode::RefNull, .type = ValType::ref(heap, true)});
+  encode(out_, Opcode::RefNull);
+  encode(out_, heap);
+  return *this;
 }
 CodeWriter& CodeWriter::ref_test(ValType type) {
-  return instr({.op = type.nullable() ? Opcode::RefTestNull : Opcode::RefTest, .type = type});
+  encode(out_, type.nullable() ? Opcode::RefTestNull : Opcode::RefTest);
+  encode(out_, type.heap());
+  return *this;
 }
 CodeWriter& CodeWriter::ref_cast(ValType type) {
-  return instr({.op = type.nullable() ? Opcode::RefCastNull : Opcode::RefCast, .type = type});
+  encode(out_, type.nullable() ? Opcode::RefCastNull : Opcode::RefCast);
+  encode(out_, type.heap());
+  return *this;
 }
 CodeWriter& CodeWriter::br_on_cast(Opcode op, uint32_t label, ValType from, ValType to) {
   return instr({.op = op, .a = label, .type = from, .target = to});
 }
 
 CodeWriter& CodeWriter::i32_const(int32_t value) {
-  return instr({.op = Opcode::I32Const, .bits = static_cast<uint64_t>(int64_t{value})});
+  encode(out_, Opcode::I32Const);
+  out_.sleb(value);
+  return *this;
 }
 CodeWriter& CodeWriter::i64_const(int64_t value) {
-  return instr({.op = Opcode::I64Const, .bits = static_cast<uint64_t>(value)});
+  encode(out_, Opcode::I64Const);
+  out_.sleb(value);
+  return *this;
 }
 CodeWriter& CodeWriter::f32_const(uint32_t bits) { return instr({.op = Opcode::F32Const, .bits = bits}); }
 CodeWriter& CodeWriter::f64_const(uint64_t bits) { return instr({.op = Opcode::F64Const, .bits = bits}); }
@@ -69,17 +123,18 @@ CodeWriter& CodeWriter::raw(std::span<const uint8_t> bytes) {
 
 TypeIndex ModuleBuilder::add_rec_group(std::vector<SubType> members) {
   const TypeIndex first = next_type();
-  for (uint32_t i = 0; i < members.size(); ++i) type_places_.push_back({static_cast<uint32_t>(groups_.size()), i});
-  type_count_ += members.size();
-  groups_.push_back({std::move(members), true});
+  const auto count = static_cast<uint32_t>(members.size());
+  if (count == 1 && members[0].kind == CompositeKind::kFunc) lone_funcs_.push_back(first.raw);
+  std::move(members.begin(), members.end(), std::back_inserter(types_));
+  groups_.push_back({first.raw, count, true});
   return first;
 }
 
 TypeIndex ModuleBuilder::add_type(SubType type) {
-  std::vector<SubType> members;
-  members.push_back(std::move(type));
-  const TypeIndex index = add_rec_group(std::move(members));
-  groups_.back().explicit_rec = false;
+  const TypeIndex index = next_type();
+  if (type.kind == CompositeKind::kFunc) lone_funcs_.push_back(index.raw);
+  types_.push_back(std::move(type));
+  groups_.push_back({index.raw, 1, false});
   return index;
 }
 
@@ -87,16 +142,10 @@ TypeIndex ModuleBuilder::add_func_type(std::vector<ValType> params, std::vector<
   SubType type;
   type.params = std::move(params);
   type.results = std::move(results);
-  for (uint32_t i = 0; i < type_count_; ++i) {
-    const GroupItem& group = groups_[type_places_[i].first];
-    if (group.members.size() == 1 && group.members[0] == type) return TypeIndex(i);
+  for (const uint32_t i : lone_funcs_) {
+    if (types_[i] == type) return TypeIndex(i);
   }
   return add_type(std::move(type));
-}
-
-const SubType& ModuleBuilder::type(TypeIndex index) const {
-  const auto [group, member] = type_places_[index.index()];
-  return groups_[group].members[member];
 }
 
 // --- Imports and definitions -------------------------------------------------------------------------------------------
@@ -199,11 +248,7 @@ std::vector<uint8_t> ModuleBuilder::encode() const {
     return range;
   };
 
-  for (const GroupItem& group : groups_) {
-    m.rec_groups.push_back(
-        {static_cast<uint32_t>(m.types.size()), static_cast<uint32_t>(group.members.size()), group.explicit_rec});
-    m.types.insert(m.types.end(), group.members.begin(), group.members.end());
-  }
+  m.rec_groups = groups_;
   for (const ImportItem& item : imports_) {
     Import import{.module = item.module, .name = item.name, .kind = item.kind};
     switch (item.kind) {
@@ -273,7 +318,7 @@ std::vector<uint8_t> ModuleBuilder::encode() const {
     wasm::encode(content, names_);
     m.customs.push_back({"name", keep(content.bytes()), kLast});
   }
-  return wasm::encode(m, bodies);
+  return wasm::encode(m, types_, bodies);
 }
 
 }  // namespace parallax::wasm

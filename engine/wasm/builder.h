@@ -66,6 +66,7 @@ class CodeWriter {
   // Appends bytes as they are.
   CodeWriter& raw(std::span<const uint8_t> bytes);
 
+  void reserve(size_t size) { out_.reserve(size); }
   size_t size() const { return out_.size(); }
   std::span<const uint8_t> bytes() const { return out_.bytes(); }
   std::vector<uint8_t> take() { return std::move(out_).take(); }
@@ -83,8 +84,8 @@ class ModuleBuilder {
   TypeIndex add_type(SubType type);
   // A final function type without supertype; the same one is not added twice.
   TypeIndex add_func_type(std::vector<ValType> params, std::vector<ValType> results);
-  TypeIndex next_type() const { return TypeIndex(static_cast<uint32_t>(type_count_)); }
-  const SubType& type(TypeIndex index) const;
+  TypeIndex next_type() const { return TypeIndex(static_cast<uint32_t>(types_.size())); }
+  const SubType& type(TypeIndex index) const { return types_[index.index()]; }
 
   // --- Imports ---------------------------------------------------------------------------------------------------
   FuncIndex import_func(std::string module, std::string name, TypeIndex type);
@@ -180,14 +181,10 @@ class ModuleBuilder {
     std::vector<uint8_t> content;
     uint32_t after_section;
   };
-  struct GroupItem {
-    std::vector<SubType> members;
-    bool explicit_rec;
-  };
 
-  std::vector<GroupItem> groups_;
-  std::vector<std::pair<uint32_t, uint32_t>> type_places_;  // by type index: group, member
-  size_t type_count_ = 0;
+  std::vector<SubType> types_;
+  std::vector<RecGroup> groups_;
+  std::vector<uint32_t> lone_funcs_;  // function types that are a group of their own
   std::vector<ImportItem> imports_;
   std::vector<FuncItem> funcs_;
   std::vector<TableItem> defined_tables_;

@@ -8,7 +8,7 @@ namespace parallax::wasm {
 
 // --- Primitives ------------------------------------------------------------------------------------------------------
 
-void ByteWriter::uleb(uint64_t value) {
+void ByteWriter::uleb_slow(uint64_t value) {
   while (value >= 0x80) {
     u8(static_cast<uint8_t>(value | 0x80));
     value >>= 7;
@@ -16,7 +16,7 @@ void ByteWriter::uleb(uint64_t value) {
   u8(static_cast<uint8_t>(value));
 }
 
-void ByteWriter::sleb(int64_t value) {
+void ByteWriter::sleb_slow(int64_t value) {
   while (value < -64 || value > 63) {
     u8(static_cast<uint8_t>(value | 0x80));
     value >>= 7;
@@ -212,27 +212,20 @@ void encode_immediates(ByteWriter& out, const Instr& instr) {
 }  // namespace
 
 void encode(ByteWriter& out, const Instr& instr) {
-  const OpcodeInfo& row = info(instr.op);
-  if (row.prefix != 0) {
-    out.u8(row.prefix);
-    out.uleb(row.code);
-  } else {
-    out.u8(static_cast<uint8_t>(row.code));
-  }
+  encode(out, instr.op);
   encode_immediates(out, instr);
 }
 
 std::vector<uint8_t> encode_body(std::span<const ValType> locals, std::span<const uint8_t> code) {
   ByteWriter out;
-  std::vector<std::pair<uint32_t, ValType>> runs;
-  for (const ValType type : locals) {
-    if (!runs.empty() && runs.back().second == type) ++runs.back().first;
-    else runs.push_back({1, type});
-  }
-  out.uleb(runs.size());
-  for (const auto& [count, type] : runs) {
-    out.uleb(count);
-    encode(out, type);
+  out.reserve(code.size() + 5 * locals.size() + 8);
+  size_t runs = 0;
+  for (size_t i = 0; i < locals.size(); ++i) runs += i == 0 || locals[i] != locals[i - 1];
+  out.uleb(runs);
+  for (size_t i = 0, end = 0; i < locals.size(); i = end) {
+    while (end < locals.size() && locals[end] == locals[i]) ++end;
+    out.uleb(end - i);
+    encode(out, locals[i]);
   }
   out.raw(code);
   return std::move(out).take();
@@ -244,14 +237,16 @@ namespace {
 
 class ModuleEncoder {
  public:
-  ModuleEncoder(const Module& module, std::span<const std::vector<uint8_t>> bodies) : m_(module), bodies_(bodies) {}
+  ModuleEncoder(const Module& module, std::span<const SubType> types, std::span<const std::vector<uint8_t>> bodies)
+      : m_(module), types_(types), bodies_(bodies) {}
 
   std::vector<uint8_t> run() {
     out_.fixed32(0x6d736100);
     out_.fixed32(1);
     customs_after(kCustomSection);
+    ByteWriter content;
     for (const SectionRow& row : kSections) {
-      ByteWriter content;
+      content.clear();
       if (section(row.section, content)) {
         out_.u8(row.code);
         out_.sized(content.bytes());
@@ -322,7 +317,7 @@ class ModuleEncoder {
         out.u8(kCodeRec);
         out.uleb(group.count);
       }
-      for (uint32_t i = 0; i < group.count; ++i) encode(out, m_.types[group.first + i]);
+      for (uint32_t i = 0; i < group.count; ++i) encode(out, types_[group.first + i]);
     }
     return !m_.rec_groups.empty();
   }
@@ -396,6 +391,7 @@ class ModuleEncoder {
   }
 
   const Module& m_;
+  std::span<const SubType> types_;
   std::span<const std::vector<uint8_t>> bodies_;
   ByteWriter out_;
 };
@@ -403,8 +399,13 @@ class ModuleEncoder {
 }  // namespace
 
 std::vector<uint8_t> encode(const Module& module, std::span<const std::vector<uint8_t>> bodies) {
+  return encode(module, module.types, bodies);
+}
+
+std::vector<uint8_t> encode(const Module& module, std::span<const SubType> types,
+                            std::span<const std::vector<uint8_t>> bodies) {
   CHECK(module.naming == TypeNaming::kModule, "encode: module with canonical type numbers");
-  return ModuleEncoder(module, bodies).run();
+  return ModuleEncoder(module, types, bodies).run();
 }
 
 }  // namespace parallax::wasm

@@ -20,8 +20,15 @@ namespace parallax::wasm {
 class ByteWriter {
  public:
   void u8(uint8_t byte) { bytes_.push_back(byte); }
-  void uleb(uint64_t value);
-  void sleb(int64_t value);
+  // LEB128. One byte is the common case by far.
+  void uleb(uint64_t value) {
+    if (value < 0x80) return u8(static_cast<uint8_t>(value));
+    uleb_slow(value);
+  }
+  void sleb(int64_t value) {
+    if (value >= -64 && value < 64) return u8(static_cast<uint8_t>(value & 0x7f));
+    sleb_slow(value);
+  }
   void fixed32(uint32_t value);
   void fixed64(uint64_t value);
   void raw(std::span<const uint8_t> bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
@@ -31,8 +38,13 @@ class ByteWriter {
   size_t size() const { return bytes_.size(); }
   std::span<const uint8_t> bytes() const { return bytes_; }
   std::vector<uint8_t> take() && { return std::move(bytes_); }
+  void clear() { bytes_.clear(); }
+  void reserve(size_t size) { bytes_.reserve(size); }
 
  private:
+  void uleb_slow(uint64_t value);
+  void sleb_slow(int64_t value);
+
   std::vector<uint8_t> bytes_;
 };
 
@@ -47,6 +59,13 @@ void encode(ByteWriter& out, const GlobalType& type);
 void encode(ByteWriter& out, const SubType& type);
 // One instruction: opcode and immediates.
 void encode(ByteWriter& out, const Instr& instr);
+// The opcode alone; its immediates have to follow.
+inline void encode(ByteWriter& out, Opcode op) {
+  const OpcodeInfo& row = info(op);
+  if (row.prefix == 0) return out.u8(static_cast<uint8_t>(row.code));
+  out.u8(row.prefix);
+  out.uleb(row.code);
+}
 
 // A function body without its size: locals, packed into runs, then `code` as it is.
 std::vector<uint8_t> encode_body(std::span<const ValType> locals, std::span<const uint8_t> code);
@@ -55,5 +74,8 @@ std::vector<uint8_t> encode_body(std::span<const ValType> locals, std::span<cons
 // module.bytes by their ranges; custom sections keep their place. To change bodies, use ModuleBuilder or `bodies`:
 // when not empty it holds, for each defined function, locals and code without the size.
 std::vector<uint8_t> encode(const Module& module, std::span<const std::vector<uint8_t>> bodies = {});
+// The same with types that stand elsewhere, instead of module.types: module.rec_groups says how they are grouped.
+std::vector<uint8_t> encode(const Module& module, std::span<const SubType> types,
+                            std::span<const std::vector<uint8_t>> bodies);
 
 }  // namespace parallax::wasm

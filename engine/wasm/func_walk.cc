@@ -61,6 +61,23 @@ WalkCore<kEvents>::WalkCore(const Module& module, const Features& features)
   CHECK(module.naming == TypeNaming::kCanonical && store_ != nullptr, "I7: walk of a module without canonical types");
 }
 
+WALK(void)::rebind(const Module& module, const Features& features) {
+  CHECK(module.naming == TypeNaming::kCanonical && module.store != nullptr,
+        "I7: walk of a module without canonical types");
+  module_ = &module;
+  store_ = module.store.get();
+  features_ = features;
+  reader_.rebind(module, features);
+  without_default_.clear();
+  type_ = nullptr;
+  instr_ = {};
+}
+
+WALK(bool)::is_small() const {
+  constexpr size_t kMost = 16 * 1024;
+  return module_->bytes.size() < (size_t{1} << 20) && stack_.capacity() < kMost && locals_.capacity() < kMost;
+}
+
 // --- Beginning and end -----------------------------------------------------------------------------------------------
 
 WALK(void)::start_code(Range code, std::span<const ValType> results) {
@@ -432,7 +449,40 @@ WALK(void)::mismatch(std::string_view what, std::span<const ValType> required) {
   mismatch_of(text::format("{} requires {} but stack has {}", what, list(required), list(stack_.values().last(shown))));
 }
 
+// --- Cores to be used again -------------------------------------------------------------------------------------------
+
+namespace {
+
+template <bool kEvents>
+std::vector<std::unique_ptr<WalkCore<kEvents>>>& idle_cores() {
+  static thread_local std::vector<std::unique_ptr<WalkCore<kEvents>>> cores;
+  return cores;
+}
+
+}  // namespace
+
+template <bool kEvents>
+LeasedWalk<kEvents>::LeasedWalk(const Module& module, const Features& features) {
+  auto& idle = idle_cores<kEvents>();
+  if (idle.empty()) {
+    core_ = std::make_unique<WalkCore<kEvents>>(module, features);
+    return;
+  }
+  core_ = std::move(idle.back());
+  idle.pop_back();
+  core_->rebind(module, features);
+}
+
+template <bool kEvents>
+LeasedWalk<kEvents>::~LeasedWalk() {
+  constexpr size_t kMostIdle = 4;
+  auto& idle = idle_cores<kEvents>();
+  if (idle.size() < kMostIdle && core_->is_small()) idle.push_back(std::move(core_));
+}
+
 template class WalkCore<false>;
 template class WalkCore<true>;
+template class LeasedWalk<false>;
+template class LeasedWalk<true>;
 
 }  // namespace parallax::wasm

@@ -29,6 +29,8 @@
 
 namespace parallax::wasm {
 
+class InstrReader;
+
 enum class LabelKind : uint8_t { kFunc, kBlock, kLoop, kIf, kElse, kTryTable, kTry, kCatch, kCatchAll };
 
 struct Label {
@@ -64,6 +66,7 @@ inline constexpr uint32_t kMaxOperands = 1'000'000;
 class OperandStack {
  public:
   size_t size() const { return size_; }
+  size_t capacity() const { return values_.capacity(); }
   ValType* data() { return values_.data(); }
   const ValType* data() const { return values_.data(); }
   ValType back() const { return values_[size_ - 1]; }
@@ -131,5 +134,8 @@ Result<> walk_const_expr(const Module& module, ConstExpr expr, ValType expected,
 // module decides the numbers in types). Calls visit(const Instr&) -> Result<>.
 template <class Visit>
 Result<> scan_instrs(const Module& module, Range code, const Features& features, Visit&& visit);
+// The same to the end of a reader, which can be restarted elsewhere: for many short pieces of code.
+template <class Visit>
+Result<> scan_instrs(InstrReader& reader, Visit&& visit);
 
 }  // namespace parallax::wasm

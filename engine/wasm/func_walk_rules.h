@@ -31,22 +31,27 @@ Result<> drive(WalkCore<Sink::kWantsEvents>& core, Sink& sink) {
 
 template <class Sink>
 Result<> walk_func(const Module& module, FuncIndex func, const Features& features, Sink& sink) {
-  WalkCore<Sink::kWantsEvents> core(module, features);
-  if (!core.begin_func(func)) return core.finish();
-  return detail::drive(core, sink);
+  LeasedWalk<Sink::kWantsEvents> core(module, features);
+  if (!core->begin_func(func)) return core->finish();
+  return detail::drive(*core, sink);
 }
 
 template <class Sink>
 Result<> walk_const_expr(const Module& module, ConstExpr expr, ValType expected, uint32_t visible_globals,
                          const Features& features, Sink& sink) {
-  WalkCore<Sink::kWantsEvents> core(module, features);
-  if (!core.begin_const_expr(expr, expected, visible_globals)) return core.finish();
-  return detail::drive(core, sink);
+  LeasedWalk<Sink::kWantsEvents> core(module, features);
+  if (!core->begin_const_expr(expr, expected, visible_globals)) return core->finish();
+  return detail::drive(*core, sink);
 }
 
 template <class Visit>
 Result<> scan_instrs(const Module& module, Range code, const Features& features, Visit&& visit) {
   InstrReader reader(module, code, features);
+  return scan_instrs(reader, visit);
+}
+
+template <class Visit>
+Result<> scan_instrs(InstrReader& reader, Visit&& visit) {
   Instr instr;
   while (!reader.in().at_end()) {
     reader.read(instr);

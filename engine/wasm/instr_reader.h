@@ -22,6 +22,11 @@ class InstrReader {
 
   // Starts anew elsewhere in the same module.
   void restart(const Module& module, Range code) { in_ = Reader(module.bytes, code); }
+  // Turns to another module, before its first restart().
+  void rebind(const Module& module, const Features& features) {
+    restart(module, {});
+    scope_ = TypeScope::of(module, features);
+  }
 
   Reader& in() { return in_; }
   const Reader& in() const { return in_; }

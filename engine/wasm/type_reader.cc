@@ -45,7 +45,8 @@ void require(Reader& in, const TypeScope& scope, Feature feature, WasmOffset at,
 }
 
 HeapType abstract_heap_type(Reader& in, const TypeScope& scope, HeapKind kind, WasmOffset at) {
-  require(in, scope, kHeapFeatures[static_cast<size_t>(kind)], at, to_string(HeapType(kind)));
+  const Feature feature = kHeapFeatures[static_cast<size_t>(kind)];
+  if (!scope.features.has(feature)) require(in, scope, feature, at, to_string(HeapType(kind)));
   return kind;
 }
 

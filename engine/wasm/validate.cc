@@ -24,7 +24,7 @@ constexpr size_t kMaxLocalsOfModule = 100'000'000;
 class Validator {
  public:
   Validator(const Module& module, const Features& features)
-      : module_(module), features_(features), walk_(module, features) {}
+      : module_(module), features_(features), lease_(module, features), walk_(*lease_) {}
 
   Result<> run() {
     TRY(tables());
@@ -201,7 +201,8 @@ class Validator {
 
   const Module& module_;
   const Features& features_;
-  WalkCore<false> walk_;
+  LeasedWalk<false> lease_;
+  WalkCore<false>& walk_;
 };
 
 }  // namespace

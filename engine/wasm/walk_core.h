@@ -11,6 +11,7 @@
 #pragma once
 
 #include <algorithm>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -40,6 +41,10 @@ template <bool kEvents>
 class WalkCore : public WalkView {
  public:
   WalkCore(const Module& module, const Features& features);
+  // Turns to another module. Only buffers stay: what is walked from here on does not depend on what was walked before.
+  void rebind(const Module& module, const Features& features);
+  // Whether the buffers are of a size worth keeping for the next module.
+  bool is_small() const;
 
   // Prepares for a body or a constant expression. False on error.
   bool begin_func(FuncIndex func);
@@ -206,5 +211,24 @@ class WalkCore : public WalkView {
 
 extern template class WalkCore<false>;
 extern template class WalkCore<true>;
+
+// A core whose buffers were used before: this thread keeps a few, because most functions are so small that making the
+// buffers would cost more than the walk. Walks may nest; each has a core of its own.
+template <bool kEvents>
+class LeasedWalk {
+ public:
+  LeasedWalk(const Module& module, const Features& features);
+  ~LeasedWalk();
+  LeasedWalk(const LeasedWalk&) = delete;
+  LeasedWalk& operator=(const LeasedWalk&) = delete;
+  WalkCore<kEvents>& operator*() { return *core_; }
+  WalkCore<kEvents>* operator->() { return core_.get(); }
+
+ private:
+  std::unique_ptr<WalkCore<kEvents>> core_;
+};
+
+extern template class LeasedWalk<false>;
+extern template class LeasedWalk<true>;
 
 }  // namespace parallax::wasm

@@ -31,6 +31,9 @@ constexpr int64_t kInteresting64[] = {0, 1, -1, 0x100000000, INT64_MAX, INT64_MI
 GcBody::GcBody(ChoiceStream& choices, GcProgram& program, const GcProgram::Function& self, uint32_t budget)
     : choices_(choices), program_(program), self_(self), budget_(budget) {
   params_ = program_.types[self.signature].params;
+  code_.reserve(256);
+  locals_.reserve(32);
+  declared_.reserve(32);
   for (size_t i = 0; i < params_.size(); ++i) locals_.push_back({static_cast<uint32_t>(i), params_[i], true});
 }
 
@@ -242,7 +245,8 @@ void GcBody::minimal(ValType type) {
 }
 
 bool GcBody::from_local(ValType type) {
-  std::vector<uint32_t> fitting;
+  std::vector<uint32_t>& fitting = program_.fitting;
+  fitting.clear();
   for (const Local& local : locals_) {
     if (local.is_set && program_.types.matches(local.type, type)) fitting.push_back(local.number);
   }
@@ -281,7 +285,8 @@ void GcBody::some_i31(int depth) {
 
 // A function of the signature (or any) that may be referred to.
 bool GcBody::new_func(HeapType type) {
-  std::vector<uint32_t> fitting;
+  std::vector<uint32_t>& fitting = program_.fitting;
+  fitting.clear();
   for (const auto& function : program_.functions) {
     if (function.leaf && program_.types.matches(HeapType::concrete(function.signature), type))
       fitting.push_back(function.number);
@@ -297,9 +302,9 @@ void GcBody::make_new(HeapType type, int depth) {
   if (type.is_concrete()) {
     switch (program_.types[type.number()].kind) {
       case CompositeKind::kStruct: {
-        const auto below = program_.types.structs_below(type.number());
         // At the bottom exactly this type: its non-null fields name lower ones, so this ends.
-        return new_struct(depth <= 0 || choices_.chance(1, 2) ? type.number() : choices_.pick(below), depth);
+        if (depth <= 0 || choices_.chance(1, 2)) return new_struct(type.number(), depth);
+        return new_struct(choices_.pick(program_.types.structs_below(type.number())), depth);
       }
       case CompositeKind::kArray: return new_array(type.number(), depth);
       case CompositeKind::kFunc:
@@ -443,13 +448,7 @@ void GcBody::get_element(uint32_t type) {
 }
 
 bool GcBody::from_field(ValType type, int depth) {
-  std::vector<std::pair<uint32_t, uint32_t>> fitting;
-  for (const uint32_t candidate : program_.types.structs()) {
-    const auto& fields = program_.types[candidate].fields;
-    for (uint32_t i = 0; i < fields.size(); ++i) {
-      if (program_.types.matches(fields[i].storage.unpacked, type)) fitting.emplace_back(candidate, i);
-    }
-  }
+  const auto fitting = program_.types.fields_of(type);
   if (fitting.empty()) return false;
   const auto [of, field] = choices_.pick(fitting);
   expr(GcTypes::ref(of, false), depth - 1);
@@ -471,10 +470,7 @@ void GcBody::array_read(uint32_t type, int depth) {
 }
 
 bool GcBody::from_element(ValType type, int depth) {
-  std::vector<uint32_t> fitting;
-  for (const uint32_t candidate : program_.types.arrays()) {
-    if (program_.types.matches(field_type(candidate, 0), type)) fitting.push_back(candidate);
-  }
+  const auto fitting = program_.types.arrays_of(type);
   if (fitting.empty()) return false;
   array_read(choices_.pick(fitting), depth);
   return true;
@@ -482,16 +478,16 @@ bool GcBody::from_element(ValType type, int depth) {
 
 bool GcBody::from_call(ValType type, int depth) {
   if (self_.leaf) return false;
-  std::vector<const GcProgram::Function*> fitting;
-  for (const auto& function : program_.functions) {
+  std::vector<uint32_t>& fitting = program_.fitting;
+  fitting.clear();
+  for (uint32_t i = 0; i < program_.functions.size(); ++i) {
+    const GcProgram::Function& function = program_.functions[i];
+    if (function.number <= self_.number && !function.leaf) continue;
     const SubType& signature = program_.types[function.signature];
-    if ((function.number > self_.number || function.leaf) && signature.results.size() == 1 &&
-        program_.types.matches(signature.results[0], type)) {
-      fitting.push_back(&function);
-    }
+    if (signature.results.size() == 1 && program_.types.matches(signature.results[0], type)) fitting.push_back(i);
   }
   if (fitting.empty()) return false;
-  const GcProgram::Function& callee = *choices_.pick(fitting);
+  const GcProgram::Function& callee = program_.functions[choices_.pick(fitting)];
   for (const ValType param : program_.types[callee.signature].params) expr(param, depth - 2);
   if (callee.leaf && choices_.chance(1, 2)) {
     // Through a reference of this or a wider signature, whose parameters and results are the same or wider.

@@ -56,6 +56,7 @@ struct GcProgram {
   bool memory64 = false;
   uint32_t log_i32 = 0, log_i64 = 0, log_any = 0, collect = 0, call_ref_host = 0, echo = 0, expect = 0;
   uint32_t drop_data = 0, drop_elem = 0;  // passive segments that bodies may drop
+  std::vector<uint32_t> fitting;          // candidates, for the moment of a choice among them
 };
 
 class GcBody {

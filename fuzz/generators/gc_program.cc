@@ -3,7 +3,10 @@
 // Everything that can be looked at from outside is exported: functions (which also names them for the oracle), globals,
 // tables, memory, tags. Functions are numbered so that calls go upwards only; the last ones are leaves, one for every
 // signature, and function references mean leaves, so that every program ends.
-#include "engine/base/text.h"
+#include <iterator>
+#include <string>
+#include <string_view>
+
 #include "fuzz/generators/gc_body.h"
 #include "fuzz/generators/makers.h"
 
@@ -19,6 +22,17 @@ using wasm::ValKind;
 using wasm::ValType;
 
 namespace {
+
+// "g" and 7 give "g7". Dozens of names a program: formatting them would be a tenth of making it.
+std::string numbered(std::string_view prefix, uint32_t number) {
+  char digits[10];
+  char* begin = std::end(digits);
+  do {
+    *--begin = static_cast<char>('0' + number % 10);
+    number /= 10;
+  } while (number != 0);
+  return std::string(prefix).append(begin, std::end(digits));
+}
 
 class Assembly {
  public:
@@ -107,10 +121,8 @@ class Assembly {
     // A handle of the first instance made after those of the second.
     for (const auto& global : program_.globals) {
       if (!global.is_mutable || !global.type.is_defaultable()) continue;
-      subject.plan.push_back({.kind = StepKind::kSetGlobal,
-                              .instance = from,
-                              .name = text::format("g{}", global.number),
-                              .args = {Argument{}}});
+      subject.plan.push_back(
+          {.kind = StepKind::kSetGlobal, .instance = from, .name = numbered("g", global.number), .args = {Argument{}}});
       break;
     }
     for (const auto& function : second.program_.functions) {
@@ -125,7 +137,7 @@ class Assembly {
       // What it imported lives on, under handles of its own.
       subject.plan.push_back({.kind = StepKind::kCall,
                               .instance = instance,
-                              .name = text::format("imported{}", second.program_.functions.front().number)});
+                              .name = numbered("imported", second.program_.functions.front().number)});
     } else {
       subject.plan.push_back({.kind = StepKind::kCall, .instance = from, .name = name_of(program_.functions.front())});
     }
@@ -137,8 +149,8 @@ class Assembly {
       if (!function.leaf && function.number != primary_->functions.front().number) continue;
       const auto import_as = [&](uint32_t signature) {
         const wasm::FuncIndex func = module_.import_func(
-            "primary", text::format("{}{}", function.leaf ? "leaf" : "f", function.number), wasm::TypeIndex(signature));
-        module_.add_export(text::format("imported{}", func.raw), ExternKind::kFunc, func.raw);
+            "primary", numbered(function.leaf ? "leaf" : "f", function.number), wasm::TypeIndex(signature));
+        module_.add_export(numbered("imported", func.raw), ExternKind::kFunc, func.raw);
         program_.functions.push_back({func.raw, signature, true, true});
       };
       // As what they are, and now and then as a declared supertype of it too.
@@ -160,12 +172,12 @@ class Assembly {
       if (!global.is_mutable && type.is_ref() && choices_.chance(1, 2))
         type = ValType::ref(types.top(type.heap()), true);
       const wasm::GlobalIndex number =
-          module_.import_global("primary", text::format("g{}", global.number), {type, global.is_mutable});
+          module_.import_global("primary", numbered("g", global.number), {type, global.is_mutable});
       program_.globals.push_back({number.raw, type, global.is_mutable});
     }
     for (const auto& table : primary_->tables) {
       const ValType type = types.shifted(table.type);
-      const wasm::TableIndex number = module_.import_table("primary", text::format("table{}", table.number),
+      const wasm::TableIndex number = module_.import_table("primary", numbered("table", table.number),
                                                            {type, {.min = table.size, .max = table.size + 20}});
       program_.tables.push_back({number.raw, type, table.size});
     }
@@ -173,7 +185,7 @@ class Assembly {
       std::vector<ValType> params = tag.params;
       for (ValType& param : params) param = types.shifted(param);
       const wasm::TagIndex number =
-          module_.import_tag("primary", text::format("tag{}", tag.number), module_.add_func_type(params, {}));
+          module_.import_tag("primary", numbered("tag", tag.number), module_.add_func_type(params, {}));
       program_.tags.push_back({number.raw, std::move(params)});
     }
     program_.memory64 = primary_->memory64;
@@ -183,7 +195,7 @@ class Assembly {
   void declare(uint32_t signature, bool leaf) {
     const wasm::FuncIndex func = module_.declare_func(wasm::TypeIndex(signature));
     program_.functions.push_back({func.raw, signature, leaf});
-    module_.add_export(text::format("{}{}", leaf ? "leaf" : "f", func.raw), ExternKind::kFunc, func.raw);
+    module_.add_export(numbered(leaf ? "leaf" : "f", func.raw), ExternKind::kFunc, func.raw);
   }
 
   void declare_functions() {
@@ -199,7 +211,7 @@ class Assembly {
 
   void add_tag(std::vector<ValType> params) {
     const wasm::TagIndex tag = module_.add_tag(module_.add_func_type(params, {}));
-    module_.add_export(text::format("tag{}", tag.raw), ExternKind::kTag, tag.raw);
+    module_.add_export(numbered("tag", tag.raw), ExternKind::kTag, tag.raw);
     program_.tags.push_back({tag.raw, std::move(params)});
   }
   void tags() {
@@ -211,7 +223,7 @@ class Assembly {
 
   void add_table(ValType type, uint32_t size) {
     const wasm::TableIndex table = module_.add_table({type, {.min = size, .max = size + 20}});
-    module_.add_export(text::format("table{}", table.raw), ExternKind::kTable, table.raw);
+    module_.add_export(numbered("table", table.raw), ExternKind::kTable, table.raw);
     program_.tables.push_back({table.raw, type, size});
   }
   void tables() {
@@ -284,7 +296,7 @@ class Assembly {
 
   void add_global(ValType type, bool is_mutable) {
     const wasm::GlobalIndex global = module_.add_global({type, is_mutable}, constant(type));
-    module_.add_export(text::format("g{}", global.raw), ExternKind::kGlobal, global.raw);
+    module_.add_export(numbered("g", global.raw), ExternKind::kGlobal, global.raw);
     program_.globals.push_back({global.raw, type, is_mutable});
   }
   void globals() {
@@ -354,7 +366,7 @@ class Assembly {
 
   // --- The embedder's side ----------------------------------------------------------------------------------------
   std::string name_of(const GcProgram::Function& function) const {
-    return text::format("{}{}", function.leaf ? "leaf" : "f", function.number);
+    return numbered(function.leaf ? "leaf" : "f", function.number);
   }
 
   std::vector<Argument> arguments(const GcProgram::Function& function, uint32_t kept) {

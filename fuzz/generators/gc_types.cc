@@ -48,11 +48,10 @@ GcTypes::GcTypes(ChoiceStream& choices, wasm::ModuleBuilder& module) : choices_(
     }
     if (group + 1 == groups) {
       // Every program has arrays of references and of bytes, and something to call through.
-      types_.push_back({.kind = CompositeKind::kArray, .fields = {{{wasm::kAnyRef, Packed::kNone}, true}}});
-      types_.push_back({.kind = CompositeKind::kArray, .fields = {{{wasm::kI32, Packed::kI8}, true}}});
-      types_.push_back(
-          {.kind = CompositeKind::kFunc, .params = {wasm::kI32, ref(structs_[0])}, .results = {wasm::kI64}});
-      types_.push_back({.kind = CompositeKind::kFunc, .results = {wasm::kI64}});
+      add({.kind = CompositeKind::kArray, .fields = {{{wasm::kAnyRef, Packed::kNone}, true}}});
+      add({.kind = CompositeKind::kArray, .fields = {{{wasm::kI32, Packed::kI8}, true}}});
+      add({.kind = CompositeKind::kFunc, .params = {wasm::kI32, ref(structs_[0])}, .results = {wasm::kI64}});
+      add({.kind = CompositeKind::kFunc, .results = {wasm::kI64}});
       const auto last = static_cast<uint32_t>(types_.size());
       arrays_.insert(arrays_.end(), {last - 4, last - 3});
       signatures_.push_back(last - 2);
@@ -71,7 +70,7 @@ void GcTypes::draw_many(wasm::ModuleBuilder& module) {
     for (uint32_t bit = 0; bit < 17; ++bit) {
       type.fields.push_back({{wasm::kI32, (i >> bit & 1) != 0 ? Packed::kI16 : Packed::kI8}, true});
     }
-    types_.push_back(std::move(type));
+    add(std::move(type));
     add_group(module, i);
   }
   first_ = kMany;
@@ -91,8 +90,8 @@ ValType GcTypes::shifted(ValType type) const {
 GcTypes::GcTypes(const GcTypes& other, ChoiceStream& choices, wasm::ModuleBuilder& module) : choices_(choices) {
   const uint32_t own = 1 + choices.below(3);
   for (uint32_t i = 0; i < own; ++i) {
-    types_.push_back({.kind = CompositeKind::kStruct,
-                      .fields = {{{wasm::kF64, Packed::kNone}, i % 2 == 0}, {{wasm::kI64, Packed::kNone}, true}}});
+    add({.kind = CompositeKind::kStruct,
+         .fields = {{{wasm::kF64, Packed::kNone}, i % 2 == 0}, {{wasm::kI64, Packed::kNone}, true}}});
     add_group(module, i);
   }
   shift_ = own;
@@ -104,7 +103,7 @@ GcTypes::GcTypes(const GcTypes& other, ChoiceStream& choices, wasm::ModuleBuilde
       for (ValType& param : type.params) param = shifted(param);
       for (ValType& result : type.results) result = shifted(result);
       for (FieldType& field : type.fields) field.storage.unpacked = shifted(field.storage.unpacked);
-      types_.push_back(std::move(type));
+      add(std::move(type));
     }
     add_group(module, begin + shift_);
   }
@@ -141,7 +140,7 @@ void GcTypes::draw_twins(wasm::ModuleBuilder& module) {
   };
   const auto add = [&](const std::vector<SubType>& members) {
     const auto begin = static_cast<uint32_t>(types_.size());
-    types_.insert(types_.end(), members.begin(), members.end());
+    for (const SubType& member : members) this->add(member);
     add_group(module, begin);
   };
   add(group(first));
@@ -208,15 +207,15 @@ void GcTypes::draw_struct(uint32_t group_end) {
     type.fields.push_back({draw_storage(number, group_end), choices_.chance(4, 5)});
   }
   structs_.push_back(number);
-  types_.push_back(std::move(type));
+  add(std::move(type));
 }
 
 void GcTypes::draw_array(uint32_t group_end) {
   const auto number = static_cast<uint32_t>(types_.size());
   arrays_.push_back(number);
-  types_.push_back({.kind = CompositeKind::kArray,
-                    .is_final = choices_.chance(1, 2),
-                    .fields = {{draw_storage(number, group_end), choices_.chance(9, 10)}}});
+  add({.kind = CompositeKind::kArray,
+       .is_final = choices_.chance(1, 2),
+       .fields = {{draw_storage(number, group_end), choices_.chance(9, 10)}}});
 }
 
 void GcTypes::draw_signature(uint32_t group_end) {
@@ -247,21 +246,40 @@ void GcTypes::draw_signature(uint32_t group_end) {
     for (uint32_t i = choices_.below(3); i > 0; --i) type.results.push_back(value());
   }
   signatures_.push_back(number);
-  types_.push_back(std::move(type));
+  add(std::move(type));
 }
 
-std::vector<uint32_t> GcTypes::structs_below(uint32_t type) const {
-  std::vector<uint32_t> below;
-  for (const uint32_t other : structs_) {
-    if (is_below(other, type)) below.push_back(other);
-  }
-  return below;
+std::span<const uint32_t> GcTypes::structs_below(uint32_t type) const {
+  return structs_below_.of(type, [&](std::vector<uint32_t>& found) {
+    for (const uint32_t other : structs_) {
+      if (is_below(other, type)) found.push_back(other);
+    }
+  });
+}
+
+std::span<const GcTypes::Field> GcTypes::fields_of(ValType type) const {
+  return fields_of_.of(type.bits(), [&](std::vector<Field>& found) {
+    for (const uint32_t candidate : structs_) {
+      const auto& fields = types_[candidate].fields;
+      for (uint32_t i = 0; i < fields.size(); ++i) {
+        if (matches(fields[i].storage.unpacked, type)) found.push_back({candidate, i});
+      }
+    }
+  });
+}
+
+std::span<const uint32_t> GcTypes::arrays_of(ValType type) const {
+  return arrays_of_.of(type.bits(), [&](std::vector<uint32_t>& found) {
+    for (const uint32_t candidate : arrays_) {
+      if (matches(types_[candidate].fields[0].storage.unpacked, type)) found.push_back(candidate);
+    }
+  });
 }
 
 bool GcTypes::is_below(uint32_t sub, uint32_t super) const {
   while (sub != super) {
-    if (sub >= types_.size() || !types_[sub].has_super) return false;
-    sub = types_[sub].super;
+    if (sub >= kin_.size()) return false;
+    sub = kin_[sub].super;
   }
   return true;
 }
@@ -270,8 +288,8 @@ bool GcTypes::matches(HeapType sub, HeapType super) const {
   if (sub == super) return true;
   if (sub.is_concrete()) {
     if (super.is_concrete()) return is_below(sub.number(), super.number());
-    if (sub.number() >= types_.size()) return false;  // a later member of a group being drawn
-    switch (types_[sub.number()].kind) {
+    if (sub.number() >= kin_.size()) return false;  // a later member of a group being drawn
+    switch (kin_[sub.number()].kind) {
       case CompositeKind::kFunc: return super == HeapKind::kFunc;
       case CompositeKind::kStruct:
         return super == HeapKind::kStruct || super == HeapKind::kEq || super == HeapKind::kAny;
@@ -280,12 +298,10 @@ bool GcTypes::matches(HeapType sub, HeapType super) const {
   }
   switch (sub.kind()) {
     case HeapKind::kNone:
-      if (super.is_concrete())
-        return super.number() < types_.size() && types_[super.number()].kind != CompositeKind::kFunc;
+      if (super.is_concrete()) return super.number() < kin_.size() && kin_[super.number()].kind != CompositeKind::kFunc;
       return is_any_hierarchy(super.kind());
     case HeapKind::kNoFunc:
-      if (super.is_concrete())
-        return super.number() < types_.size() && types_[super.number()].kind == CompositeKind::kFunc;
+      if (super.is_concrete()) return super.number() < kin_.size() && kin_[super.number()].kind == CompositeKind::kFunc;
       return super == HeapKind::kFunc;
     case HeapKind::kNoExtern: return super == HeapKind::kExtern;
     case HeapKind::kNoExn: return super == HeapKind::kExn;
@@ -295,12 +311,6 @@ bool GcTypes::matches(HeapType sub, HeapType super) const {
     case HeapKind::kEq: return super == HeapKind::kAny;
     default: return false;
   }
-}
-
-bool GcTypes::matches(ValType sub, ValType super) const {
-  if (sub == super) return true;
-  if (!sub.is_ref() || !super.is_ref()) return false;
-  return (!sub.nullable() || super.nullable()) && matches(sub.heap(), super.heap());
 }
 
 HeapType GcTypes::top(HeapType heap) const {

@@ -5,6 +5,8 @@
 // fields only name types of a lower number.
 #pragma once
 
+#include <span>
+#include <utility>
 #include <vector>
 
 #include "engine/base/choices.h"
@@ -34,12 +36,24 @@ class GcTypes {
   const std::vector<Twins>& twins() const { return twins_; }
   // The signature () -> i64.
   uint32_t run_signature() const { return run_signature_; }
+  // What fits a type, in order. Bodies ask for the same few types again and again, so the answers are remembered: types
+  // do not change once they are drawn. An answer is valid until the next question of its kind.
+  struct Field {
+    uint32_t type, number;
+  };
   // All structs that are `type` or below it.
-  std::vector<uint32_t> structs_below(uint32_t type) const;
+  std::span<const uint32_t> structs_below(uint32_t type) const;
+  // The fields of structs, and the arrays, that read as something that matches.
+  std::span<const Field> fields_of(wasm::ValType type) const;
+  std::span<const uint32_t> arrays_of(wasm::ValType type) const;
 
   // Matching with the module's numbers, by declaration: never says yes where the specification says no.
   bool matches(wasm::HeapType sub, wasm::HeapType super) const;
-  bool matches(wasm::ValType sub, wasm::ValType super) const;
+  bool matches(wasm::ValType sub, wasm::ValType super) const {
+    if (sub == super) return true;
+    if (!sub.is_ref() || !super.is_ref() || (sub.nullable() && !super.nullable())) return false;
+    return matches(sub.heap(), super.heap());
+  }
   bool is_below(uint32_t sub, uint32_t super) const;
   wasm::HeapType top(wasm::HeapType heap) const;
   wasm::HeapType bottom(wasm::HeapType heap) const;
@@ -49,6 +63,40 @@ class GcTypes {
   }
 
  private:
+  // Answers by question.
+  template <class Answer>
+  class Answers {
+   public:
+    template <class Find>
+    std::span<const Answer> of(uint32_t question, Find&& find) {
+      for (const Row& row : rows_) {
+        if (row.question == question) return std::span(answers_).subspan(row.begin, row.end - row.begin);
+      }
+      const size_t begin = answers_.size();
+      find(answers_);
+      rows_.push_back({question, begin, answers_.size()});
+      return std::span(answers_).subspan(begin);
+    }
+
+   private:
+    struct Row {
+      uint32_t question;
+      size_t begin, end;
+    };
+    std::vector<Row> rows_;
+    std::vector<Answer> answers_;
+  };
+  // What matching needs to know of a type, close together.
+  static constexpr uint32_t kNone = ~0u;
+  struct Kin {
+    uint32_t super;  // or kNone
+    wasm::CompositeKind kind;
+  };
+
+  void add(wasm::SubType type) {
+    kin_.push_back({type.has_super ? type.super : kNone, type.kind});
+    types_.push_back(std::move(type));
+  }
   wasm::StorageType draw_storage(uint32_t below, uint32_t group_end);
   wasm::ValType draw_ref(uint32_t below, uint32_t group_end);
   void draw_struct(uint32_t group_end);
@@ -59,6 +107,7 @@ class GcTypes {
 
   ChoiceStream& choices_;
   std::vector<wasm::SubType> types_;
+  std::vector<Kin> kin_;
   std::vector<uint32_t> structs_, arrays_, signatures_;
   std::vector<Twins> twins_;
   std::vector<std::pair<uint32_t, uint32_t>> groups_;  // first, end
@@ -66,6 +115,8 @@ class GcTypes {
   uint32_t first_ = 0;  // number of the first type that takes part
   uint32_t shift_ = 0;
   uint32_t run_signature_ = 0;
+  mutable Answers<uint32_t> structs_below_, arrays_of_;
+  mutable Answers<Field> fields_of_;
 };
 
 }  // namespace parallax::fuzz
