@@ -6,6 +6,8 @@
 // returned and compared. Control flow is not here: the other generators are full of it.
 #include <string>
 
+#include <algorithm>
+
 #include "engine/base/text.h"
 #include "engine/wasm/builder.h"
 #include "fuzz/generators/makers.h"
@@ -277,10 +279,11 @@ class SingleOp {
       default: object(HeapKind::kAny); return;
     }
   }
-  // An index: mostly inside `size`, now and then at its end or far out.
+  // An index: mostly inside `size`, now and then at its end or far out. Small ones more often: offsets and lengths add up.
   void index(uint32_t size) {
     if (choices_.chance(1, 6)) return operand(wasm::kI32);
-    code_.i32_const(static_cast<int32_t>(choices_.below(size + 2)));
+    const uint32_t one = choices_.below(size + 2), other = choices_.below(size + 2);
+    code_.i32_const(static_cast<int32_t>(std::min(one, other)));
   }
 
   static ValType letter(char c) {
