@@ -52,7 +52,13 @@ void GcBody::make(Special special) {
     if (i == special_at && special == Special::kTrappingDrop) trapping_drop();
     if (i == special_at && special == Special::kExhaust) exhaust();
     if (i == special_at && special == Special::kInvalid) invalid();
-    if (i < count && budget_ > 0) statement(3);
+    if (i >= count || budget_ <= 0) continue;
+    // Small programs have few statements: their first is one that lives in the heap, by preference.
+    if (i == 0 && !self_.leaf && choices_.chance(1, 3)) {
+      write_call_read(2);
+    } else {
+      statement(3);
+    }
   }
   const SubType& signature = program_.types[self_.signature];
   // A tail call with the same results, with what was computed so far logged first.
