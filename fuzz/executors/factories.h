@@ -8,7 +8,6 @@ namespace parallax::fuzz {
 
 Result<std::unique_ptr<wasm::Embedding>> make_interp(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types);
 
-bool have_jit();
 Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types,
                                                   Probe* probe = nullptr);
 Result<std::unique_ptr<wasm::Embedding>> make_ir(const ExecutorSpec& spec, std::shared_ptr<wasm::TypeStore> types);

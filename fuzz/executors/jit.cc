@@ -15,8 +15,6 @@
 
 namespace parallax::fuzz {
 
-bool have_jit() { return PARALLAX_HAVE_JIT != 0; }
-
 #if PARALLAX_HAVE_JIT
 
 namespace {

@@ -5,7 +5,7 @@
 #include <iterator>
 
 #include "engine/base/text.h"
-#include "fuzz/executors/executors.h"
+#include "fuzz/executors/spec/spec.h"
 #include "fuzz/mutators/mutators.h"
 
 namespace parallax::fuzz {
