@@ -73,7 +73,11 @@ Result<Ready> make_ready(const fuzz::ExecutorSpec& spec, const CompileSubject& s
   return ready;
 }
 
-bool is_full(const Error& error) { return error.code == ErrorCode::kLimit && error.message == "code space is full"; }
+void note_ways(const jit::CompileStats& stats, CompileSample& sample) {
+  sample.machine_bytes += stats.code_bytes;
+  sample.not_baseline += stats.not_baseline;
+  sample.baseline_instead += stats.baseline_instead;
+}
 
 void name_stages(const StageTimes& times, CompileSample& sample) {
   for (size_t stage = 0; stage < StageTimes::kCount; ++stage) {
@@ -122,9 +126,8 @@ Result<CompileSample> measure_compile(std::string_view spec, const CompileSubjec
       const uint64_t took = thread_nanoseconds() - begin;
       if (code) {
         entry.code = *code;
-      } else if (is_full(code.error()) && ready.compiler->stats().functions != 0) {  // goes on in another store
-        sample.machine_bytes += ready.compiler->stats().code_bytes;
-        sample.not_baseline += ready.compiler->stats().not_baseline;
+      } else if (jit::says_full(code.error()) && ready.compiler->stats().functions != 0) {  // goes on in another store
+        note_ways(ready.compiler->stats(), sample);
         ready = TRY(make_ready(executor, subject));
         if (by_stage) ready.compiler->set_stage_times(&times);
         again = true;
@@ -135,8 +138,7 @@ Result<CompileSample> measure_compile(std::string_view spec, const CompileSubjec
       sample.us += static_cast<double>(took) / 1e3;
     }
   }
-  sample.machine_bytes += ready.compiler->stats().code_bytes;
-  sample.not_baseline += ready.compiler->stats().not_baseline;
+  note_ways(ready.compiler->stats(), sample);
   if (by_stage) name_stages(times, sample);
   return sample;
 }

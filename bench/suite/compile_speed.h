@@ -19,7 +19,8 @@ struct CompileSample {
   double us = 0;        // of all functions
   uint32_t failed = 0;  // functions that the compiler refused; their time counts
   std::string first_failure;
-  uint64_t not_baseline = 0;  // at O0: functions that the baseline compiler left to the other
+  uint64_t not_baseline = 0;      // at O0: functions that the baseline compiler left to the other
+  uint64_t baseline_instead = 0;  // functions too large for the way through the IR
   uint64_t machine_bytes = 0;
   // What the stages take, in the order of the pipeline, passes one by one. Measured apart from `us`: reading the clock
   // costs time itself.

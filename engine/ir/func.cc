@@ -29,16 +29,10 @@ void Func::reset(const wasm::Module& module, wasm::FuncIndex func) {
   pool_.clear();
   targets_.clear();
   forward_.clear();
+  contents_ = {};
   slot_count_ = 0;
   maps_.clear();
   map_slots_.clear();
-}
-
-uint16_t Func::flags(const Inst& inst) const {
-  uint16_t flags = info(inst.op).flags;
-  if (inst.op == Op::Compute && (wasm::info(inst.opcode).effects & wasm::kTraps) != 0) flags |= kTraps;
-  if (inst.op == Op::Budget && poll_at_budget) flags |= kSafepoint;
-  return flags;
 }
 
 // --- Home slots and stack maps -----------------------------------------------------------------------------------
@@ -59,6 +53,11 @@ BlockId Func::add_block() {
   return id;
 }
 
+Value& Func::add_value(const Value& value) {
+  if (value.rep == Rep::kF32 || value.rep == Rep::kF64) contents_.note(Trait::kFloat);
+  return values_.emplace_back(value);
+}
+
 ValueId Func::add_param(BlockId id, Type type) {
   Block& block = blocks_[id.index()];
   if (block.params_begin + block.params_count != pool_.size()) {  // grow at the end of the pool
@@ -67,7 +66,8 @@ ValueId Func::add_param(BlockId id, Type type) {
     block.params_begin = begin;
   }
   const ValueId value(values_.size());
-  values_.push_back({.type = type, .rep = rep_of(types(), type), .block = id, .inst = {}, .index = block.params_count});
+  if (id != kEntry) contents_.note(Trait::kParams);
+  add_value({.type = type, .rep = rep_of(types(), type), .block = id, .inst = {}, .index = block.params_count});
   pool_.push_back(value);
   ++block.params_count;
   return value;
@@ -78,6 +78,10 @@ InstId Func::make(const Inst& proto, std::span<const ValueId> args, std::span<co
   const InstId id(insts_.size());
   insts_.push_back(proto);
   Inst& inst = insts_.back();
+  contents_.note(inst.op);
+  if (inst.op == Op::Compute && inst.opcode >= wasm::Opcode::I32DivS && inst.opcode <= wasm::Opcode::I32RemU) {
+    contents_.note(Trait::kDivision);
+  }
   inst.block = {};
   inst.prev = inst.next = {};
   inst.args_begin = static_cast<uint32_t>(pool_.size());
@@ -86,15 +90,15 @@ InstId Func::make(const Inst& proto, std::span<const ValueId> args, std::span<co
     const size_t from = static_cast<size_t>(args.data() - pool_.data());  // operands of another instruction
     for (size_t n = 0; n < inst.args_count; ++n) pool_.push_back(ValueId(pool_[from + n]));
   } else {
-    pool_.insert(pool_.end(), args.begin(), args.end());
+    for (const ValueId arg : args) pool_.push_back(arg);
   }
   inst.targets_begin = static_cast<uint32_t>(targets_.size());
   inst.targets_count = static_cast<uint32_t>(targets.size());
-  targets_.insert(targets_.end(), targets.begin(), targets.end());
+  for (const BlockId target : targets) targets_.push_back(target);
   inst.first_result = results.empty() ? ValueId() : ValueId(values_.size());
   inst.results_count = static_cast<uint32_t>(results.size());
   for (uint32_t i = 0; i < results.size(); ++i) {
-    values_.push_back({.type = results[i], .rep = rep_of(types(), results[i]), .block = {}, .inst = id, .index = i});
+    add_value({.type = results[i], .rep = rep_of(types(), results[i]), .block = {}, .inst = id, .index = i});
   }
   return id;
 }

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <span>
 #include <string>
@@ -46,6 +47,40 @@ inline constexpr size_t kOpCount = 0
 #undef IR_OP
     ;
 
+// What a function may contain: operations by kind, and what no kind of operation tells alone. Answers whether a pass can do
+// anything at all before it walks.
+enum class Trait : uint8_t {
+  kParams,    // a block other than the entry that has or had parameters
+  kFloat,     // a scalar floating-point value
+  kDivision,  // an integer division or remainder of 32 bits
+};
+class Contents {
+ public:
+  constexpr Contents() = default;
+  constexpr Contents(std::initializer_list<Op> ops) {
+    for (const Op op : ops) note(op);
+  }
+  static constexpr Contents everything() {
+    Contents made;
+    made.bits_[0] = made.bits_[1] = ~uint64_t{0};
+    return made;
+  }
+  constexpr Contents with(Trait trait) const {
+    Contents made = *this;
+    made.note(trait);
+    return made;
+  }
+  constexpr void note(Op op) { bits_[static_cast<size_t>(op) / 64] |= uint64_t{1} << static_cast<size_t>(op) % 64; }
+  constexpr void note(Trait trait) { bits_[1] |= uint64_t{1} << (63 - static_cast<size_t>(trait)); }
+  constexpr bool meets(const Contents& with) const {
+    return (bits_[0] & with.bits_[0]) != 0 || (bits_[1] & with.bits_[1]) != 0;
+  }
+
+ private:
+  uint64_t bits_[2] = {};
+};
+static_assert(kOpCount <= 120, "operations and traits share 128 bits");
+
 // What an operation does besides computing its results.
 enum Flag : uint16_t {
   kTerminator = 1,
@@ -67,6 +102,12 @@ struct OpInfo {
 };
 extern const OpInfo kOpTable[kOpCount];
 inline const OpInfo& info(Op op) { return kOpTable[static_cast<size_t>(op)]; }
+// The column of flags on its own, because every pass looks at it for every instruction. ORDER: matches Op.
+inline constexpr uint16_t kOpFlags[kOpCount] = {
+#define IR_OP(id, text, immediates, operands, results, flags) flags,
+#include "engine/ir/ops.def"
+#undef IR_OP
+};
 
 // One instruction. Which immediates mean something is said by its row in ops.def.
 struct Inst {
@@ -151,14 +192,23 @@ class Func {
   ValueId arg(InstId i, size_t n) const { return resolve(pool_[insts_[i.index()].args_begin + n]); }
   ValueId result(InstId i, size_t n = 0) const { return ValueId(insts_[i.index()].first_result.raw + uint32_t(n)); }
   InstId terminator(BlockId b) const { return blocks_[b.index()].last; }
+  // Everything that was ever in the function, so perhaps more than is in it now.
+  const Contents& contents() const { return contents_; }
   // The instruction that defines `v`, or null for a block parameter.
   const Inst* def(ValueId v) const { return value(v).inst.valid() ? &inst(value(v).inst) : nullptr; }
 
-  uint16_t flags(const Inst& inst) const;
-  bool is_terminator(const Inst& inst) const {
-    return (info(inst.op).flags & kTerminator) != 0 || inst.targets_count != 0;
+  uint16_t flags(const Inst& inst) const {
+    uint16_t flags = kOpFlags[static_cast<size_t>(inst.op)];
+    if (inst.op == Op::Compute && (wasm::info(inst.opcode).effects & wasm::kTraps) != 0) flags |= kTraps;
+    if (inst.op == Op::Budget && poll_at_budget) flags |= kSafepoint;
+    return flags;
   }
-  bool is_invoke(const Inst& inst) const { return inst.targets_count == 2 && (info(inst.op).flags & kTerminator) == 0; }
+  bool is_terminator(const Inst& inst) const {
+    return (kOpFlags[static_cast<size_t>(inst.op)] & kTerminator) != 0 || inst.targets_count != 0;
+  }
+  bool is_invoke(const Inst& inst) const {
+    return inst.targets_count == 2 && (kOpFlags[static_cast<size_t>(inst.op)] & kTerminator) == 0;
+  }
   bool is_safepoint(const Inst& inst) const { return (flags(inst) & kSafepoint) != 0; }
 
   // --- Home slots and stack maps ---------------------------------------------------------------------------------
@@ -202,7 +252,12 @@ class Func {
   void set_params(BlockId block, std::span<const ValueId> params);
   // Narrows the type of a value in place. Like replace: `type` must match the old one, else a failure is recorded.
   void narrow(ValueId value, Type type);
-  // For edits that keep the shape: immediates of an instruction, flags of a block.
+  // Makes another operation of an instruction, with the immediates that it has.
+  void become(InstId i, Op op) {
+    insts_[i.index()].op = op;
+    contents_.note(op);
+  }
+  // For edits that keep the shape: immediates of an instruction (its operation by become), flags of a block.
   Inst& edit(InstId i) { return insts_[i.index()]; }
   Block& edit(BlockId b) { return blocks_[b.index()]; }
 
@@ -234,6 +289,7 @@ class Func {
     uint32_t count;
   };
   void record_failure(const char* what, ValueId a, Type was, Type now);
+  Value& add_value(const Value& value);
 
   const wasm::Module* module_ = nullptr;
   wasm::FuncIndex index_;
@@ -244,6 +300,7 @@ class Func {
   std::vector<ValueId> pool_;  // operands and parameters
   std::vector<BlockId> targets_;
   std::vector<ValueId> forward_;  // sized on first replace
+  Contents contents_;
   uint32_t slot_count_ = 0;
   std::vector<MapRange> maps_;
   std::vector<SlotId> map_slots_;

@@ -9,6 +9,7 @@ namespace parallax::ir {
 void Loops::compute(const Func& func, const Cfg& cfg) {
   loops_.clear();
   of_.assign(func.block_count(), {});
+  if (!cfg.has_cycles()) return;
   for (const BlockId b : cfg.rpo()) {
     if (cfg.is_loop_head(b)) loops_.push_back({.head = b});
   }

@@ -18,6 +18,8 @@ struct FuncAccess {
     if (func.values_.size() <= v.index()) func.values_.resize(v.index() + 1);
     func.values_[v.index()] = {
         .type = type, .rep = rep_of(func.types(), type), .block = block, .inst = inst, .index = index};
+    const Rep rep = func.values_[v.index()].rep;
+    if (rep == Rep::kF32 || rep == Rep::kF64) func.contents_.note(Trait::kFloat);
   }
   Block& block(BlockId b) {
     if (func.blocks_.size() <= b.index()) func.blocks_.resize(b.index() + 1, Block{.live = false});
@@ -28,6 +30,7 @@ struct FuncAccess {
     Block& at = block(b);
     at.params_begin = static_cast<uint32_t>(func.pool_.size());
     at.params_count = static_cast<uint32_t>(params.size());
+    if (b != Func::kEntry) func.contents_.note(Trait::kParams);
     func.pool_.insert(func.pool_.end(), params.begin(), params.end());
   }
   size_t values() const { return func.values_.size(); }

@@ -5,13 +5,18 @@ namespace parallax::jit {
 
 void TranslatedCallees::start(Translator& translator, const wasm::Module& module, const TranslateOptions& options,
                               const runtime::Instance* instance, ModuleFacts* facts) {
+  const uint64_t serial = facts != nullptr ? facts->serial() : 0;
+  if (serial == 0 || serial != serial_ || options.poll_at_budget != options_.poll_at_budget ||
+      options.features.bits != options_.features.bits) {
+    used_ = next_ = 0;
+  }
+  serial_ = serial;
   translator_ = &translator;
   module_ = &module;
   instance_ = instance;
   options_ = options;
   facts_ = facts;
   own_facts_.reset();
-  used_ = next_ = 0;
 }
 
 ModuleFacts& TranslatedCallees::facts() {
@@ -35,6 +40,22 @@ const ir::Func* TranslatedCallees::body(wasm::FuncIndex func) {
   kept.func = func;
   kept.translated = translator_->translate(*module_, func, options_, *kept.body).has_value();
   return kept.translated ? kept.body.get() : nullptr;
+}
+
+std::optional<size_t> TranslatedCallees::size(wasm::FuncIndex func) {
+  uint32_t& known = facts().ir_size(func);
+  if (known == 0) {
+    const ir::Func* found = body(func);
+    known = found != nullptr ? static_cast<uint32_t>(found->inst_count()) : ModuleFacts::kNoBody;
+  }
+  return known == ModuleFacts::kNoBody ? std::nullopt : std::optional<size_t>(known);
+}
+
+const ir::Func* TranslatedCallees::at_hand(wasm::FuncIndex func) const {
+  for (size_t n = 0; n < used_; ++n) {
+    if (kept_[n].func == func) return kept_[n].translated ? kept_[n].body.get() : nullptr;
+  }
+  return nullptr;
 }
 
 std::span<const wasm::FuncIndex> TranslatedCallees::named(wasm::TypeId type, size_t most) {

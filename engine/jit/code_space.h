@@ -18,6 +18,12 @@ namespace parallax::jit {
 class GuardSites;
 class StubCache;
 
+// The error of whoever finds no room in a space.
+inline std::unexpected<Error> code_space_is_full() { return fail(ErrorCode::kLimit, 0, "code space is full"); }
+inline bool says_full(const Error& error) {
+  return error.code == ErrorCode::kLimit && error.message == "code space is full";
+}
+
 class CodeSpace {
  public:
   static constexpr size_t kBytes = size_t{64} << 20;

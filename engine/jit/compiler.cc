@@ -360,12 +360,26 @@ Result<const void*> JitCompiler::compile_baseline(FuncEntry& entry) {
 }
 
 Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
-  if (has_baseline()) {
+  const auto count = [&](uint64_t CompileStats::* counter) {
+    ++(stats_.*counter);
+    ++(of_thread().*counter);
+  };
+  const bool first = has_baseline();
+  if (first) {
     auto code = compile_baseline(entry);
     if (code || code.error().code != ErrorCode::kUnsupported) return code;
-    ++stats_.not_baseline;
-    ++of_thread().not_baseline;
+    count(&CompileStats::not_baseline);
   }
+  auto code = compile_through_ir(entry);
+  const bool too_large = !code && code.error().code == ErrorCode::kLimit && !says_full(code.error());
+  if (!too_large || first || !baseline_ || ir_source_) return code;
+  auto instead = compile_baseline(entry);
+  if (!instead && instead.error().code == ErrorCode::kUnsupported) return code;
+  if (instead) count(&CompileStats::baseline_instead);
+  return instead;
+}
+
+Result<const void*> JitCompiler::compile_through_ir(FuncEntry& entry) {
   Workspace& w = Workspace::of_thread();
   const runtime::Instance* instance = entry.ctx->instance;
   const wasm::FuncIndex func(entry.func_index);
@@ -373,8 +387,11 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
   // What a module may use was decided when it was loaded.
   const TranslateOptions options{.features = {.bits = ~0u}, .poll_at_budget = store_->zeal_polls != 0};
   StageClock clock(times_, CaseStage::kTranslate);
+  w.callees.start(w.translator, *instance->module, options, instance, &facts_of(*instance->module));
   if (ir_source_ && ir_source_(*instance->module, func, w.ir)) {
     w.ir.poll_at_budget = options.poll_at_budget;
+  } else if (const ir::Func* known = w.callees.at_hand(func); known != nullptr) {
+    w.ir = *known;
   } else {
     TRY(w.translator.translate(*instance->module, func, options, w.ir));
   }
@@ -389,7 +406,6 @@ Result<const void*> JitCompiler::compile_func(FuncEntry& entry) {
                               .time = times_ != nullptr,
                               .gate = &gate_,
                               .callees = ir_source_ ? nullptr : &w.callees};
-  w.callees.start(w.translator, *instance->module, options, instance, &facts_of(*instance->module));
   if (dump_ != nullptr) {
     passes.dump_context = &dump_context;
     passes.dump = [](void* context, const ir::Func& f, const char* stage) {

@@ -1,6 +1,7 @@
 // JitCompiler: makes the functions of one store executable (runtime::Compiler).
 //
-// compile() runs translate -> passes -> lower -> allocate -> check -> emit, or at O0 the baseline compiler; every failure is a Result, never an abort.
+// compile() runs translate -> passes -> lower -> allocate -> check -> emit, or at O0 the baseline compiler, which also takes
+// what is too large for the long way at any level; every failure is a Result, never an abort.
 // Scratch memory of all stages is kept per thread and reused by the next function and the next store.
 #pragma once
 
@@ -32,8 +33,9 @@ struct CompileStats {
   uint64_t functions = 0;
   uint64_t code_bytes = 0;
   uint64_t failures = 0;
-  uint64_t greedy_instead = 0;  // functions that were too large for the allocator of their level
-  uint64_t not_baseline = 0;    // functions at O0 that the baseline compiler left to the other
+  uint64_t greedy_instead = 0;    // functions that were too large for the allocator of their level
+  uint64_t not_baseline = 0;      // functions at O0 that the baseline compiler left to the other
+  uint64_t baseline_instead = 0;  // functions that were too large for the way through the IR
   uint64_t nanoseconds = 0;
 };
 
@@ -108,6 +110,7 @@ class JitCompiler final : public runtime::Compiler {
   // by one.
   bool has_baseline() const;
   Result<const void*> compile_baseline(runtime::FuncEntry& entry);
+  Result<const void*> compile_through_ir(runtime::FuncEntry& entry);
   Result<const void*> compile_func(runtime::FuncEntry& entry);
   uint64_t chaos_for(const runtime::FuncEntry& entry) const;
   void dump_code(Workspace& w, const runtime::FuncEntry& entry, const uint8_t* code) const;

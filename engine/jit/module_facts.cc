@@ -7,6 +7,11 @@ namespace parallax::jit {
 
 using wasm::Opcode;
 
+ModuleFacts::ModuleFacts(const wasm::Module& module) : module_(module), ir_sizes_(module.funcs.size()) {
+  static thread_local uint64_t made = 0;
+  serial_ = ++made;
+}
+
 // Bodies were validated: reading them cannot fail.
 void ModuleFacts::find_written_tables() {
   std::vector<bool>& written = written_.emplace(module_.tables.size(), false);

@@ -16,7 +16,14 @@ namespace parallax::jit {
 class ModuleFacts {
  public:
   // `module` is validated and must outlive this.
-  explicit ModuleFacts(const wasm::Module& module) : module_(module) {}
+  explicit ModuleFacts(const wasm::Module& module);
+
+  // Tells this object from all others of the thread, also from those that stood at its address before.
+  uint64_t serial() const { return serial_; }
+
+  // Instructions of a function as translation leaves it, for who finds out to note: 0 is not known.
+  static constexpr uint32_t kNoBody = ~0u;
+  uint32_t& ir_size(wasm::FuncIndex func) { return ir_sizes_[func.index()]; }
 
   // Whether the table keeps what instantiation put into it: neither imported nor exported, and no instruction writes it.
   bool is_constant(wasm::TableIndex table);
@@ -28,6 +35,8 @@ class ModuleFacts {
   void find_written_tables();
 
   const wasm::Module& module_;
+  uint64_t serial_;
+  std::vector<uint32_t> ir_sizes_;                                      // by FuncIndex
   std::optional<std::vector<bool>> written_;                            // by TableIndex
   std::unordered_map<uint32_t, std::vector<wasm::FuncIndex>> by_type_;  // never iterated
 };

@@ -5,6 +5,7 @@
 // tests bring texts.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "engine/ir/func.h"
@@ -17,6 +18,11 @@ class Callees {
   // The IR of a function of the module that is compiled, which is not imported, as translation leaves it: no pass has
   // run. Null when there is none (too large to translate). Valid until the next call.
   virtual const ir::Func* body(wasm::FuncIndex func) = 0;
+  // How many instructions it has: what the inliner asks about many functions of which it takes few. None: no body.
+  virtual std::optional<size_t> size(wasm::FuncIndex func) {
+    const ir::Func* found = body(func);
+    return found == nullptr ? std::nullopt : std::optional(found->inst_count());
+  }
 
   // The functions of the module that references of this type may name, in order; none when there are more than `most`.
   // Others may be named too (functions of other modules).

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/opt/passes.h"
 
 namespace parallax::opt {
@@ -137,9 +138,9 @@ class Dce {
   Gate& gate_;
   std::vector<ValueId>& work_;
   std::vector<uint32_t>& needed_;
-  std::vector<bool> keep_;
-  std::vector<uint32_t> kept_;
-  std::vector<ValueId> chosen_;
+  Scratch<bool> keep_;
+  Scratch<uint32_t> kept_;
+  Scratch<ValueId> chosen_;
 };
 
 }  // namespace

@@ -8,6 +8,7 @@
 // The functions that a table holds and that may be named are those of the instance that is compiled for; the order of
 // comparisons is that of the module.
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/opt/passes.h"
 #include "engine/opt/splice.h"
 
@@ -82,8 +83,8 @@ class Devirtualise {
   void make_direct(InstId i, uint32_t callee) {
     args_of(i);
     func_.set_args(i, args_);
+    func_.become(i, is_tail_call(func_.inst(i).op) ? Op::ReturnCall : Op::Call);
     Inst& inst = func_.edit(i);
-    inst.op = is_tail_call(inst.op) ? Op::ReturnCall : Op::Call;
     inst.a = callee;
     inst.b = 0;
   }
@@ -207,18 +208,18 @@ class Devirtualise {
   Func& func_;
   Gate& gate_;
   Splicer splicer_;
-  std::vector<InstId> sites_;
+  Scratch<InstId> sites_;
 
   // Of the call being expanded.
   Inst call_;
   ValueId operand_;
   OpenCall place_;
-  std::vector<ValueId> args_;
-  std::vector<ValueId> with_operand_;
-  std::vector<ValueId> results_;
-  std::vector<Type> types_;
-  std::vector<BlockId> targets_;
-  std::vector<Made> made_;
+  Scratch<ValueId> args_;
+  Scratch<ValueId> with_operand_;
+  Scratch<ValueId> results_;
+  Scratch<Type> types_;
+  Scratch<BlockId> targets_;
+  Scratch<Made> made_;
 };
 
 }  // namespace

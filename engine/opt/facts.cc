@@ -8,6 +8,7 @@
 // Facts by values: a NullCheck, Cast or Refine gave a narrower name to its reference, and where that name dominates it
 // stands for the reference: a check that its type implies is it, a test that its type decides is decided.
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/ir/builder.h"
 #include "engine/opt/passes.h"
 
@@ -206,7 +207,7 @@ class Facts {
       if (!cfg_.dominates(edge.block, b)) continue;
       if (!gate_.allow(Rewrite::kBranchByTest, condition)) return;
       const BlockId target = func_.targets(i)[edge.sense ? 0 : 1];
-      func_.edit(i).op = Op::Jump;
+      func_.become(i, Op::Jump);
       func_.set_args(i, {});
       func_.set_targets(i, std::span(&target, 1));
       context_.control_changed = true;
@@ -218,12 +219,12 @@ class Facts {
   Func& func_;
   const ir::Cfg& cfg_;
   Gate& gate_;
-  std::vector<Edge> edges_;
-  std::vector<uint32_t> of_condition_;
-  std::vector<uint32_t> of_ref_;
-  std::vector<Name> names_;
-  std::vector<uint32_t> names_of_;  // by ValueId: the latest
-  std::vector<bool> renamed_;       // by ValueId: tests that ask about a name
+  Scratch<Edge> edges_;
+  Scratch<uint32_t> of_condition_;
+  Scratch<uint32_t> of_ref_;
+  Scratch<Name> names_;
+  Scratch<uint32_t> names_of_;  // by ValueId: the latest
+  Scratch<bool> renamed_;       // by ValueId: tests that ask about a name
 };
 
 }  // namespace

@@ -12,12 +12,12 @@
 namespace parallax::opt {
 
 enum class PassId : uint8_t {
-#define PASS(id, name, function, level, summary) id,
+#define PASS(id, name, function, level, needs, summary) id,
 #include "engine/opt/passes.def"
 #undef PASS
 };
 inline constexpr uint32_t kPassCount = 0
-#define PASS(id, name, function, level, summary) +1
+#define PASS(id, name, function, level, needs, summary) +1
 #include "engine/opt/passes.def"
 #undef PASS
     ;

@@ -17,6 +17,7 @@
 #include <tuple>
 
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/opt/passes.h"
 #include "engine/opt/splice.h"
 
@@ -47,10 +48,11 @@ constexpr size_t kColdGrowthAtLeast = 48;   // outside loops; or by a quarter of
 constexpr uint32_t kLoopWorkPerBlock = 16;  // bound on the search for loops
 
 // By block: in how many loops it stands.
-void find_loop_depths(const Func& func, const ir::Cfg& cfg, std::vector<uint32_t>& depths) {
+void find_loop_depths(const Func& func, const ir::Cfg& cfg, Scratch<uint32_t>& depths) {
   depths.assign(func.block_count(), 0);
-  std::vector<uint32_t> member(func.block_count(), ~0u);  // head of the loop that was found to contain it last
-  std::vector<BlockId> work;
+  if (!cfg.has_cycles()) return;
+  Scratch<uint32_t> member(func.block_count(), ~0u);  // head of the loop that was found to contain it last
+  Scratch<BlockId> work;
   uint64_t budget = uint64_t{kLoopWorkPerBlock} * cfg.rpo().size();
   for (const BlockId head : cfg.rpo()) {
     for (const BlockId pred : cfg.preds(head)) {
@@ -116,7 +118,7 @@ class Inliner {
     }
   }
 
-  void consider(InstId i, uint32_t loop_depth, uint32_t chain, std::vector<Site>& sites) {
+  void consider(InstId i, uint32_t loop_depth, uint32_t chain, Scratch<Site>& sites) {
     const Inst& inst = func_.inst(i);
     if (inst.op != Op::Call && inst.op != Op::ReturnCall) return;
     const wasm::Func& callee = func_.module().funcs[inst.a];
@@ -147,9 +149,9 @@ class Inliner {
   bool worth(const Site& site) {
     const Inst& call = func_.inst(site.call);
     const wasm::FuncIndex callee(call.a);
-    const Func* body = context_.callees->body(callee);
-    if (body == nullptr) return false;
-    const size_t size = body->inst_count();
+    const auto known_size = context_.callees->size(callee);
+    if (!known_size) return false;
+    const size_t size = *known_size;
     const bool recursive = times_in_chain(callee, site.chain) != 0;
     const size_t limit = recursive ? kSelfSize : site.loop_depth != 0 ? kHotSize : kColdSize;
     if (size > kAlwaysSize && size > limit) return false;
@@ -199,11 +201,12 @@ class Inliner {
 
   // --- Copying.
   void copy_body(const Func& body, const Place& place) {
-    body_cfg_.compute(body);
-    find_loop_depths(body, body_cfg_, body_depths_);
+    ir::Cfg& cfg = context_.callee_cfg;
+    cfg.compute(body);
+    find_loop_depths(body, cfg, body_depths_);
     blocks_.assign(body.block_count(), BlockId());
     blocks_[Func::kEntry.index()] = place.block;
-    for (const BlockId b : body_cfg_.rpo()) {
+    for (const BlockId b : cfg.rpo()) {
       if (b == Func::kEntry) continue;
       const BlockId made = blocks_[b.index()] = splicer_.new_block();
       func_.edit(made).landing = body.block(b).landing;
@@ -218,7 +221,7 @@ class Inliner {
                        .offset = func_.module().funcs[place.callee.index()].body.begin},
                       {});
     }
-    for (const BlockId b : body_cfg_.rpo()) {
+    for (const BlockId b : cfg.rpo()) {
       at_ = blocks_[b.index()];
       loop_depth_ = place.loop_depth + body_depths_[b.index()];
       ir::for_each_inst(body, b, [&](InstId i) { copy(body, i, place); });
@@ -268,24 +271,23 @@ class Inliner {
   Func& func_;
   Gate& gate_;
   Splicer splicer_;
-  std::vector<uint32_t> depths_;
-  std::vector<Site> sites_;
-  std::vector<Site> next_;
-  std::vector<Site> by_heat_;
-  std::vector<Site> accepted_;
-  std::vector<Chain> chains_;
+  Scratch<uint32_t> depths_;
+  Scratch<Site> sites_;
+  Scratch<Site> next_;
+  Scratch<Site> by_heat_;
+  Scratch<Site> accepted_;
+  Scratch<Chain> chains_;
 
   // Of the body being copied.
-  ir::Cfg body_cfg_;
-  std::vector<uint32_t> body_depths_;
-  std::vector<ValueId> values_;  // by its ValueId
-  std::vector<BlockId> blocks_;  // by its BlockId
+  Scratch<uint32_t> body_depths_;
+  Scratch<ValueId> values_;  // by its ValueId
+  Scratch<BlockId> blocks_;  // by its BlockId
   BlockId at_;
   uint32_t loop_depth_ = 0;
-  std::vector<ValueId> args_;
-  std::vector<ValueId> results_;
-  std::vector<Type> types_;
-  std::vector<BlockId> targets_;
+  Scratch<ValueId> args_;
+  Scratch<ValueId> results_;
+  Scratch<Type> types_;
+  Scratch<BlockId> targets_;
 };
 
 }  // namespace

@@ -9,6 +9,7 @@
 // that they are fused into, null constants and refinements stay (they cost nothing), cheap integer operations move only
 // from where every iteration passes, only out of loops without calls, and every loop takes only so many values.
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/ir/loops.h"
 #include "engine/opt/passes.h"
 #include "engine/opt/places.h"
@@ -179,7 +180,7 @@ class Licm {
   const ir::Cfg& cfg_;
   const ir::Loops& loops_;
   Gate& gate_;
-  std::vector<Facts> facts_;
+  Scratch<Facts> facts_;
   bool always_ = false;
 };
 

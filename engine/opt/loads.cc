@@ -18,6 +18,7 @@
 #include <algorithm>
 
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/ir/builder.h"
 #include "engine/ir/loops.h"
 #include "engine/opt/passes.h"
@@ -626,16 +627,16 @@ class Loads {
   const ir::Loops& loops_;
   Gate& gate_;
   std::vector<uint32_t>& escapes_;
-  std::vector<Places> loop_writes_;
-  std::vector<Known> known_;
-  std::vector<Known> kept_;
-  std::vector<Carried> carried_;
-  std::vector<ValueId> incoming_;
-  std::vector<ValueId> args_;
+  Scratch<Places> loop_writes_;
+  Scratch<Known> known_;
+  Scratch<Known> kept_;
+  Scratch<Carried> carried_;
+  Scratch<ValueId> incoming_;
+  Scratch<ValueId> args_;
   BlockId block_;
   bool carrying_ = false;
-  std::vector<Range> ends_;
-  std::vector<uint32_t> when_;  // by instruction: order of visits
+  Scratch<Range> ends_;
+  Scratch<uint32_t> when_;  // by instruction: order of visits
   uint32_t now_ = 0;
 };
 

@@ -12,6 +12,7 @@
 #include <array>
 
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/opt/passes.h"
 
 namespace parallax::opt {
@@ -199,8 +200,8 @@ class Nans {
   // By how many loops a block is surrounded. Only for the cost, so that giving up early is harmless.
   void find_depths() {
     depth_.assign(func_.block_count(), 0);
-    std::vector<uint32_t> seen(func_.block_count(), 0);
-    std::vector<BlockId> work;
+    Scratch<uint32_t> seen(func_.block_count(), 0);
+    Scratch<BlockId> work;
     uint32_t loop = 0;
     size_t budget = 64 * cfg_.rpo().size();
     for (const BlockId head : cfg_.rpo()) {
@@ -239,12 +240,12 @@ class Nans {
       size_t n;
       ValueId v;
     };
-    std::vector<Sight> sights;
+    Scratch<Sight> sights;
     for_each_sight([&](InstId at, size_t n, ValueId v) {
       if (is(v, kFree)) sights.push_back({at, n, v});
     });
-    std::vector<ValueId> mended(func_.value_count());
-    std::vector<BlockId> where(func_.value_count());
+    Scratch<ValueId> mended(func_.value_count());
+    Scratch<BlockId> where(func_.value_count());
     for (const Sight& s : sights) {
       const BlockId b = func_.inst(s.at).block;
       ValueId& known = mended[s.v.index()];
@@ -271,14 +272,14 @@ class Nans {
   Func& func_;
   const ir::Cfg& cfg_;
   Gate& gate_;
-  std::vector<uint8_t> marks_;  // by ValueId
-  std::vector<ValueId> makers_;
-  std::vector<ValueId> foreign_;
-  std::vector<Flow> flows_;
-  std::vector<uint32_t> out_;    // by ValueId: first flow from it
-  std::vector<uint32_t> in_;     // and into it
-  std::vector<uint32_t> depth_;  // by BlockId
-  std::vector<ValueId> work_;
+  Scratch<uint8_t> marks_;  // by ValueId
+  Scratch<ValueId> makers_;
+  Scratch<ValueId> foreign_;
+  Scratch<Flow> flows_;
+  Scratch<uint32_t> out_;    // by ValueId: first flow from it
+  Scratch<uint32_t> in_;     // and into it
+  Scratch<uint32_t> depth_;  // by BlockId
+  Scratch<ValueId> work_;
 };
 
 }  // namespace

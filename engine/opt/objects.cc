@@ -10,9 +10,9 @@
 // Bounded by kMaxSteps per function; objects beyond that stay objects.
 #include <algorithm>
 #include <optional>
-#include <unordered_map>
 
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/opt/passes.h"
 
 namespace parallax::opt {
@@ -40,11 +40,12 @@ class Objects {
 
   void run() {
     if (cfg_.rpo().size() > kMaxBlocks || !joins_are_jumps()) return;
+    rows_.assign(func_.block_count(), {});
     for (int round = 0; round < kMaxRounds; ++round) {
       gather();
-      bool changed = false;
-      for (uint32_t n = 0; n < candidates_.size(); ++n) changed |= replace(n);
-      if (!changed) return;
+      size_t replaced = 0;
+      for (uint32_t n = 0; n < candidates_.size(); ++n) replaced += replace(n) ? 1 : 0;
+      if (replaced == 0 || replaced == candidates_.size()) return;
     }
   }
 
@@ -69,24 +70,36 @@ class Objects {
   }
   bool is_jump(BlockId b) const { return func_.inst(func_.terminator(b)).op == Op::Jump; }
 
-  // --- Gathering: allocations, and their uses in the order of reverse postorder.
+  // --- Gathering: allocations, and their uses in the order of reverse postorder, where a definition comes first.
   void gather() {
     candidates_.clear();
+    found_.clear();
     number_.assign(func_.value_count(), kNone);
     for (const BlockId b : cfg_.rpo()) {
       for (InstId i = func_.block(b).first; i.valid(); i = func_.inst(i).next) {
         const Inst& inst = func_.inst(i);
+        for (uint32_t n = 0; n < inst.args_count; ++n) {
+          const uint32_t number = number_[func_.arg(i, n).index()];
+          if (number != kNone) note_use(number, i, n);
+        }
         const size_t size = size_of(i);
         if (size > kMaxFields) continue;
         number_[inst.first_result.index()] = static_cast<uint32_t>(candidates_.size());
         candidates_.push_back({.alloc = i, .size = static_cast<uint32_t>(size)});
       }
     }
-    if (candidates_.empty()) return;
-    for_each_use([&](Candidate& c, InstId i, uint32_t n) {
-      if (!is_own_field(c, i, n)) c.escapes = true;
-      ++c.uses_end;
-    });
+    sort_uses();
+  }
+
+  void note_use(uint32_t number, InstId i, uint32_t n) {
+    Candidate& c = candidates_[number];
+    if (!is_own_field(c, i, n)) c.escapes = true;
+    ++c.uses_end;
+    found_.push_back({number, i});
+  }
+
+  // By candidate.
+  void sort_uses() {
     uint32_t begin = 0;
     for (Candidate& c : candidates_) {
       c.uses_begin = begin;
@@ -94,20 +107,7 @@ class Objects {
       c.uses_end = c.uses_begin;
     }
     uses_.resize(begin);
-    for_each_use([&](Candidate& c, InstId i, uint32_t) { uses_[c.uses_end++] = i; });
-  }
-
-  template <class Body>
-  void for_each_use(Body&& body) {
-    for (const BlockId b : cfg_.rpo()) {
-      for (InstId i = func_.block(b).first; i.valid(); i = func_.inst(i).next) {
-        for (uint32_t n = 0; n < func_.inst(i).args_count; ++n) {
-          const ValueId arg = func_.arg(i, n);
-          const uint32_t number = arg.index() < number_.size() ? number_[arg.index()] : kNone;
-          if (number != kNone) body(candidates_[number], i, n);
-        }
-      }
-    }
+    for (const Use& use : found_) uses_[candidates_[use.candidate].uses_end++] = use.inst;
   }
 
   // How many fields an allocation has; more than kMaxFields when it is none, or one of unknown length.
@@ -159,13 +159,13 @@ class Objects {
     if (c.escapes || steps_ > kMaxSteps || !gate_.allow(Rewrite::kScalars, object)) return false;
     alloc_ = c.alloc;
     defaults_.assign(c.size, ValueId());
-    at_start_.clear();
-    at_end_.clear();
+    ++serial_;
+    held_.clear();
     const std::span uses = std::span(uses_).subspan(c.uses_begin, c.uses_end - c.uses_begin);
     for (const InstId use : uses) {
       const Inst& inst = func_.inst(use);
       if (is_read(inst.op) || func_.arg(use, 0) != object) continue;
-      for_each_field(use, [&](uint32_t f) { value(at_end_, inst.block, f) = stored(use); });
+      for_each_field(use, [&](uint32_t f) { value(kAtEnd, inst.block, f) = stored(use); });
     }
     read_fields(uses);
     for (const InstId use : uses) func_.remove(use);
@@ -256,30 +256,36 @@ class Objects {
   }
 
   // --- What a field holds at the edges of blocks.
-  using Known = std::unordered_map<uint64_t, ValueId>;  // never iterated
-  ValueId& value(Known& known, BlockId block, uint32_t field) {
+  enum Edge : uint32_t { kAtStart, kAtEnd };
+  // Of the object being replaced; invalid while it is not known. The reference is valid until the next call.
+  ValueId& value(Edge edge, BlockId block, uint32_t field) {
     ++steps_;
-    return known[uint64_t{block.raw} << 32 | field];
+    Row& row = rows_[block.index()];
+    if (row.serial != serial_) {
+      row = {serial_, static_cast<uint32_t>(held_.size())};
+      held_.resize(held_.size() + 2 * defaults_.size());
+    }
+    return held_[row.begin + edge * defaults_.size() + field];
   }
 
   ValueId end_of(BlockId b, uint32_t field) {
-    const ValueId stored = value(at_end_, b, field);
+    const ValueId stored = value(kAtEnd, b, field);
     if (stored.valid()) return stored;
     return is_alloc_block(b) ? initial(field) : start_of(b, field);
   }
 
   // Requires a block that the allocation dominates and does not stand in.
   ValueId start_of(BlockId b, uint32_t field) {
-    if (const ValueId known = value(at_start_, b, field); known.valid()) return known;
+    if (const ValueId known = value(kAtStart, b, field); known.valid()) return known;
     const auto preds = cfg_.preds(b);
     ValueId found;
     if (preds.size() == 1 || !is_jump(preds[0])) {
       found = end_of(preds[0], field);
-      value(at_start_, b, field) = found;
+      value(kAtStart, b, field) = found;
       return found;
     }
     found = func_.add_param(b, type_of(field));
-    value(at_start_, b, field) = found;
+    value(kAtStart, b, field) = found;
     for (const BlockId pred : preds) {
       const ValueId arg = end_of(pred, field);
       const InstId jump = func_.terminator(pred);
@@ -294,17 +300,27 @@ class Objects {
   const ir::Cfg& cfg_;
   Gate& gate_;
   uint64_t steps_ = 0;
-  std::vector<Candidate> candidates_;
-  std::vector<uint32_t> number_;  // by ValueId: of a candidate
-  std::vector<InstId> uses_;
+  Scratch<Candidate> candidates_;
+  Scratch<uint32_t> number_;  // by ValueId: of a candidate
+  struct Use {
+    uint32_t candidate;
+    InstId inst;
+  };
+  Scratch<Use> found_;
+  Scratch<InstId> uses_;
 
   // Of the object being replaced.
   InstId alloc_;
-  std::vector<ValueId> defaults_;
-  std::vector<ValueId> now_;
-  Known at_start_;
-  Known at_end_;
-  std::vector<ValueId> args_;
+  Scratch<ValueId> defaults_;
+  Scratch<ValueId> now_;
+  struct Row {
+    uint32_t serial = 0;  // of the object that it is about
+    uint32_t begin = 0;   // in held_: its fields at the block's start, then at its end
+  };
+  uint32_t serial_ = 0;
+  Scratch<Row> rows_;  // by block
+  Scratch<ValueId> held_;
+  Scratch<ValueId> args_;
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 // A parameter is redundant when every incoming argument is one value x or the parameter itself; x then dominates the
 // block, because it is defined on every way in. Removing one can make others redundant, so blocks are visited until
 // nothing changes; a pass over reverse postorder settles almost everything at once.
+#include "engine/base/scratch.h"
 #include "engine/opt/passes.h"
 
 namespace parallax::opt {
@@ -77,8 +78,8 @@ class Params {
   Func& func_;
   const ir::Cfg& cfg_;
   Gate& gate_;
-  std::vector<uint32_t> keep_;
-  std::vector<ValueId> scratch_;
+  Scratch<uint32_t> keep_;
+  Scratch<ValueId> scratch_;
 };
 
 }  // namespace

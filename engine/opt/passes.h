@@ -1,7 +1,7 @@
 // The passes as functions over one shared context. Each pass has its own .cc, which says what it relies on.
 //
 // A pass gathers, decides, rewrites; it does not verify, dump or time (pipeline.h does), and every rewrite asks the gate.
-// It may leave replacements uncommitted and blocks unreachable in control flow only if it says so to the context.
+// Its arrays are scratch memory, which is gone when it returns (engine/base/scratch.h). It may leave replacements uncommitted and blocks unreachable in control flow only if it says so to the context.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,7 @@ struct PassContext {
   // Computed for the first pass that asks after a change of control flow.
   ir::Loops& loop_tree;
   bool& has_loop_tree;
+  ir::Cfg& callee_cfg;  // scratch
   // Scratch that keeps its memory between passes and functions; contents are unspecified at the start of a pass.
   std::vector<uint32_t>& numbers;
   std::vector<ir::ValueId>& values;
@@ -39,7 +40,7 @@ struct PassContext {
   }
 };
 
-#define PASS(id, name, function, level, summary) Result<> function(PassContext& context);
+#define PASS(id, name, function, level, needs, summary) Result<> function(PassContext& context);
 #include "engine/opt/passes.def"
 #undef PASS
 

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/ir/loops.h"
 #include "engine/opt/passes.h"
 #include "engine/opt/places.h"
@@ -61,9 +62,9 @@ class Peel {
   struct Way {
     BlockId from;
     BlockId to;
-    BlockId join{};               // where the copy and the loop meet
-    std::vector<ValueId> values;  // of the loop, used behind
-    std::vector<ValueId> params;
+    BlockId join{};           // where the copy and the loop meet
+    Scratch<ValueId> values;  // of the loop, used behind
+    Scratch<ValueId> params;
   };
 
   // A value that is the same in every iteration; whether a trap comes before it.
@@ -84,7 +85,7 @@ class Peel {
   };
   void place(BlockId before, BlockId block) { placed_.push_back({before, block, placed_.size()}); }
 
-  void consider(const Loop& loop, const std::vector<BlockId>& blocks) {
+  void consider(const Loop& loop, const Scratch<BlockId>& blocks) {
     uint32_t insts = 0;
     for (const BlockId b : blocks) {
       if (func_.block(b).landing) return;
@@ -110,7 +111,7 @@ class Peel {
   // in front of where a way out leads.
   void place_blocks() {
     std::ranges::sort(placed_, {}, [](const Placed& p) { return std::pair(p.before, p.number); });
-    std::vector<BlockId> order;
+    Scratch<BlockId> order;
     for (const BlockId b : func_.order()) {
       if (b.index() >= block_map_.size()) break;  // the new ones stand last
       const auto here = std::ranges::equal_range(placed_, b, {}, &Placed::before);
@@ -311,16 +312,16 @@ class Peel {
   Func& func_;
   const ir::Cfg& cfg_;
   const ir::Loops& loops_;
-  std::vector<std::vector<BlockId>> blocks_of_;
-  const std::vector<BlockId>* blocks_ = nullptr;
-  std::vector<Way> ways_;
-  std::vector<Placed> placed_;
-  std::vector<Same> same_;
-  std::vector<ValueId> map_;        // values of the loop -> those of the copy
-  std::vector<BlockId> block_map_;  // blocks of the loop -> those of the copy
-  std::vector<ValueId> args_;
-  std::vector<ir::Type> types_;
-  std::vector<BlockId> targets_;
+  Scratch<Scratch<BlockId>> blocks_of_;
+  const Scratch<BlockId>* blocks_ = nullptr;
+  Scratch<Way> ways_;
+  Scratch<Placed> placed_;
+  Scratch<Same> same_;
+  Scratch<ValueId> map_;        // values of the loop -> those of the copy
+  Scratch<BlockId> block_map_;  // blocks of the loop -> those of the copy
+  Scratch<ValueId> args_;
+  Scratch<ir::Type> types_;
+  Scratch<BlockId> targets_;
   BlockId again_;
   uint32_t growth_ = 0;
 };

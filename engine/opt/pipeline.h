@@ -6,6 +6,9 @@
 // Afterwards the function has home slots and stack maps and is ready for lowering. With `verify` the verifier judges
 // the function before the first and after every pass that rewrote something, and verify_refs after safepoints; without, only a type violation
 // recorded by Func::replace ends the compilation. All errors of judges are kInvariant and name invariant and pass.
+//
+// A pass is left out where it could not even ask the gate: what it needs is not there, or the same pass ran over this very
+// function before and asked nothing. So what is generated, and how queries are numbered, does not depend on it.
 #pragma once
 
 #include <array>
@@ -60,11 +63,17 @@ class Pipeline {
 
  private:
   Result<> run_pass(ir::Func& func, PassId pass, const PipelineOptions& options, Gate& gate);
+  void start(const ir::Func& func);
+  bool may_ask(const ir::Func& func, PassId pass) const;
 
   Gate own_gate_;
+  // What the function was when a pass asked nothing, by pass; others of the same function in passes.def count as the pass.
+  uint32_t version_ = 0;
+  std::array<uint32_t, kPassCount> idle_at_{};
   ir::Cfg cfg_;
   ir::Loops loops_;
   bool has_loops_ = false;
+  ir::Cfg callee_cfg_;
   std::vector<uint32_t> numbers_;
   std::vector<ir::ValueId> values_;
 };

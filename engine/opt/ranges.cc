@@ -15,6 +15,7 @@
 #include <optional>
 
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/opt/passes.h"
 #include "engine/wasm/limits.h"
 
@@ -607,11 +608,11 @@ class Ranges {
   Gate& gate_;
   std::vector<uint32_t>& table_;  // accesses, by array and index
   size_t mask_ = 0;
-  std::vector<Interval> ranges_;
-  std::vector<uint32_t> facts_of_;  // by block: its list
-  std::vector<Fact> facts_;
-  std::vector<BlockId> heads_;
-  std::vector<bool> is_head_;
+  Scratch<Interval> ranges_;
+  Scratch<uint32_t> facts_of_;  // by block: its list
+  Scratch<Fact> facts_;
+  Scratch<BlockId> heads_;
+  Scratch<bool> is_head_;
   uint32_t at_ = kNone;  // the list where the walk is
   bool settled_ = false;
 };

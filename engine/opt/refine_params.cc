@@ -5,6 +5,7 @@
 // back edges; without one within kMaxRounds nothing is changed. A parameter whose narrowing the gate refuses keeps its
 // type, and the fixpoint is computed again with that.                                            [keeps I3: joins see all edges]
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/opt/passes.h"
 
 namespace parallax::opt {
@@ -97,8 +98,8 @@ class RefineParams {
   Func& func_;
   const ir::Cfg& cfg_;
   Gate& gate_;
-  std::vector<uint32_t> number_;
-  std::vector<Param> params_;
+  Scratch<uint32_t> number_;
+  Scratch<Param> params_;
 };
 
 }  // namespace

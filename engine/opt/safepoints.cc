@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/base/text.h"
 #include "engine/opt/passes.h"
 
@@ -36,14 +37,15 @@ class Safepoints {
   explicit Safepoints(PassContext& context) : func_(context.func), cfg_(context.cfg) {}
 
   Result<> run() {
+    func_.has_maps = true;
     number();
+    if (safepoints_.empty()) return {};
     collect_uses();
-    if (!safepoints_.empty()) TRY(find_live());
+    TRY(find_live());
     assign_slots();
     store_homes();
     read_homes();
     make_maps();
-    func_.has_maps = true;
     return {};
   }
 
@@ -294,7 +296,7 @@ class Safepoints {
     cursor_.assign(safepoints_.size() + 1, 0);
     for (const Entry& e : entries_) ++cursor_[e.point + 1];
     for (size_t i = 1; i < cursor_.size(); ++i) cursor_[i] += cursor_[i - 1];
-    std::vector<uint32_t> begin(cursor_.begin(), cursor_.end());
+    Scratch<uint32_t> begin(cursor_.begin(), cursor_.end());
     sorted_.resize(entries_.size());
     for (const Entry& e : entries_) sorted_[cursor_[e.point]++] = e.home;
     for (uint32_t p = 0; p < safepoints_.size(); ++p) {
@@ -341,22 +343,22 @@ class Safepoints {
 
   Func& func_;
   const ir::Cfg& cfg_;
-  std::vector<BlockInfo> blocks_;
-  std::vector<uint32_t> position_;
-  std::vector<Point> safepoints_;
-  std::vector<uint32_t> use_begin_;
-  std::vector<uint32_t> cursor_;
-  std::vector<Use> uses_;
-  std::vector<uint32_t> home_of_;
-  std::vector<Home> homes_;
-  std::vector<uint32_t> by_start_;
-  std::vector<std::pair<uint32_t, SlotId>> ends_;
-  std::vector<BlockId> range_;
-  std::vector<BlockId> work_;
-  std::vector<Entry> entries_;
-  std::vector<uint32_t> sorted_;
-  std::vector<SlotId> map_;
-  std::vector<Name> named_;
+  Scratch<BlockInfo> blocks_;
+  Scratch<uint32_t> position_;
+  Scratch<Point> safepoints_;
+  Scratch<uint32_t> use_begin_;
+  Scratch<uint32_t> cursor_;
+  Scratch<Use> uses_;
+  Scratch<uint32_t> home_of_;
+  Scratch<Home> homes_;
+  Scratch<uint32_t> by_start_;
+  Scratch<std::pair<uint32_t, SlotId>> ends_;
+  Scratch<BlockId> range_;
+  Scratch<BlockId> work_;
+  Scratch<Entry> entries_;
+  Scratch<uint32_t> sorted_;
+  Scratch<SlotId> map_;
+  Scratch<Name> named_;
   size_t live_pairs_ = 0;
 };
 

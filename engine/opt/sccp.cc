@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/opt/passes.h"
 #include "engine/wasm/numerics.h"
 
@@ -26,7 +27,7 @@ using ir::ValueId;
 class Sccp {
  public:
   explicit Sccp(PassContext& context)
-      : context_(context), func_(context.func), cfg_(context.cfg), gate_(context.gate), uses_(context.numbers) {}
+      : context_(context), func_(context.func), cfg_(context.cfg), gate_(context.gate) {}
 
   void run() {
     if (!has_loops()) return;  // without them the simplifier, which walks forward, finds the same
@@ -40,8 +41,10 @@ class Sccp {
         const ValueId v = values_.back();
         values_.pop_back();
         for (uint32_t u = begin_[v.index()]; u < begin_[v.index() + 1]; ++u) {
-          const InstId user(uses_[u]);
-          if (reached_[func_.inst(user).block.index()] != 0) evaluate(user);
+          const auto [user, operand] = uses_[u];
+          if (reached_[func_.inst(user).block.index()] == 0) continue;
+          // A jump hands each argument on by itself: there may be many.
+          func_.inst(user).op == Op::Jump ? hand_on(user, operand) : evaluate(user);
         }
         continue;
       }
@@ -66,20 +69,25 @@ class Sccp {
     return false;
   }
 
+  struct Use {
+    InstId inst;
+    uint32_t operand;
+  };
   // The instructions that use each value.
   void index_uses() {
     begin_.assign(func_.value_count() + 1, 0);
-    for_each_use([&](ValueId v, InstId) { ++begin_[v.index() + 1]; });
+    for_each_use([&](ValueId v, Use) { ++begin_[v.index() + 1]; });
     for (size_t n = 1; n < begin_.size(); ++n) begin_[n] += begin_[n - 1];
     uses_.resize(begin_.back());
-    std::vector<uint32_t> cursor(begin_.begin(), begin_.end() - 1);
-    for_each_use([&](ValueId v, InstId i) { uses_[cursor[v.index()]++] = i.raw; });
+    Scratch<uint32_t> cursor(begin_.begin(), begin_.end() - 1);
+    for_each_use([&](ValueId v, Use use) { uses_[cursor[v.index()]++] = use; });
   }
   template <class Body>
   void for_each_use(Body&& body) {
     for (const BlockId b : cfg_.rpo()) {
       for (InstId i = func_.block(b).first; i.valid(); i = func_.inst(i).next) {
-        for (const ValueId arg : func_.args(i)) body(arg, i);
+        const auto args = func_.args(i);
+        for (uint32_t n = 0; n < args.size(); ++n) body(args[n], {i, n});
       }
     }
   }
@@ -115,15 +123,14 @@ class Sccp {
   }
 
   void jump(InstId i) {
-    const BlockId to = func_.targets(i)[0];
-    reach(to);
-    const auto params = func_.params(to);
-    const auto args = func_.args(i);
-    const bool back = cfg_.dominates(to, func_.inst(i).block);
-    for (size_t n = 0; n < params.size(); ++n) {
-      if (back && g_fault.active == Fault::kSCCP1 && fault_fires(Fault::kSCCP1)) continue;
-      raise(params[n], state(args[n]));
-    }
+    reach(func_.targets(i)[0]);
+    for (uint32_t n = 0; n < func_.inst(i).args_count; ++n) hand_on(i, n);
+  }
+  void hand_on(InstId jump, uint32_t n) {
+    const BlockId to = func_.targets(jump)[0];
+    if (g_fault.active == Fault::kSCCP1 && cfg_.dominates(to, func_.inst(jump).block) && fault_fires(Fault::kSCCP1))
+      return;
+    raise(func_.params(to)[n], state(func_.args(jump)[n]));
   }
 
   void branch(InstId i) {
@@ -245,7 +252,7 @@ class Sccp {
     const uint64_t bits = state(condition).bits;
     const BlockId target = func_.inst(i).op == Op::Switch ? targets[chosen(bits, targets.size())]
                                                           : targets[static_cast<uint32_t>(bits) != 0 ? 0 : 1];
-    func_.edit(i).op = Op::Jump;
+    func_.become(i, Op::Jump);
     func_.set_args(i, {});
     func_.set_targets(i, std::span(&target, 1));
     context_.control_changed = true;
@@ -255,12 +262,12 @@ class Sccp {
   Func& func_;
   const ir::Cfg& cfg_;
   Gate& gate_;
-  std::vector<uint32_t>& uses_;  // instructions, by the value they use
-  std::vector<uint32_t> begin_;
-  std::vector<State> state_;
-  std::vector<uint8_t> reached_;
-  std::vector<BlockId> blocks_;
-  std::vector<ValueId> values_;
+  Scratch<Use> uses_;  // by the value used
+  Scratch<uint32_t> begin_;
+  Scratch<State> state_;
+  Scratch<uint8_t> reached_;
+  Scratch<BlockId> blocks_;
+  Scratch<ValueId> values_;
 };
 
 }  // namespace

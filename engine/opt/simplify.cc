@@ -278,9 +278,8 @@ class Simplify {
     const Type target = func_.inst(i).type;
     if (func_.types().matches(type, target)) return replace(Rewrite::kCastImplied, i, ref);
     if (func_.types().matches(type.heap(), target.heap()) && ask(Rewrite::kCastToCheck, i)) {  // only null can fail
-      Inst& inst = func_.edit(i);
-      inst.op = Op::NullCheck;
-      inst.type = ir::kNone;
+      func_.become(i, Op::NullCheck);
+      func_.edit(i).type = ir::kNone;
       return;
     }
     narrow(i, ir::meet(func_.types(), type, target));
@@ -373,8 +372,7 @@ class Simplify {
 
   // --- Control.
   void go_to(InstId i, BlockId target) {
-    Inst& inst = func_.edit(i);
-    inst.op = Op::Jump;
+    func_.become(i, Op::Jump);
     func_.set_args(i, {});
     func_.set_targets(i, std::span(&target, 1));
     context_.control_changed = true;

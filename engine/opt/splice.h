@@ -8,8 +8,8 @@
 #pragma once
 
 #include <span>
-#include <vector>
 
+#include "engine/base/scratch.h"
 #include "engine/ir/func.h"
 
 namespace parallax::opt {
@@ -62,9 +62,9 @@ class Splicer {
   uint32_t group_ = 0;
   uint32_t index_ = 0;
   ir::BlockId block_;  // of the call opened last
-  std::vector<After> after_;
-  std::vector<ir::BlockId> order_;
-  std::vector<ir::BlockId> work_;
+  Scratch<After> after_;
+  Scratch<ir::BlockId> order_;
+  Scratch<ir::BlockId> work_;
 };
 
 // Operations of calls by kind.

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "engine/base/faults.h"
+#include "engine/base/scratch.h"
 #include "engine/opt/passes.h"
 #include "engine/opt/places.h"
 
@@ -97,7 +98,7 @@ class Stores {
   Func& func_;
   const ir::Cfg& cfg_;
   Gate& gate_;
-  std::vector<Overwritten> overwritten_;
+  Scratch<Overwritten> overwritten_;
 };
 
 }  // namespace

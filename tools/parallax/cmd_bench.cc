@@ -380,6 +380,7 @@ json compile_json(const CompileCell& cell, const CompileSide& side, uint64_t byt
   if (side.peer != nullptr) return out;
   out["failed"] = cell.last.failed;
   out["not_baseline"] = cell.last.not_baseline;
+  out["baseline_instead"] = cell.last.baseline_instead;
   out["machine_bytes"] = cell.last.machine_bytes;
   for (const auto& [stage, stage_us] : cell.staged.stages_us) out["stages_us"][stage] = stage_us;
   return out;
@@ -429,6 +430,10 @@ Result<json> compile_module(const BenchArgs& args, const std::string& file, cons
     if (cell.last.not_baseline != 0) {
       std::fprintf(stderr, "parallax: %s: %llu functions left to the IR\n", sides[i].name.c_str(),
                    static_cast<unsigned long long>(cell.last.not_baseline));
+    }
+    if (cell.last.baseline_instead != 0) {
+      std::fprintf(stderr, "parallax: %s: %llu functions too large, left to the baseline compiler\n",
+                   sides[i].name.c_str(), static_cast<unsigned long long>(cell.last.baseline_instead));
     }
     if (cell.last.failed != 0) {
       std::fprintf(stderr, "parallax: %s: %u functions refused: %s\n", sides[i].name.c_str(), cell.last.failed,

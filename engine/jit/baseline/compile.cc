@@ -317,7 +317,7 @@ Result<> Baseline::on_instr(const wasm::Instr& instr, const wasm::InstrTypes& ty
   }
   (this->*row.handler)({instr, types, view});
   if (code_.full()) [[unlikely]]
-    return fail(ErrorCode::kLimit, 0, "code space is full");
+    return code_space_is_full();
   return ended_;
 }
 
@@ -418,7 +418,7 @@ Result<const uint8_t*> Baseline::compile(const BaselineInput& input, CodeSpace& 
   TRY(wasm::walk_func(*module_, wasm::FuncIndex(input.entry->func_index), {.bits = ~0u}, *this));
   cold_parts();
   TRY(finish_frame());
-  if (code_.full()) return fail(ErrorCode::kLimit, 0, "code space is full");
+  if (code_.full()) return code_space_is_full();
   return em_.finish();
 }
 

@@ -65,7 +65,7 @@ Result<const uint8_t*> Asm::finish() {
   const uint8_t* code = space_->next_code();
   holder_.reset();
   if (errors_.first == asmjit::kErrorTooLarge || errors_.first == asmjit::kErrorOutOfMemory) {
-    return fail(ErrorCode::kLimit, 0, "code space is full");
+    return code_space_is_full();
   }
   if (errors_.first != asmjit::kErrorOk) {
     return fail(ErrorCode::kInvariant, 0, text::format("I2: assembler: {}", errors_.text));
