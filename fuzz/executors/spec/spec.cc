@@ -84,7 +84,7 @@ struct PassRow {
   uint8_t level;
 };
 constexpr PassRow kPasses[opt::kPassCount] = {
-#define PASS(id, name, function, level, summary) {name, level},
+#define PASS(id, name, function, level, needs, summary) {name, level},
 #include "engine/opt/passes.def"
 #undef PASS
 };
