@@ -36,7 +36,13 @@ void copy_words(uint8_t* to, const uint8_t* from, uint64_t bytes) {
 Generational::Generational(Heap& heap) : Collector(heap) {
   const Zeal& zeal = heap.options_.zeal;
   eager_ = zeal.mode != ZealMode::kNone || zeal.protect || zeal.move_always;
-  list_ = Region::acquire(RegionUse::kList, kListRegionBytes);
+  // An object is remembered once and has 16 bytes.
+  list_ = Region::acquire(RegionUse::kList, std::min(kListRegionBytes, heap.bytes() / 4));
+  if (list_.empty()) {  // no heap then: ok() is false
+    heap.region_ = {};
+    heap.base_ = nullptr;
+    return;
+  }
   list_.set_dirty(0);  // what stands there is not looked at before it is written
   *heap.window_.remembered = reinterpret_cast<uint32_t*>(list_.base());
   divide();

@@ -19,16 +19,22 @@ constexpr uint64_t kGiB = uint64_t{1} << 30;
 struct UseRow {
   uint64_t reserve;     // address space; tried first
   uint64_t fallback;    // tried when the machine refuses that much; the usable size at least
+  uint64_t least;       // tried last, under a limit of address space
   uint64_t first_page;  // offset of the first accessible byte
   uint32_t keep;        // regions kept for reuse
   bool exact;           // what is not asked for is inaccessible, in a region used before too
 };
 constexpr UseRow kUses[kRegionUseCount] = {
-    {.reserve = 68 * kGiB, .fallback = 4 * kGiB, .first_page = kPage, .keep = 32, .exact = true},
-    {.reserve = kFuncRegionBytes, .fallback = kFuncRegionBytes, .first_page = 0, .keep = 32, .exact = false},
-    {.reserve = 4 * kGiB + 16 * kPage, .fallback = 0, .first_page = 0, .keep = 16, .exact = false},
-    {.reserve = kGuardReach, .fallback = kGuardReach, .first_page = 0, .keep = 16, .exact = true},
-    {.reserve = kListRegionBytes, .fallback = 0, .first_page = 0, .keep = 32, .exact = false},
+    {.reserve = 68 * kGiB, .fallback = 4 * kGiB, .least = 0, .first_page = kPage, .keep = 32, .exact = true},
+    {.reserve = kFuncRegionBytes,
+     .fallback = kFuncRegionBytes,
+     .least = kFuncRegionBytes,
+     .first_page = 0,
+     .keep = 32,
+     .exact = false},
+    {.reserve = 4 * kGiB + 16 * kPage, .fallback = 0, .least = 0, .first_page = 0, .keep = 16, .exact = false},
+    {.reserve = kGuardReach, .fallback = kGuardReach, .least = kGuardReach, .first_page = 0, .keep = 16, .exact = true},
+    {.reserve = kListRegionBytes, .fallback = 0, .least = 0, .first_page = 0, .keep = 32, .exact = false},
 };
 const UseRow& row(RegionUse use) { return kUses[static_cast<size_t>(use)]; }
 
@@ -94,7 +100,7 @@ Region Region::acquire(RegionUse use, uint64_t usable) {
   if (region.empty()) {
     if (!RegionPool::get().admit(use)) return {};
     region.use_ = use;
-    for (const uint64_t wanted : {row(use).reserve, row(use).fallback}) {
+    for (const uint64_t wanted : {row(use).reserve, row(use).fallback, row(use).least}) {
       const uint64_t bytes = std::max(wanted, usable);
       if ((region.base_ = reserve(bytes)) == nullptr) continue;
       region.reserved_ = bytes;

@@ -61,6 +61,9 @@ runtime::EngineOptions options_of(const ExecutorSpec& spec) {
   return options;
 }
 
+// Under a limit of address space, which fuzzing services set: judges nothing.
+std::unexpected<Error> no_space() { return fail(ErrorCode::kUnsupported, 0, "no address space for a heap"); }
+
 void attach(jit::JitCompiler& compiler, Probe& probe) {
   if (probe.on_stage) {
     compiler.set_dump([](void* context, wasm::FuncIndex func, const char* stage,
@@ -92,6 +95,7 @@ Result<std::unique_ptr<wasm::Embedding>> make_jit(const ExecutorSpec& spec, std:
   auto engine = jit::make_engine(std::move(types), options_of(spec), &compiler);
   compiler->gate().disabled = spec.disabled;
   compiler->gate().limit = spec.limit;
+  if (!static_cast<runtime::Store&>(*engine).ok()) return no_space();
   if (probe != nullptr) attach(*compiler, *probe);
   return engine;
 }

@@ -118,6 +118,12 @@ class Run {
 
   void skip() { out_.put(Tok::kSkipped); }
 
+  // Ends the run where it judges nothing more: something that is no part of the case was not to be had.
+  void give_up(std::string reason) {
+    out_.inconclusive = true;
+    out_.inconclusive_reason = std::move(reason);
+  }
+
   // Writes an outcome, and decides what it means for the run.
   void finish(const Outcome& outcome) {
     if (is_inconclusive(outcome.kind)) {
@@ -315,7 +321,7 @@ class Run {
     const auto type = func ? store_.func_type(*func) : fail(ErrorCode::kUsage, 0, "");
     if (!type || !other_) return skip();
     auto foreign = other_();
-    if (!foreign) return skip();
+    if (!foreign) return give_up(foreign.error().message);
     std::vector<Value> args;
     bool planted = false;
     for (const ValType param : subject_.types->get(*type).params) {
@@ -331,6 +337,7 @@ class Run {
             break;
           case wasm::Hierarchy::kExn: planted = false; break;
         }
+        if (planted && value.ref.kind == wasm::RefKind::kNull) return give_up("no memory in another store");
       }
       args.push_back(value);
     }
