@@ -28,20 +28,15 @@ constexpr Function kFunctions[kMutatorCount] = {
 #undef MUTATOR
 };
 
-constexpr MutatorWeights kWeights = {
-#define MUTATOR(id, weight, summary) weight,
-#include "fuzz/mutators/mutators.def"
-#undef MUTATOR
-};
-
-Mutator draw(ChoiceStream& choices, bool donor, const MutatorWeights& weights) {
+Mutator draw(ChoiceStream& choices, bool donor) {
   uint32_t total = 0;
-  for (size_t i = 0; i < kMutatorCount; ++i) total += donor || !kMutatorTable[i].needs_donor ? weights[i] : 0;
+  for (const MutatorInfo& row : kMutatorTable) total += donor || !row.needs_donor ? row.weight : 0;
   uint32_t left = choices.below(total);
   for (size_t i = 0; i < kMutatorCount; ++i) {
-    if (kMutatorTable[i].needs_donor && !donor) continue;
-    if (left < weights[i]) return static_cast<Mutator>(i);
-    left -= weights[i];
+    const MutatorInfo& row = kMutatorTable[i];
+    if (row.needs_donor && !donor) continue;
+    if (left < row.weight) return static_cast<Mutator>(i);
+    left -= row.weight;
   }
   return Mutator{};
 }
@@ -76,7 +71,7 @@ Result<std::vector<uint8_t>> mutate_module(std::span<const uint8_t> bytes, std::
   uint32_t wanted = 1 + choices.below(options.max_steps);
   bool changed = false;
   for (uint32_t attempt = 0; attempt < 4 * options.max_steps && wanted > 0; ++attempt) {
-    const Mutator mutator = draw(choices, donor.module != nullptr, options.weights ? *options.weights : kWeights);
+    const Mutator mutator = draw(choices, donor.module != nullptr);
     if (!apply(mutator, valid, module, choices, donor)) continue;
     if (options.trace != nullptr) options.trace->mutators.push_back(mutator);
     changed = true;
@@ -191,7 +186,7 @@ Result<Case> mutate_case(const Case& subject, const Case* donor, ChoiceStream& c
   Case out = subject;
   out.claims_valid = out.claims_invalid = false;
   const bool plan = choices.chance(1, 6) && mutate_plan(out, choices);
-  const bool schedule = choices.chance(1, 6) && mutate_schedule(out, choices);
+  const bool schedule = choices.chance(1, 4) && mutate_schedule(out, choices);
   if (options.trace != nullptr) *options.trace = {.mutators = {}, .plan = plan, .schedule = schedule};
   const bool changed = plan || schedule;
   if (!changed || choices.chance(3, 4)) {

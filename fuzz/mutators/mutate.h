@@ -10,7 +10,6 @@
 // mutators can follow each other without lifting again.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <string>
@@ -59,13 +58,10 @@ struct MutationTrace {
   bool plan = false, schedule = false;  // of a case
 };
 
-using MutatorWeights = std::array<uint32_t, kMutatorCount>;
-
 struct MutateOptions {
   uint32_t max_steps = 3;  // mutators that are applied, at least one
   size_t max_bytes = 64 << 10;
-  const MutatorWeights* weights = nullptr;  // null: those of mutators.def
-  MutationTrace* trace = nullptr;           // filled if given
+  MutationTrace* trace = nullptr;  // filled if given
 };
 
 // A mutation of a valid module. Error kInvalid or kMalformed when `module` is not valid, kLimit when nothing applied.

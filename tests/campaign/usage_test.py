@@ -21,6 +21,7 @@ REFUSED = [
     (["fuzz", "--feedback", "colours", "--runs", "1"], "colours"),
     (["fuzz", "--keep", "all", "--runs", "1"], "--keep"),
     (["fuzz", "--pick", "first", "--runs", "1"], "--pick"),
+    (["fuzz", "--share", "mine", "--runs", "1"], "--share"),
     (["fuzz", "--seeds", "/nowhere/at/all", "--runs", "1"], "/nowhere/at/all"),
     (["generate", "--around", "2000"], "--around"),
     (["fuzz", "--generator", "nobody", "--runs", "1"], "nobody"),

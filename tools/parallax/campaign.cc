@@ -151,6 +151,8 @@ class Supervisor {
                                         std::to_string(options_.mutate_after),
                                         "--keep",
                                         keep_name(options_.keep),
+                                        "--share",
+                                        options_.adapt ? "adaptive" : "fixed",
                                         "--pick",
                                         pick_name(options_.pick),
                                         "--feedback-set",

@@ -142,7 +142,8 @@ struct CampaignOptions {
   fuzz::DomainSet feedback = fuzz::kAllDomains;  // what a case must reach to be kept; none: nothing is kept
   Keep keep = Keep::kNew;
   fuzz::Pick pick = fuzz::Pick::kRare;
-  uint32_t mutate_after = 4'000;  // cases of a worker until mutation has its full share
+  bool adapt = true;              // the share of mutations follows what they bring
+  uint32_t mutate_after = 4'000;  // if not: cases of a worker until mutation has its full share
   bool resume = false;            // go on with the campaign in `findings`
   std::string fault;
   double case_seconds = 20;  // watchdog

@@ -15,6 +15,7 @@ std::string identity_of(const CampaignOptions& options) {
                    options.seed, options.mutate_percent, options.feedback, options.fault.empty() ? "-" : options.fault,
                    options.corpus.empty() ? "-" : options.corpus);
   if (!options.seeds.empty()) out += " seeds " + options.seeds;
+  if (!options.adapt) out += " fixed share";
   if (options.keep != Keep::kNew || options.pick != fuzz::Pick::kRare || options.mutate_after != 4'000)
     out += text::format(" keep {} pick {} after {}", static_cast<int>(options.keep), static_cast<int>(options.pick),
                         options.mutate_after);

@@ -17,6 +17,7 @@
 #include "engine/base/process_memory.h"
 #include "engine/base/text.h"
 #include "fuzz/feedback/feedback.h"
+#include "fuzz/feedback/share.h"
 #include "fuzz/mutators/mutate.h"
 #include "tools/parallax/campaign.h"
 #include "tools/parallax/commands.h"
@@ -179,9 +180,9 @@ class Worker {
     return case_at(options_, seeds_, index);
   }
 
-  // Fresh cases find more at first (scripts/ablate), so mutation begins slowly: its full share comes after so many cases
-  // of this worker.
+  // Fresh cases find more at first (docs/fuzzing.md), so mutation begins slowly.
   uint32_t mutate_percent() const {
+    if (options_.adapt) return share_.percent(options_.mutate_percent);
     const uint64_t done = slot_.counts[static_cast<size_t>(Count::kCases)].load(std::memory_order_relaxed);
     if (done >= options_.mutate_after) return options_.mutate_percent;
     return static_cast<uint32_t>(options_.mutate_percent * done / options_.mutate_after);
@@ -190,6 +191,9 @@ class Worker {
   void note_yield(Source source, uint64_t nanoseconds) {
     const Yield brought{1, kept_ ? 1u : 0u, fresh_features_, nanoseconds};
     slot_.yields[static_cast<size_t>(source)].add(brought);
+    using Side = fuzz::MutationShare::Side;
+    if (source != Source::kSeed)
+      share_.note(source == Source::kMutation ? Side::kMutated : Side::kFresh, fresh_features_);
     if (source != Source::kMutation) return;
     for (const fuzz::Mutator mutator : trace_.mutators)
       slot_.yields[kSourceNames.size() + static_cast<size_t>(mutator)].add(brought);
@@ -325,6 +329,7 @@ class Worker {
   fuzz::Progress progress_;
   fuzz::Feedback feedback_;
   fuzz::Pool pool_;
+  fuzz::MutationShare share_;
   ChoiceStream order_;
   // Of the case that is being run.
   fuzz::MutationTrace trace_;

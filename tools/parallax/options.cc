@@ -30,6 +30,7 @@ std::string generator_names() {
 // ORDER: Keep, fuzz::Pick.
 constexpr const char* kKeeps[] = {"new", "next", "none"};
 constexpr const char* kPicks[] = {"rare", "even"};
+constexpr const char* kShares[] = {"fixed", "adaptive"};
 
 // Whether `word` is one of `words`; `out` is its place.
 template <class Enum, size_t N>
@@ -107,8 +108,12 @@ void add_campaign_options(CLI::App& command, CampaignOptions& options, CampaignF
       ->check(CLI::Range(0, 100))
       ->capture_default_str();
   command
+      .add_option("--share", flags.share,
+                  "share of mutations, adaptive: follows what they bring, around that of --mutate; fixed")
+      ->capture_default_str();
+  command
       .add_option("--mutate-after", options.mutate_after,
-                  "cases of a worker until mutation has its full share; 0: at once")
+                  "with --share fixed: cases of a worker until mutation has its full share; 0: at once")
       ->capture_default_str();
   command
       .add_option("--keep", flags.keep,
@@ -151,6 +156,10 @@ int apply(const CampaignFlags& flags, CampaignOptions& options) {
   }
   if (!parse_word(flags.keep, kKeeps, options.keep) || !parse_word(flags.pick, kPicks, options.pick)) {
     complain(text::format("--keep {} --pick {}: new, next or none; rare or even", flags.keep, flags.pick));
+    return kUsage;
+  }
+  if (!parse_word(flags.share, kShares, options.adapt)) {
+    complain(text::format("--share {}: adaptive or fixed", flags.share));
     return kUsage;
   }
   if (!flags.feedback.empty() && !fuzz::parse_domains(flags.feedback, options.feedback)) {

@@ -14,7 +14,7 @@ namespace parallax::cli {
 struct CampaignFlags {
   std::string generator = "mix";
   std::string without;
-  std::string keep = "new", pick = "rare";
+  std::string keep = "new", pick = "rare", share = "adaptive";
   std::string feedback = "all";  // empty: CampaignOptions::feedback is set otherwise
 };
 
