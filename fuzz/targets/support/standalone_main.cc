@@ -2,6 +2,8 @@
 //
 //   fuzz_NAME FILE-OR-FOLDER...                      each file once, a folder stands for the files in it, by name
 //   fuzz_NAME -runs=N -max_total_time=S -seed=N ...  besides: that many random inputs, mutated from the files
+//   fuzz_NAME -distill=FOLDER -most=N ...            of all these the few that reach every feature that is published
+//                                                    (fuzz/feedback), at most so many, into the folder
 //
 // The first is how a crash file is replayed under a debugger, the second the smoke test of a target. Random inputs are
 // made by the target's own mutator where it has one, and by changing bytes; no coverage guides them. Other flags of
@@ -25,6 +27,10 @@ extern "C" __attribute__((weak)) int LLVMFuzzerInitialize(int* argc, char*** arg
 extern "C" __attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size, size_t max_size,
                                                                 unsigned int seed);
 
+// Features of the last input, where the target publishes any (fuzz/feedback/publish.cc): the linker's names of the section.
+extern "C" __attribute__((weak)) uint8_t __start___libfuzzer_extra_counters[];  // NOLINT: the linker's name
+extern "C" __attribute__((weak)) uint8_t __stop___libfuzzer_extra_counters[];   // NOLINT: the linker's name
+
 namespace {
 
 namespace fs = std::filesystem;
@@ -35,7 +41,76 @@ struct Options {
   double seconds = 0;
   size_t max_size = 16 << 10;
   std::vector<fs::path> files;
+  fs::path distilled;  // folder; empty: nothing is distilled
+  size_t most = 32;    // files in it
   bool readable = true;
+};
+
+// Inputs that reached something that no smaller or earlier one did, with all that they reach.
+class Distillery {
+ public:
+  explicit Distillery(const Options& options) : options_(options) {}
+
+  void run(const Bytes& bytes) {
+    uint8_t* const counters = __start___libfuzzer_extra_counters;
+    const auto size = counters == nullptr ? 0 : static_cast<size_t>(__stop___libfuzzer_extra_counters - counters);
+    if (options_.distilled.empty() || size == 0) {
+      LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
+      return;
+    }
+    std::fill_n(counters, size, uint8_t{0});
+    LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
+    smallest_.resize(size, SIZE_MAX);
+    Candidate candidate{bytes, {}};
+    bool wanted = false;
+    for (size_t i = 0; i < size; ++i) {
+      if (counters[i] == 0) continue;
+      candidate.features.push_back(i);
+      wanted |= bytes.size() < smallest_[i];
+      smallest_[i] = std::min(smallest_[i], bytes.size());
+    }
+    if (wanted) candidates_.push_back(std::move(candidate));
+  }
+
+  // Again and again the input that reaches most of what is missing, of equals the smallest.
+  bool write() const {
+    std::error_code error;
+    fs::create_directories(options_.distilled, error);
+    std::vector<bool> covered(smallest_.size());
+    size_t written = 0, reached = 0;
+    for (; written < options_.most; ++written) {
+      const Candidate* best = nullptr;
+      size_t most = 0;
+      for (const Candidate& candidate : candidates_) {
+        const auto fresh = static_cast<size_t>(std::count_if(candidate.features.begin(), candidate.features.end(),
+                                                             [&](size_t feature) { return !covered[feature]; }));
+        if (fresh == 0 || fresh < most) continue;
+        if (fresh == most && candidate.bytes.size() >= best->bytes.size()) continue;
+        best = &candidate;
+        most = fresh;
+      }
+      if (best == nullptr) break;
+      for (const size_t feature : best->features) covered[feature] = true;
+      reached += most;
+      char name[32];
+      std::snprintf(name, sizeof name, "seed-%03zu.bin", written);
+      std::ofstream(options_.distilled / name, std::ios::binary)
+          .write(reinterpret_cast<const char*>(best->bytes.data()), static_cast<std::streamsize>(best->bytes.size()));
+    }
+    const auto all = static_cast<size_t>(
+        std::count_if(smallest_.begin(), smallest_.end(), [](size_t size) { return size != SIZE_MAX; }));
+    std::fprintf(stderr, "%zu inputs reach %zu of %zu features\n", written, reached, all);
+    return !error && written > 0;
+  }
+
+ private:
+  struct Candidate {
+    Bytes bytes;
+    std::vector<size_t> features;
+  };
+  const Options& options_;
+  std::vector<size_t> smallest_;  // size of the smallest input, by feature
+  std::vector<Candidate> candidates_;
 };
 
 void add_files(const fs::path& path, std::vector<fs::path>& out) {
@@ -57,13 +132,15 @@ Options read_arguments(int argc, char** argv) {
     if (arg.starts_with("-seed=")) options.seed = std::strtoull(value, nullptr, 10);
     if (arg.starts_with("-max_total_time=")) options.seconds = std::strtod(value, nullptr);
     if (arg.starts_with("-max_len=")) options.max_size = std::strtoull(value, nullptr, 10);
+    if (arg.starts_with("-distill=")) options.distilled = value;
+    if (arg.starts_with("-most=")) options.most = std::strtoull(value, nullptr, 10);
     if (arg[0] != '-') add_files(arg, options.files);
   }
   if (options.seconds > 0 && options.runs == 0) options.runs = ~uint64_t{0};
   return options;
 }
 
-std::vector<Bytes> run_files(Options& options) {
+std::vector<Bytes> run_files(Options& options, Distillery& distillery) {
   std::vector<Bytes> seeds;
   for (const fs::path& path : options.files) {
     std::ifstream stream(path, std::ios::binary);
@@ -74,7 +151,7 @@ std::vector<Bytes> run_files(Options& options) {
     }
     seeds.push_back(Bytes{std::istreambuf_iterator<char>(stream), {}});
     if (options.runs == 0) std::fprintf(stderr, "running %s (%zu bytes)\n", path.c_str(), seeds.back().size());
-    LLVMFuzzerTestOneInput(seeds.back().data(), seeds.back().size());
+    distillery.run(seeds.back());
   }
   return seeds;
 }
@@ -96,7 +173,7 @@ void change_bytes(Bytes& bytes, size_t max_size, parallax::ChoiceStream& choices
   }
 }
 
-uint64_t run_random(const Options& options, const std::vector<Bytes>& seeds) {
+uint64_t run_random(const Options& options, const std::vector<Bytes>& seeds, Distillery& distillery) {
   const auto begin = std::chrono::steady_clock::now();
   parallax::ChoiceStream choices(options.seed);
   uint64_t done = 0;
@@ -118,7 +195,7 @@ uint64_t run_random(const Options& options, const std::vector<Bytes>& seeds) {
     } else {
       change_bytes(bytes, options.max_size, choices);
     }
-    LLVMFuzzerTestOneInput(bytes.data(), bytes.size());
+    distillery.run(bytes);
   }
   return done;
 }
@@ -128,12 +205,14 @@ uint64_t run_random(const Options& options, const std::vector<Bytes>& seeds) {
 int main(int argc, char** argv) {
   if (LLVMFuzzerInitialize != nullptr) LLVMFuzzerInitialize(&argc, &argv);
   Options options = read_arguments(argc, argv);
-  const std::vector<Bytes> seeds = run_files(options);
+  Distillery distillery(options);
+  const std::vector<Bytes> seeds = run_files(options, distillery);
   if (options.runs != 0) {
-    const uint64_t done = run_random(options, seeds);
+    const uint64_t done = run_random(options, seeds, distillery);
     std::fprintf(stderr, "%llu random inputs from %zu files\n", static_cast<unsigned long long>(done), seeds.size());
-    return options.readable ? 0 : 2;
   }
+  if (!options.distilled.empty()) return distillery.write() && options.readable ? 0 : 2;
+  if (options.runs != 0) return options.readable ? 0 : 2;
   if (options.files.empty()) {
     std::fprintf(stderr,
                  "usage: %s FILE-OR-FOLDER... [-runs=N] [-max_total_time=SECONDS] [-seed=N]\n"
