@@ -151,6 +151,7 @@ class Marker {
       for (uint32_t i = 0; i < m_.datas.size(); ++i) {
         more = segment(m_.datas[i], Space::kData, Space::kMemory, i) || more;
       }
+      more = mark_twins() || more;
       finish();
     }
   }
@@ -178,6 +179,60 @@ class Marker {
     if (!s.alive || s.mode != SegmentMode::kActive || !marked(target, to) || marked(space, id)) return false;
     mark(space, id);
     return true;
+  }
+
+  // Equal rec groups are one group: where members go from one alone, the types that stay are no longer the same. Groups
+  // that may be equal lose the same members, or one of them as a whole.
+  bool mark_twins() {
+    bool more = false;
+    std::vector<std::vector<uint32_t>> groups;
+    for (const Group& group : m_.groups) {
+      std::vector<uint32_t> members;
+      for (const uint32_t id : group.members) {
+        if (m_.types[id].alive) members.push_back(id);
+      }
+      const auto is_marked = [&](uint32_t id) { return marked(Space::kType, id); };
+      if (members.size() > 1 && std::ranges::any_of(members, is_marked)) groups.push_back(std::move(members));
+    }
+    for (size_t i = 0; i < groups.size(); ++i) {
+      for (size_t j = i + 1; j < groups.size(); ++j) {
+        if (may_be_equal(groups[i], groups[j])) more = mark_same(groups[i], groups[j]) || more;
+      }
+    }
+    return more;
+  }
+
+  bool mark_same(const std::vector<uint32_t>& one, const std::vector<uint32_t>& other) {
+    bool more = false;
+    for (size_t k = 0; k < one.size(); ++k) {
+      if (marked(Space::kType, one[k]) == marked(Space::kType, other[k])) continue;
+      mark(Space::kType, one[k]);
+      mark(Space::kType, other[k]);
+      more = true;
+    }
+    return more;
+  }
+
+  // Equal but for which types are named.
+  static bool may_be_equal(ValType a, ValType b) {
+    if (a == b) return true;
+    return a.is_ref() && b.is_ref() && a.nullable() == b.nullable() && a.heap().is_concrete() && b.heap().is_concrete();
+  }
+  static bool may_be_equal(const FieldType& a, const FieldType& b) {
+    return a.is_mutable == b.is_mutable && a.storage.packed == b.storage.packed &&
+           may_be_equal(a.storage.unpacked, b.storage.unpacked);
+  }
+  template <class T>
+  static bool all_may_be_equal(const std::vector<T>& a, const std::vector<T>& b) {
+    return std::ranges::equal(a, b, [](const T& x, const T& y) { return may_be_equal(x, y); });
+  }
+  bool may_be_equal(const std::vector<uint32_t>& one, const std::vector<uint32_t>& other) const {
+    return std::ranges::equal(one, other, [&](uint32_t x, uint32_t y) {
+      const SubType &a = m_.types[x].def, &b = m_.types[y].def;
+      return a.kind == b.kind && a.is_final == b.is_final && a.has_super == b.has_super &&
+             all_may_be_equal(a.params, b.params) && all_may_be_equal(a.results, b.results) &&
+             all_may_be_equal(a.fields, b.fields);
+    });
   }
 
   void type(ValType type) {
@@ -462,7 +517,9 @@ bool remove_unused_locals(Module& m, uint32_t func) {
   std::vector<bool> used(params + m.funcs[func].locals.size());
   const Code& code = *m.funcs[func].code;
   for_each_node(code, [&](NodeId id, NodeId) {
-    if (info(code[id].op()).immediates == ImmKind::Local) used[code[id].instr.a] = true;
+    if (info(code[id].op()).immediates != ImmKind::Local) return;
+    // A change of types may have left fewer parameters; that the module is invalid is for its validation to say.
+    if (code[id].instr.a < used.size()) used[code[id].instr.a] = true;
   });
   bool changed = false;
   for (size_t local = used.size(); local-- > params;) {

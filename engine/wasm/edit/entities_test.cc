@@ -201,6 +201,25 @@ TEST(EditEntities, WhatNamesARemovedThingBecomesNeutral) {
   }
 }
 
+TEST(EditEntities, EqualGroupsStayEqual) {
+  Module m = lifted(R"((module
+    (rec (type $a (sub (struct (field (ref null $b))))) (type $b (struct (field i32))))
+    (rec (type $c (sub (struct (field (ref null $d))))) (type $d (struct (field i32))))
+    (rec (type $e (struct)) (type $f (array i8)))
+    (rec (type $g (struct)) (type $h (array i8)))
+    (func (export "f") (result (ref $e)) (local (ref null $h)) (struct.new $g))
+    (func (export "g") (result (ref null $a)) (struct.new_default $c))))");
+  remove_unused(m, Imports::kRemove);
+  text_of(m);
+}
+
+TEST(EditEntities, LocalsOfNoParameterAreForValidation) {
+  Module m = lifted(R"((module (func $f (export "f") (param i32) (result i32) (local i32) (local.get 1))))");
+  m.funcs[0].type = m.add_func_type({}, {kI32});
+  m.funcs[0].locals.clear();
+  EXPECT_FALSE(remove_unused_locals(m, 0));
+}
+
 TEST(EditEntities, UnusedThingsGo) {
   Module m = lifted(R"((module (type (struct)) (type $t (func)) (memory 1) (global i32 (i32.const 1)) (tag (param i32))
     (table 1 funcref) (elem (i32.const 0) func $a) (func $a) (func $b (export "b") (call $c)) (func $c)))");

@@ -5,7 +5,8 @@
 //   fuzz_NAME -distill=FOLDER -most=N ...            of all these the few that reach every feature that is published
 //                                                    (fuzz/feedback), at most so many, into the folder
 //
-// The first is how a crash file is replayed under a debugger, the second the smoke test of a target. Random inputs are
+// -fault=NAME plants a fault (engine/base/faults.h), which the target must then notice. The first is how a crash file is
+// replayed under a debugger, the second the smoke test of a target. Random inputs are
 // made by the target's own mutator where it has one, and by changing bytes; no coverage guides them. Other flags of
 // libFuzzer are ignored.
 #include <algorithm>
@@ -21,6 +22,7 @@
 #include <vector>
 
 #include "engine/base/choices.h"
+#include "engine/base/faults.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 extern "C" __attribute__((weak)) int LLVMFuzzerInitialize(int* argc, char*** argv);
@@ -43,7 +45,8 @@ struct Options {
   std::vector<fs::path> files;
   fs::path distilled;  // folder; empty: nothing is distilled
   size_t most = 32;    // files in it
-  bool readable = true;
+  fs::path artifact;   // each random input stands there while it runs
+  bool readable = true, has_fault = true;
 };
 
 // Inputs that reached something that no smaller or earlier one did, with all that they reach.
@@ -131,6 +134,8 @@ Options read_arguments(int argc, char** argv) {
     if (arg.starts_with("-runs=")) options.runs = std::strtoull(value, nullptr, 10);
     if (arg.starts_with("-seed=")) options.seed = std::strtoull(value, nullptr, 10);
     if (arg.starts_with("-max_total_time=")) options.seconds = std::strtod(value, nullptr);
+    if (arg.starts_with("-fault=")) options.has_fault = parallax::choose_fault(value);
+    if (arg.starts_with("-exact_artifact_path=")) options.artifact = value;
     if (arg.starts_with("-max_len=")) options.max_size = std::strtoull(value, nullptr, 10);
     if (arg.starts_with("-distill=")) options.distilled = value;
     if (arg.starts_with("-most=")) options.most = std::strtoull(value, nullptr, 10);
@@ -195,6 +200,10 @@ uint64_t run_random(const Options& options, const std::vector<Bytes>& seeds, Dis
     } else {
       change_bytes(bytes, options.max_size, choices);
     }
+    if (!options.artifact.empty()) {
+      std::ofstream(options.artifact, std::ios::binary)
+          .write(reinterpret_cast<const char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    }
     distillery.run(bytes);
   }
   return done;
@@ -205,6 +214,10 @@ uint64_t run_random(const Options& options, const std::vector<Bytes>& seeds, Dis
 int main(int argc, char** argv) {
   if (LLVMFuzzerInitialize != nullptr) LLVMFuzzerInitialize(&argc, &argv);
   Options options = read_arguments(argc, argv);
+  if (!options.has_fault) {
+    std::fprintf(stderr, "no such fault (docs/faults.md)\n");
+    return 2;
+  }
   Distillery distillery(options);
   const std::vector<Bytes> seeds = run_files(options, distillery);
   if (options.runs != 0) {
