@@ -42,7 +42,7 @@ RegClass Lowering::cls(ValueId v) const { return class_of(func_->rep(v)); }
 // One virtual register per distinct constant, as far as a small table remembers it.
 VReg Lowering::constant(uint64_t bits) {
   KnownConst& known = consts_[(bits * 0x9e3779b97f4a7c15u >> 40) % consts_.size()];
-  if (!known.v.valid() || known.bits != bits) known = {bits, out_->add_const(RegClass::kGpr, bits)};
+  if (known.run != run_ || known.bits != bits) known = {bits, out_->add_const(RegClass::kGpr, bits), run_};
   return known.v;
 }
 
@@ -750,7 +750,7 @@ Result<> Lowering::run(const LowerInput& input, MFunc& out) {
   out.reset();
   out.home_slots = static_cast<uint32_t>(func_->slot_count());
   vregs_.assign(func_->value_count(), VReg());
-  consts_.assign(256, {});
+  if (++run_ == 0) consts_ = {}, run_ = 1;  // entries of earlier runs count no more
   memory_bases_.assign(in_.instance->memories.size(), VReg());
   prepare();
   fuse_loaded_conditions();

@@ -8,6 +8,7 @@
 // function of an instance with these addresses in it. Objects are addressed as [heap base + reference + offset].
 #pragma once
 
+#include <array>
 #include <span>
 #include <vector>
 
@@ -249,10 +250,12 @@ class Lowering {
   std::vector<MBlockId> blocks_;  // by BlockId
   std::vector<VReg> edge_args_;
   struct KnownConst {
-    uint64_t bits;
+    uint64_t bits = 0;
     VReg v;
+    uint32_t run = 0;  // in which it was made
   };
-  std::vector<KnownConst> consts_;  // small direct-mapped table
+  std::array<KnownConst, 256> consts_;  // small direct-mapped table
+  uint32_t run_ = 0;
   std::vector<VReg> memory_bases_;  // by MemoryIndex: base address in this block since the last barrier
   std::vector<StoredArg> places_;
 };

@@ -136,6 +136,40 @@ TEST(TooLarge, WhatIsTooLargeForBothIsRefused) {
   }
 }
 
+// More entries of stack maps than the safepoint pass makes, because all references live over all allocations.
+TEST(TooLarge, ManyReferencesThatLiveOverALoop) {
+  constexpr int kRefs = 2'500;
+  const auto local = [](int n) { return "(local.get " + std::to_string(2 + n % kRefs) + ")"; };
+  std::string source =
+      "(module (type $s (struct (field i32) (field (ref null $s)))) (func (export \"f\") (param i32) (result i32) "
+      "(local $n i32) (local";
+  for (int i = 0; i < kRefs; ++i) source += " (ref null $s)";
+  source += ")\n";
+  for (int i = 0; i < kRefs; ++i) {
+    source += "(local.set " + std::to_string(2 + i) + " (struct.new $s (i32.const " + std::to_string(i) +
+              ") (ref.null $s)))\n";
+  }
+  source += "(local.set $n (i32.const 2)) (loop\n";
+  for (int i = 0; i < kRefs; ++i) {
+    source += "(local.set " + std::to_string(2 + i) + " (struct.new $s (i32.add (local.get 0) (struct.get $s 0 " +
+              local(i + 1) + ")) " + local(i + 7) + "))\n";
+  }
+  source += "(br_if 0 (local.tee $n (i32.sub (local.get $n) (i32.const 1))))) (local.get 0)\n";
+  for (int i = 0; i < kRefs; ++i) source += "(i32.add (struct.get $s 0 " + local(i) + "))";
+  const Loaded loaded = load(source + "))");
+  ASSERT_NE(loaded.module, nullptr);
+  const std::string expected = interpreted(loaded);
+  for (const OptLevel level : {OptLevel::kO0, OptLevel::kO1, OptLevel::kO2}) {
+    JitCompiler* compiler = nullptr;
+    const auto engine = make_engine(
+        loaded.types, {.level = level, .zeal = {.mode = runtime::ZealMode::kNth, .n = 400}, .heap_bytes = 1 << 24},
+        &compiler);
+    EXPECT_EQ(answers(*engine, loaded), expected);
+    EXPECT_EQ(compiler->stats().baseline_instead, level == OptLevel::kO0 ? 0u : 1u);
+    EXPECT_EQ(compiler->stats().failures, 0u);
+  }
+}
+
 // Many parameters of one loop: every pass has to look at each of them a bounded number of times.
 TEST(TooLarge, ALoopOverManyLocalsIsCompiledInLinearTime) {
   constexpr int kLocals = 20'000;

@@ -51,8 +51,9 @@ class Baseline {
   using Rep = ir::Rep;
   using ValType = wasm::ValType;
   static constexpr uint32_t kNone = ~0u;
-  // Bounds on work that is not linear in the code; functions beyond are the other compiler's.
-  static constexpr size_t kMaxMapWork = size_t{1} << 22;
+  // Bounds on work that is not linear in the code; functions beyond are the other compiler's. This one takes what has too
+  // many map entries for that (safepoints.cc), so its bound is higher.
+  static constexpr size_t kMaxMapWork = size_t{1} << 24;
 
   enum class Kind : uint8_t {
     kSlot,
