@@ -1,5 +1,9 @@
 // The assembler: the only door to asmjit.
 //
+// The commonest instructions it writes itself, in the bytes that asmjit would choose, because asmjit takes a few hundred of
+// them for one: moves, integer operations, comparisons and lea of registers, memory and constants. Everything else, and
+// everything while operands are judged, goes to asmjit.
+//
 // An Asm writes one piece of code straight into the code space's writable mapping, knowing the executable address it will
 // have, so that nothing has to be copied or relocated. Errors (no room, an operand that cannot be encoded, an unbound
 // label) are sticky and come out of finish().
@@ -61,6 +65,8 @@ class Asm : public x86::Assembler {
   uint8_t* cursor() { return _bufferPtr; }
   const uint8_t* buffer_end() const { return _bufferEnd; }
   void set_cursor(uint8_t* at) { _bufferPtr = at; }
+  asmjit::Error _emit(asmjit::InstId id, const asmjit::Operand_& o0, const asmjit::Operand_& o1,
+                      const asmjit::Operand_& o2, const asmjit::Operand_* more) override;
   // What was noted since start(), if a listing was asked for.
   const std::vector<CodeNote>& notes() const { return notes_; }
   void note(std::string text) { notes_.push_back({here(), std::move(text)}); }
