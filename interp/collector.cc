@@ -4,7 +4,9 @@
 // store holds (native_roots_, instances under construction). An entity is alive when a root, a frame or a live entity
 // refers to it; a function keeps its instance, an instance everything it consists of.
 #include <algorithm>
-#include <unordered_set>
+#include <memory>
+#include <span>
+#include <vector>
 
 #include "engine/base/check.h"
 #include "engine/base/text.h"
@@ -240,9 +242,11 @@ namespace {
 // Collects the first violation. `where` is called only to describe it.
 class Verifier {
  public:
-  Verifier(Store& store, const Heap& heap) : store_(store), live_(heap) {}
-
-  void add_func(const Func& func) { funcs_.insert(&func.cell); }
+  Verifier(Store& store, const Heap& heap, std::span<const std::unique_ptr<Func>> funcs) : store_(store), live_(heap) {
+    funcs_.reserve(funcs.size());
+    for (const auto& func : funcs) funcs_.push_back(&func->cell);
+    std::ranges::sort(funcs_);
+  }
   bool ok() const { return verdict_.has_value(); }
   const Result<>& verdict() const { return verdict_; }
   void violation(std::string text) {
@@ -250,7 +254,7 @@ class Verifier {
   }
 
   bool denotes_something(Word word) const {
-    return !is_cell(word) || live_.contains(cell_of(word)) || funcs_.contains(cell_of(word));
+    return !is_cell(word) || live_.contains(cell_of(word)) || is_func(cell_of(word));
   }
   template <class Where>
   void check(Word word, wasm::ValType type, Where&& where) {
@@ -269,9 +273,11 @@ class Verifier {
   }
 
  private:
+  bool is_func(const Cell* cell) const { return std::ranges::binary_search(funcs_, cell); }
+
   Store& store_;
   Heap::LiveIndex live_;
-  std::unordered_set<const Cell*> funcs_;
+  std::vector<const Cell*> funcs_;  // sorted
   Result<> verdict_;
 };
 
@@ -309,8 +315,7 @@ void verify_cell(Verifier& verifier, const TypeInfos& infos, Cell* cell, auto&& 
 
 Result<> Store::verify() {
   static constexpr const char* kNames[] = {"free cell", "struct", "array", "host object", "exception", "function"};
-  Verifier verifier(*this, heap_);
-  for (const auto& func : funcs_) verifier.add_func(*func);
+  Verifier verifier(*this, heap_, funcs_);
   heap_.for_each([&](Cell* cell) {
     if (!verifier.ok()) return;
     verify_cell(verifier, infos_, cell,

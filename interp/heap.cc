@@ -242,13 +242,14 @@ std::expected<Cell*, std::string> Heap::find(uint64_t name) const {
 
 Heap::LiveIndex::LiveIndex(const Heap& heap) {
   for (const Slot& slot : heap.blocks_) {
-    if (slot.block != nullptr) blocks_.insert(slot.block);
+    if (slot.block != nullptr) blocks_.push_back(slot.block);
   }
+  std::ranges::sort(blocks_);
 }
 
 bool Heap::LiveIndex::contains(const Cell* cell) const {
   const Block* block = block_of(cell);
-  if (!blocks_.contains(block)) return false;
+  if (!std::ranges::binary_search(blocks_, static_cast<const void*>(block))) return false;
   const uint64_t offset = reinterpret_cast<uint64_t>(cell) - reinterpret_cast<uint64_t>(block) - kHeaderBytes;
   if (block->cell_bytes == 0) return offset == 0 && cell->kind != CellKind::kFree;
   return offset % block->cell_bytes == 0 && offset / block->cell_bytes < block->fresh && cell->kind != CellKind::kFree;

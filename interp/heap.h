@@ -13,7 +13,6 @@
 #include <expected>
 #include <memory>
 #include <string>
-#include <unordered_set>
 #include <vector>
 
 #include "interp/cell.h"
@@ -73,7 +72,7 @@ class Heap {
     bool contains(const Cell* cell) const;
 
    private:
-    std::unordered_set<const void*> blocks_;
+    std::vector<const void*> blocks_;  // sorted
   };
 
   // Every live cell, in order of block and position.

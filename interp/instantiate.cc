@@ -279,6 +279,8 @@ Instantiation::Step Instantiation::link(std::span<const wasm::Extern> imports) {
 }
 
 Instantiation::Step Instantiation::allocate() {
+  instance_.funcs.reserve(module_.funcs.size());
+  instance_.globals.reserve(module_.globals.size());
   for (uint32_t i = module_.imported_funcs; i < module_.funcs.size(); ++i) {
     Func& func = store_.add_func(store_.infos_.get(module_.funcs[i].type_id));
     func.instance = &instance_;

@@ -17,6 +17,44 @@ TEST(Translation, OldValueOfALocalSurvivesOnTheStackWhenTheLocalIsSet) {
   EXPECT_EQ(f.i32(m, "f", {Value::i32(7)}), 7u - 1u);
 }
 
+// Translations hand their buffers on. One that is given up in the middle, with operands, labels and branches open, leaves
+// nothing to the next: here a store without vectors meets one behind a try_table.
+TEST(Translation, OneThatIsGivenUpLeavesNothingToTheNext) {
+  const std::string text = R"((module
+      (func (export "given up") (param i32) (result i32)
+        i32.const 3
+        (block $out (result i32)
+          (loop $again (param) (br_if $again (local.get 0)))
+          (block $caught (try_table (catch_all $caught) (br_if $out (i32.const 1) (local.get 0)) (drop))
+            (drop (i32x4.splat (local.get 0))))
+          i32.const 4)
+        i32.add)
+      (func (export "f") (param i32) (result i32)
+        (block $out (result i32)
+          (br_if $out (i32.const 10) (local.get 0))
+          drop
+          (i32.const 20))
+        (if (result i32) (local.get 0) (then (i32.const 1)) (else (i32.const 2)))
+        i32.add)))";
+  Fixture all;
+  const auto module = all.load(text);
+  ASSERT_NE(module, nullptr);
+  InterpOptions without;
+  without.features.set(wasm::Feature::kSimd, false);
+  without.features.set(wasm::Feature::kRelaxedSimd, false);
+  all.options = without;
+  all.store = make_interpreter(all.types, without);
+  wasm::InstanceId m = 0;
+  ASSERT_TRUE(all.store->instantiate(module, {}, m).returned());
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(all.call(m, "given up", {Value::i32(0)}).kind, OutcomeKind::kUnsupported);
+    EXPECT_EQ(all.i32(m, "f", {Value::i32(1)}), 11u);
+    EXPECT_EQ(all.i32(m, "f", {Value::i32(0)}), 22u);
+    all.store = make_interpreter(all.types, without);
+    ASSERT_TRUE(all.store->instantiate(module, {}, m).returned());
+  }
+}
+
 TEST(Translation, TeeOfAComparisonStillBranches) {
   Fixture f;
   const auto m = f.instantiate(R"((module (func (export "f") (param i32) (result i32) (local i32)
@@ -235,6 +273,20 @@ TEST(Instantiation, ModulesOfAnotherTypeStoreAreMisuse) {
   Fixture f, other;
   wasm::InstanceId id = 0;
   EXPECT_THAT(f.store->instantiate(other.load("(module)"), {}, id), EndedWith(OutcomeKind::kMisuse));
+}
+
+// Memories of one page are used again by later stores, and only what was written is cleared.
+TEST(Memories, APageOfAnEarlierStoreComesBackAsNew) {
+  const std::string text = R"((module (memory (export "m") 1)))";
+  for (int round = 0; round < 3; ++round) {
+    Fixture f;
+    const auto m = f.instantiate(text);
+    const auto bytes = f.store->memory(f.find(m, "m"));
+    ASSERT_TRUE(bytes.has_value());
+    ASSERT_EQ(bytes->size(), 65536u);
+    for (const uint8_t byte : *bytes) ASSERT_EQ(byte, 0);
+    for (const size_t at : {size_t{0}, size_t{1023}, size_t{1024}, size_t{40'000}, size_t{65'535}}) (*bytes)[at] = 1;
+  }
 }
 
 }  // namespace

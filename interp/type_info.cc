@@ -22,6 +22,7 @@ std::unique_ptr<TypeInfo> compute(const wasm::TypeStore& store, wasm::TypeId id)
   info->sub = &store.get(id);
   const auto ancestors = store.ancestors(id);
   info->ancestors.assign(ancestors.begin(), ancestors.end());
+  info->fields.reserve(info->sub->fields.size() + info->sub->params.size());
   for (const wasm::FieldType& field : info->sub->fields) info->fields.push_back(field_info(field.storage));
   for (const wasm::ValType param : info->sub->params) info->fields.push_back(field_info({.unpacked = param}));
   info->charge = wasm::kObjectCharge;

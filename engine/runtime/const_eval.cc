@@ -9,9 +9,8 @@ using wasm::Opcode;
 using wasm::TypeId;
 
 bool ConstEval::evaluate(wasm::ConstExpr expr, Slot& result) {
-  wasm::Features all;
-  all.bits = ~0u;
-  const auto done = wasm::scan_instrs(*instance_.module, expr, all, [&](const Instr& instr) { return step(instr); });
+  exprs_.restart(*instance_.module, expr);
+  const auto done = wasm::scan_instrs(exprs_, [&](const Instr& instr) { return step(instr); });
   if (!done && !store_.exiting()) store_.exit_with(wasm::OutcomeKind::kUnsupported, done.error());
   if (!store_.exiting()) result = slots_.back();
   slots_.clear();

@@ -7,13 +7,14 @@
 #include <vector>
 
 #include "engine/runtime/store.h"
-#include "engine/wasm/instr.h"
+#include "engine/wasm/instr_reader.h"
 
 namespace parallax::runtime {
 
 class ConstEval {
  public:
-  ConstEval(Store& store, Instance& instance) : store_(store), instance_(instance) {}
+  ConstEval(Store& store, Instance& instance)
+      : store_(store), instance_(instance), exprs_(*instance.module, {}, wasm::Features{.bits = ~0u}) {}
 
   // The value, or false after setting the store's exit. [may collect]
   bool evaluate(wasm::ConstExpr expr, Slot& result);
@@ -48,6 +49,7 @@ class ConstEval {
 
   Store& store_;
   Instance& instance_;
+  wasm::InstrReader exprs_;
   std::vector<Slot> slots_;
   std::vector<wasm::ValType> types_;
 };

@@ -100,7 +100,14 @@ class Instantiation {
   }
 
   void take_imports(std::span<const Extern> imports) {
+    instance_.types.reserve(module_.type_ids.size());
     for (const wasm::TypeId id : module_.type_ids) instance_.types.push_back(id.raw);
+    instance_.funcs.reserve(module_.funcs.size());
+    instance_.tables.reserve(module_.tables.size());
+    instance_.memories.reserve(module_.memories.size());
+    instance_.tags.reserve(module_.tags.size());
+    instance_.globals.reserve(module_.globals.size());
+    instance_.global_entities.reserve(module_.globals.size());
     for (size_t i = 0; i < imports.size(); ++i) {
       const Store::Handle& handle = *store_.handles_.find(imports[i].id);
       switch (handle.kind) {
@@ -169,6 +176,7 @@ class Instantiation {
       const wasm::ElemSegment& segment = module_.elems[i];
       ElemInstance& elem = instance_.elems[i];
       elem.is_func = store_.is_func_type(segment.type);
+      elem.is_func ? elem.funcs.reserve(segment.size()) : elem.refs.reserve(segment.size());
       for (const wasm::FuncIndex func : segment.funcs) {
         elem.funcs.push_back(store_.make_func_ref(*instance_.funcs[func.index()]));
       }

@@ -11,14 +11,11 @@ namespace {
 
 constexpr uint32_t align_up(uint32_t offset, uint32_t alignment) { return (offset + alignment - 1) & ~(alignment - 1); }
 
-// Gives each of `order` the next offset at its natural alignment; answers the end.
-uint32_t place(std::vector<FieldSlot>& fields, const std::vector<uint32_t>& order, uint32_t offset) {
-  for (const uint32_t i : order) {
-    const uint32_t bytes = kFieldBytes[static_cast<size_t>(fields[i].rep)];
-    fields[i].offset = align_up(offset, std::min(bytes, gc::kObjectAlign));
-    offset = fields[i].offset + bytes;
-  }
-  return offset;
+// Gives a field the next offset at its natural alignment; answers the one behind it.
+uint32_t place(FieldSlot& field, uint32_t offset) {
+  const uint32_t bytes = kFieldBytes[static_cast<size_t>(field.rep)];
+  field.offset = align_up(offset, std::min(bytes, gc::kObjectAlign));
+  return field.offset + bytes;
 }
 
 // Planted fault LAY1: a type that adds references to its supertype's fields places all its references first.
@@ -32,15 +29,19 @@ bool references_first(const wasm::TypeStore& types, const wasm::SubType& type, c
 
 // Fields behind `begin`, in declaration order; registers what the collector must know.
 void lay_out_fields(TypeLayout& layout, gc::Layout& out, uint32_t begin, bool refs_first) {
-  std::vector<uint32_t> order;
-  for (const bool refs : {true, false}) {
-    for (uint32_t i = 0; i < layout.fields.size(); ++i) {
-      if (!refs_first ? refs : (layout.fields[i].rep == FieldRep::kRef) == refs) order.push_back(i);
-    }
+  uint32_t end = begin;
+  size_t refs = 0;
+  for (FieldSlot& field : layout.fields) {
+    refs += field.rep == FieldRep::kRef;
+    if (!refs_first || field.rep == FieldRep::kRef) end = place(field, end);
   }
-  layout.bytes = align_up(place(layout.fields, order, begin), gc::kObjectAlign);
+  for (FieldSlot& field : layout.fields) {
+    if (refs_first && field.rep != FieldRep::kRef) end = place(field, end);
+  }
+  layout.bytes = align_up(end, gc::kObjectAlign);
   out.kind = gc::LayoutKind::kFixed;
   out.bytes = layout.bytes;
+  out.ref_offsets.reserve(refs);
   for (const FieldSlot& field : layout.fields) {
     if (field.rep == FieldRep::kRef) out.ref_offsets.push_back(field.offset);
   }
@@ -76,6 +77,7 @@ const TypeLayout& Layouts::of(wasm::TypeId id) {
   switch (type.kind) {
     case wasm::CompositeKind::kStruct:
       made->charge = wasm::kObjectCharge;
+      made->fields.reserve(type.fields.size());
       for (const wasm::FieldType& field : type.fields) {
         made->fields.push_back({0, rep_of(types_, field.storage)});
         made->charge += wasm::storage_size(field.storage);
@@ -84,6 +86,7 @@ const TypeLayout& Layouts::of(wasm::TypeId id) {
       break;
     case wasm::CompositeKind::kFunc:  // exceptions of tags with this type
       made->charge = wasm::kObjectCharge;
+      made->fields.reserve(type.params.size());
       for (const wasm::ValType param : type.params) {
         made->fields.push_back({0, rep_of(types_, {param, wasm::Packed::kNone})});
         made->charge += wasm::storage_size({param, wasm::Packed::kNone});

@@ -11,7 +11,8 @@
 //      included; function references are live ids of this store's function slab;
 //   7. functions: every entry's id, type and context are in order.
 // Types are read from the type store and offsets from Layouts; casts as compiled code makes them are not involved.
-#include <unordered_set>
+#include <algorithm>
+#include <vector>
 
 #include "engine/base/text.h"
 #include "engine/runtime/store.h"
@@ -104,21 +105,23 @@ struct HeapTypes {
 // Property 2.
 struct RootCoverage final : gc::RootVisitor {
   Store& store;
-  std::unordered_set<const void*> visited;
+  std::vector<const void*> visited;  // sorted once all are there
   std::string problem;
 
   explicit RootCoverage(Store& s) : store(s) {}
-  void visit(gc::Ref* slot, gc::RootKind, uint64_t) override { visited.insert(slot); }
+  void visit(gc::Ref* slot, gc::RootKind, uint64_t) override { visited.push_back(slot); }
 
   void expect(const gc::Ref& held, const char* what, uint64_t number) {
     store.count(ArmedCheck::kRootListed);
-    if (!problem.empty() || !held.is_object() || visited.contains(&held)) return;
+    if (!problem.empty() || !held.is_object()) return;
+    if (std::ranges::binary_search(visited, static_cast<const void*>(&held))) return;
     problem = text::format("I2: {} {} holds {:#x} and is not visited by the collector\n  it is {}", what, number,
                            held.bits, store.heap_.describe(held));
   }
 
   void run() {
     store.visit_roots(*this);
+    std::ranges::sort(visited);
     for (const Global& global : store.globals_) {
       if (global.type.value.is_ref() && global.rep == FieldRep::kRef)
         expect(*reinterpret_cast<const gc::Ref*>(&global.cell), "global", global.number);

@@ -248,7 +248,14 @@ std::vector<uint8_t> ModuleBuilder::encode() const {
     return range;
   };
 
+  m.imports.reserve(imports_.size());
+  m.funcs.reserve(funcs_.size());
+  m.globals.reserve(globals_);
+  m.exports.reserve(exports_.size());
+  m.elems.reserve(elems_.size());
+  m.bytes.reserve(512);
   m.rec_groups = groups_;
+  for (const SubType& type : types_) m.types.share(type);
   for (const ImportItem& item : imports_) {
     Import import{.module = item.module, .name = item.name, .kind = item.kind};
     switch (item.kind) {
@@ -277,6 +284,7 @@ std::vector<uint8_t> ModuleBuilder::encode() const {
   }
 
   std::vector<std::vector<uint8_t>> bodies;
+  bodies.reserve(funcs_.size());
   for (const FuncItem& item : funcs_) {
     if (item.imported) continue;
     m.funcs.push_back({.type = item.type.raw});
@@ -318,7 +326,7 @@ std::vector<uint8_t> ModuleBuilder::encode() const {
     wasm::encode(content, names_);
     m.customs.push_back({"name", keep(content.bytes()), kLast});
   }
-  return wasm::encode(m, types_, bodies);
+  return wasm::encode(m, bodies);
 }
 
 }  // namespace parallax::wasm

@@ -5,6 +5,7 @@
 // is reserved, so that time and memory are linear in the input. Type definitions are validated here, because rec
 // groups are interned as they are read; everything else that validation says is in validate.cc.
 #include <algorithm>
+#include <bit>
 
 #include "engine/base/case_clock.h"
 #include "engine/base/check.h"
@@ -31,6 +32,8 @@ std::string clip(std::string text) {
 constexpr uint32_t kMagic = 0x6d736100;  // "\0asm"
 constexpr uint32_t kVersion = 1;
 constexpr size_t kMaxModuleBytes = size_t{1} << 30;
+// Room for so many elements of a section is made at once: more of them grow by themselves, and a count alone costs nothing.
+constexpr uint32_t kAhead = 256;
 
 class Decoder {
  public:
@@ -182,11 +185,12 @@ class Decoder {
     scope.group_first = group.first;
     scope.count = group.first + group.count;
     std::vector<SubType> members;
+    members.reserve(std::min(group.count, kAhead));
     for (uint32_t i = 0; i < group.count && in_.ok(); ++i) members.push_back(sub_type(scope, group.first + i));
     if (!in_.ok()) return;
     module_.rec_groups.push_back(group);
     if (module_.naming == TypeNaming::kModule) {
-      std::move(members.begin(), members.end(), std::back_inserter(module_.types));
+      for (SubType& member : members) module_.types.push_back(std::move(member));
       return;
     }
     TypeStore& store = *module_.store;
@@ -198,7 +202,7 @@ class Decoder {
     for (uint32_t i = 0; i < group.count; ++i) {
       const TypeId id(first.raw + i);
       module_.type_ids.push_back(id);
-      module_.types.push_back(store.get(id));
+      module_.types.share(store.get(id));
       check_super(group.first + i, at);
     }
   }
@@ -263,6 +267,7 @@ class Decoder {
         require(Feature::kGc, at, "a struct type");
         type.kind = CompositeKind::kStruct;
         const uint32_t n = count_within(0, kMaxFields, "fields");
+        type.fields.reserve(n);
         for (uint32_t i = 0; i < n && in_.ok(); ++i) type.fields.push_back(field_type(scope));
         return;
       }
@@ -361,6 +366,7 @@ class Decoder {
 
   void imports() {
     const uint32_t n = count_within(0, kMaxImports, "imports");
+    module_.imports.reserve(std::min(n, kAhead));
     for (uint32_t i = 0; i < n && in_.ok(); ++i) import();
   }
 
@@ -458,6 +464,7 @@ class Decoder {
 
   void exports() {
     const uint32_t n = count_within(0, kMaxExports, "exports");
+    module_.exports.reserve(std::min(n, kAhead));
     for (uint32_t i = 0; i < n && in_.ok(); ++i) {
       Export e{.kind = ExternKind::kFunc, .offset = in_.offset()};
       e.name = in_.name();
@@ -469,6 +476,7 @@ class Decoder {
       e.index = in_.u32();
       if (in_.ok()) module_.exports.push_back(std::move(e));
     }
+    if (module_.naming == TypeNaming::kCanonical) (void)module_.export_index.build(module_.exports);
   }
 
   // Flags: bit 0 passive or declarative, bit 1 explicit table (active) or declarative, bit 2 expressions.
@@ -584,7 +592,43 @@ class Decoder {
 
 }  // namespace
 
+namespace {
+
+uint64_t hash_of(std::string_view name) {
+  uint64_t hash = 0xcbf29ce484222325;  // FNV-1a
+  for (const char c : name) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3;
+  return hash ^ hash >> 32;
+}
+
+}  // namespace
+
+size_t ExportIndex::build(std::span<const Export> exports) {
+  slots_.assign(std::bit_ceil(exports.size() * 2 + 1), 0);
+  const size_t mask = slots_.size() - 1;
+  size_t twice = exports.size();
+  for (size_t i = 0; i < exports.size(); ++i) {
+    size_t at = hash_of(exports[i].name) & mask;
+    while (slots_[at] != 0 && exports[slots_[at] - 1].name != exports[i].name) at = (at + 1) & mask;
+    if (slots_[at] == 0) {
+      slots_[at] = static_cast<uint32_t>(i + 1);
+    } else {
+      twice = std::min(twice, i);
+    }
+  }
+  return twice;
+}
+
+const Export* ExportIndex::find(std::span<const Export> exports, std::string_view name) const {
+  const size_t mask = slots_.size() - 1;
+  for (size_t at = hash_of(name) & mask; slots_[at] != 0; at = (at + 1) & mask) {
+    const Export& found = exports[slots_[at] - 1];
+    if (found.name == name) return &found;
+  }
+  return nullptr;
+}
+
 const Export* Module::find_export(std::string_view name) const {
+  if (export_index.is_built()) return export_index.find(exports, name);
   for (const Export& e : exports) {
     if (e.name == name) return &e;
   }

@@ -237,14 +237,17 @@ namespace {
 
 class ModuleEncoder {
  public:
-  ModuleEncoder(const Module& module, std::span<const SubType> types, std::span<const std::vector<uint8_t>> bodies)
-      : m_(module), types_(types), bodies_(bodies) {}
+  ModuleEncoder(const Module& module, std::span<const std::vector<uint8_t>> bodies) : m_(module), bodies_(bodies) {}
 
   std::vector<uint8_t> run() {
     out_.fixed32(0x6d736100);
     out_.fixed32(1);
     customs_after(kCustomSection);
+    size_t expected = m_.bytes.size() + 512;
+    for (const std::vector<uint8_t>& body : bodies_) expected += body.size() + 2;
+    out_.reserve(expected);
     ByteWriter content;
+    content.reserve(512);
     for (const SectionRow& row : kSections) {
       content.clear();
       if (section(row.section, content)) {
@@ -317,7 +320,7 @@ class ModuleEncoder {
         out.u8(kCodeRec);
         out.uleb(group.count);
       }
-      for (uint32_t i = 0; i < group.count; ++i) encode(out, types_[group.first + i]);
+      for (uint32_t i = 0; i < group.count; ++i) encode(out, m_.types[group.first + i]);
     }
     return !m_.rec_groups.empty();
   }
@@ -391,7 +394,6 @@ class ModuleEncoder {
   }
 
   const Module& m_;
-  std::span<const SubType> types_;
   std::span<const std::vector<uint8_t>> bodies_;
   ByteWriter out_;
 };
@@ -399,13 +401,8 @@ class ModuleEncoder {
 }  // namespace
 
 std::vector<uint8_t> encode(const Module& module, std::span<const std::vector<uint8_t>> bodies) {
-  return encode(module, module.types, bodies);
-}
-
-std::vector<uint8_t> encode(const Module& module, std::span<const SubType> types,
-                            std::span<const std::vector<uint8_t>> bodies) {
   CHECK(module.naming == TypeNaming::kModule, "encode: module with canonical type numbers");
-  return ModuleEncoder(module, types, bodies).run();
+  return ModuleEncoder(module, bodies).run();
 }
 
 }  // namespace parallax::wasm

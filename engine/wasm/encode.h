@@ -74,8 +74,5 @@ std::vector<uint8_t> encode_body(std::span<const ValType> locals, std::span<cons
 // module.bytes by their ranges; custom sections keep their place. To change bodies, use ModuleBuilder or `bodies`:
 // when not empty it holds, for each defined function, locals and code without the size.
 std::vector<uint8_t> encode(const Module& module, std::span<const std::vector<uint8_t>> bodies = {});
-// The same with types that stand elsewhere, instead of module.types: module.rec_groups says how they are grouped.
-std::vector<uint8_t> encode(const Module& module, std::span<const SubType> types,
-                            std::span<const std::vector<uint8_t>> bodies);
 
 }  // namespace parallax::wasm

@@ -124,8 +124,7 @@ WALK(bool)::begin_const_expr(ConstExpr expr, ValType expected, uint32_t visible_
   func_ = FuncIndex();
   constant_ = true;
   visible_globals_ = visible_globals;
-  const_type_ = SubType();
-  const_type_.results = {expected};
+  const_type_.results.assign(1, expected);
   type_ = &const_type_;
   locals_.clear();
   unset_.clear();

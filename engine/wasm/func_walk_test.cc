@@ -184,6 +184,40 @@ TEST(FuncWalk, AnErrorOfTheSinkEndsTheWalk) {
   EXPECT_EQ(walk_func(*module, FuncIndex(0), {}, sink).error().message, "enough");
 }
 
+// Walks take their buffers over from each other; nothing else may come along. Type 0 has a default in the first module
+// only, and is long enough for a walk to remember that.
+TEST(FuncWalk, AWalkKnowsNothingOfTheOneBefore) {
+  const auto source = [](const char* last_field) {
+    std::string fields;
+    for (int i = 0; i < 20; ++i) fields += "i32 ";
+    return "(type (struct (field " + fields + last_field +
+           ")))(func (local i32 i64) (drop (block (result anyref) (struct.new_default 0))))";
+  };
+  const auto good = load_wat(source("i64"));
+  ASSERT_TRUE(good.has_value()) << good.error().to_string();
+  Recorder first, again;
+  EXPECT_TRUE(walk_func(*good, FuncIndex(0), {}, first).has_value());
+  EXPECT_TRUE(walk_func(*good, FuncIndex(0), {}, again).has_value());
+  EXPECT_EQ(first.log, again.log);
+  const auto decoded = decode(wat(source("(ref any)")), std::make_shared<TypeStore>());
+  ASSERT_TRUE(decoded.has_value());
+  Recorder bad;
+  EXPECT_FALSE(walk_func(*decoded, FuncIndex(0), {}, bad).has_value());
+  // One walk inside another.
+  struct Nests : Recorder {
+    const Module* inner = nullptr;
+    Recorder of_inner;
+    Result<> on_instr(const Instr& instr, const InstrTypes& types, const WalkView& view) {
+      if (instr.op == Opcode::Block) TRY(walk_func(*inner, FuncIndex(0), {}, of_inner));
+      return Recorder::on_instr(instr, types, view);
+    }
+  } outer;
+  outer.inner = &*good;
+  EXPECT_TRUE(walk_func(*good, FuncIndex(0), {}, outer).has_value());
+  EXPECT_EQ(outer.log, first.log);
+  EXPECT_EQ(outer.of_inner.log, first.log);
+}
+
 TEST(FuncWalk, ScanningReadsImmediatesAsWritten) {
   auto bytes = wat("(type (struct)) (type $t (struct)) (func (drop (ref.cast (ref null $t) (ref.null $t))))");
   const auto module = decode(std::move(bytes), nullptr, {.naming = TypeNaming::kModule});
@@ -389,7 +423,7 @@ TEST(Limits, LocalsOfAllFunctionsTogetherAreBounded) {
   const auto module_of = [&](size_t functions) {
     Module m;
     m.naming = TypeNaming::kModule;
-    m.types.emplace_back();
+    m.types.push_back({});
     m.rec_groups.push_back({0, 1, false});
     m.funcs.resize(functions);
     return encode(m, std::vector<std::vector<uint8_t>>(functions, body));

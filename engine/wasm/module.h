@@ -1,11 +1,16 @@
 // A decoded module: everything but function bodies is parsed; bodies stay byte ranges that FuncWalk reads.
 #pragma once
 
+#include <compare>
+#include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "engine/base/result.h"
@@ -121,6 +126,69 @@ struct RecGroup {
   bool explicit_rec = false;  // written as (rec ...), even around one type
 };
 
+// The type definitions of a module, by TypeIndex. Those of a type store are shared with it, not copied: Module::store keeps
+// them. Others are the list's own, and are never changed once they are in it.
+class TypeList {
+ public:
+  class Iterator {
+   public:
+    using iterator_category = std::random_access_iterator_tag;
+    using value_type = SubType;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const SubType*;
+    using reference = const SubType&;
+    Iterator() = default;
+    explicit Iterator(const SubType* const* at) : at_(at) {}
+    reference operator*() const { return **at_; }
+    pointer operator->() const { return *at_; }
+    reference operator[](difference_type n) const { return *at_[n]; }
+    Iterator& operator++() { return *this += 1; }
+    Iterator& operator--() { return *this -= 1; }
+    Iterator operator++(int) { return Iterator(at_++); }
+    Iterator operator--(int) { return Iterator(at_--); }
+    Iterator& operator+=(difference_type n) { return at_ += n, *this; }
+    Iterator& operator-=(difference_type n) { return at_ -= n, *this; }
+    friend Iterator operator+(Iterator it, difference_type n) { return it += n; }
+    friend Iterator operator+(difference_type n, Iterator it) { return it += n; }
+    friend Iterator operator-(Iterator it, difference_type n) { return it -= n; }
+    friend difference_type operator-(Iterator a, Iterator b) { return a.at_ - b.at_; }
+    friend auto operator<=>(Iterator, Iterator) = default;
+
+   private:
+    const SubType* const* at_ = nullptr;
+  };
+
+  size_t size() const { return types_.size(); }
+  bool empty() const { return types_.empty(); }
+  const SubType& operator[](size_t index) const { return *types_[index]; }
+  const SubType& back() const { return *types_.back(); }
+  Iterator begin() const { return Iterator(types_.data()); }
+  Iterator end() const { return Iterator(types_.data() + types_.size()); }
+  void push_back(SubType type) {
+    own_.push_back(std::make_shared<const SubType>(std::move(type)));
+    types_.push_back(own_.back().get());
+  }
+  // `type` must stay where it is as long as this list or a copy of it lives.
+  void share(const SubType& type) { types_.push_back(&type); }
+
+ private:
+  std::vector<const SubType*> types_;
+  std::vector<std::shared_ptr<const SubType>> own_;
+};
+
+// Exports by name: open addressing, so that making it costs less than sorting. Speaks of the exports it was made of.
+class ExportIndex {
+ public:
+  // Answers the position of the first export whose name an earlier one has, or their number.
+  size_t build(std::span<const Export> exports);
+  // Null when there is none.
+  const Export* find(std::span<const Export> exports, std::string_view name) const;
+  bool is_built() const { return !slots_.empty(); }
+
+ private:
+  std::vector<uint32_t> slots_;  // position + 1; 0 is free
+};
+
 struct CustomSection {
   std::string name;
   Range content;
@@ -133,7 +201,7 @@ struct Module {
   std::shared_ptr<TypeStore> store;  // null under kModule
 
   std::vector<RecGroup> rec_groups;
-  std::vector<SubType> types;    // by TypeIndex, numbers by `naming`
+  TypeList types;                // by TypeIndex, numbers by `naming`
   std::vector<TypeId> type_ids;  // by TypeIndex; empty under kModule
 
   std::vector<Import> imports;
@@ -143,6 +211,7 @@ struct Module {
   std::vector<Global> globals;
   std::vector<Tag> tags;
   std::vector<Export> exports;
+  ExportIndex export_index;  // kCanonical only: such a module is not changed any more
   std::optional<FuncIndex> start;
   WasmOffset start_offset = 0;
   std::vector<ElemSegment> elems;

@@ -160,18 +160,32 @@ TypeId TypeStore::add(std::vector<SubType> group) {
     for (ValType& t : type.params) resolve(t);
     for (ValType& t : type.results) resolve(t);
     for (FieldType& f : type.fields) resolve(f.storage.unpacked);
-    std::vector<TypeId> line;
+    std::span<const TypeId> above;
     if (type.has_super) {
       type.super = absolute(type.super);
       CHECK(type.super < id.raw, "types: supertype {} of {} is not before it", type.super, id.raw);
-      line = ancestors_[type.super];
+      above = ancestors_[type.super];
     }
-    line.push_back(id);
-    CHECK(line.size() <= kMaxSubtypeDepth + 1, "types: {} is too deep", id.raw);
-    ancestors_.push_back(std::move(line));
+    CHECK(above.size() <= kMaxSubtypeDepth, "types: {} is too deep", id.raw);
+    const std::span<TypeId> line = new_line(above.size() + 1);
+    std::copy(above.begin(), above.end(), line.begin());
+    line.back() = id;
+    ancestors_.push_back(line);
     types_.push_back(std::make_unique<const SubType>(std::move(type)));
   }
   return TypeId(first);
+}
+
+std::span<TypeId> TypeStore::new_line(size_t length) {
+  constexpr size_t kPiece = 256;
+  static_assert(kPiece > kMaxSubtypeDepth);
+  if (line_space_ < length) {
+    lines_.push_back(std::make_unique<TypeId[]>(kPiece));
+    line_space_ = kPiece;
+  }
+  const std::span<TypeId> line(lines_.back().get() + (kPiece - line_space_), length);
+  line_space_ -= length;
+  return line;
 }
 
 TypeId TypeStore::intern_func(std::vector<ValType> params, std::vector<ValType> results) {
@@ -184,7 +198,7 @@ TypeId TypeStore::intern_func(std::vector<ValType> params, std::vector<ValType> 
 }
 
 bool TypeStore::is_subtype(TypeId sub, TypeId super) const {
-  const std::vector<TypeId>& line = ancestors_[sub.index()];
+  const std::span<const TypeId> line = ancestors_[sub.index()];
   const size_t depth = ancestors_[super.index()].size() - 1;
   return depth < line.size() && line[depth] == super;
 }

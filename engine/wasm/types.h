@@ -186,6 +186,7 @@ class TypeStore {
 
   // Declared ancestry: depth 0 is a type without supertype; ancestors(id)[d] is its ancestor at depth d, itself last.
   uint32_t depth(TypeId id) const { return static_cast<uint32_t>(ancestors_[id.index()].size() - 1); }
+  // Stays where it is as long as the store lives.
   std::span<const TypeId> ancestors(TypeId id) const { return ancestors_[id.index()]; }
   bool is_subtype(TypeId sub, TypeId super) const;
 
@@ -207,9 +208,12 @@ class TypeStore {
  private:
   struct Groups;
   TypeId add(std::vector<SubType> group);
+  std::span<TypeId> new_line(size_t length);
 
   std::vector<std::unique_ptr<const SubType>> types_;
-  std::vector<std::vector<TypeId>> ancestors_;
+  std::vector<std::span<const TypeId>> ancestors_;
+  std::vector<std::unique_ptr<TypeId[]>> lines_;  // what those point into, piece by piece
+  size_t line_space_ = 0;                         // at the end of the last piece
   std::unique_ptr<Groups> groups_;
 };
 

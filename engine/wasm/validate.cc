@@ -132,18 +132,13 @@ class Validator {
   }
 
   Result<> exports() {
-    std::vector<const Export*> sorted;
-    for (const Export& e : module_.exports) {
+    for (const Export& e : module_.exports)
       TRY(known(e.index, size_of(e.kind), kExternTexts[static_cast<size_t>(e.kind)], e.offset));
-      sorted.push_back(&e);
-    }
-    std::sort(sorted.begin(), sorted.end(), [](const Export* a, const Export* b) {
-      return a->name != b->name ? a->name < b->name : a->offset < b->offset;
-    });
-    const auto twice = std::adjacent_find(sorted.begin(), sorted.end(),
-                                          [](const Export* a, const Export* b) { return a->name == b->name; });
-    if (twice == sorted.end()) return {};
-    return invalid(twice[1]->offset, text::format("duplicate export name {}", text::quoted(twice[1]->name)));
+    ExportIndex names;
+    const size_t twice = names.build(module_.exports);
+    if (twice == module_.exports.size()) return {};
+    const Export& second = module_.exports[twice];
+    return invalid(second.offset, text::format("duplicate export name {}", text::quoted(second.name)));
   }
 
   Result<> start() {

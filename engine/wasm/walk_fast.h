@@ -90,6 +90,7 @@ class FastWalk {
   // What nullness adds to a reference type's bits.
   static constexpr uint32_t kNullable = kI31Ref.bits() - kI31Ref.as_non_null().bits();
   static constexpr ptrdiff_t kLongest = 32;  // bytes that an instruction handled here may take
+  static constexpr size_t kFewFields = 32;   // a short instruction may ask about so many
   static constexpr size_t kRoom = 512;       // operands above the top; a single instruction may push half of them
 
   explicit FastWalk(WalkCore<false>& walk) : walk_(walk), module_(*walk.module_), types_(*walk.store_) {}
@@ -128,9 +129,11 @@ class FastWalk {
       case fast_code(GlobalSet): return global_set();
       case fast_code(Drop): return has(1) && advance(p_ + 1) && pop(1);
       case fast_code(Select): return select();
+      case fast_code(SelectTyped): return select_typed();
       case fast_code(Block): return open(LabelKind::kBlock);
       case fast_code(Loop): return open(LabelKind::kLoop);
       case fast_code(If): return has(1) && top_[-1] == kI32 && open(LabelKind::kIf);
+      case fast_code(Else): return begin_else();
       case fast_code(End): return end();
       case fast_code(Br): return br();
       case fast_code(BrIf): return br_if();
@@ -139,6 +142,9 @@ class FastWalk {
       case fast_code(CallRef): return call_ref();
       case fast_code(ReturnCall): return return_call();
       case fast_code(BrOnNull): return br_on_null();
+      case fast_code(BrOnNonNull): return br_on_non_null();
+      case fast_code(TableGet): return table_get();
+      case fast_code(TableSet): return table_set();
       case fast_code(RefNull): return ref_null();
       case fast_code(RefFunc): return ref_func();
       case fast_code(RefIsNull): return has(1) && top_[-1].is_ref() && advance(p_ + 1) && replace(1, kI32);
@@ -169,6 +175,8 @@ class FastWalk {
     }
     switch (p_[1]) {
       case fast_code(StructNew): return struct_new();
+      case fast_code(StructNewDefault): return struct_new_default();
+      case fast_code(ArrayNewDefault): return array_new(false);
       case fast_code(ArrayNewFixed): return array_new_fixed();
       case fast_code(RefI31): return ref_i31();
       default: return false;
@@ -236,9 +244,10 @@ class FastWalk {
   FAST bool local_set() {
     const uint8_t* at = p_ + 1;
     uint32_t index;
-    if (!number(at, index) || index >= walk_.locals_.size() || walk_.unset_[index] != 0) return false;
-    if (!has(1) || !fits(top_[-1], locals_[index])) return false;
-    return advance(at) && pop(1) && (!tee || push(locals_[index]));
+    if (!number(at, index) || index >= walk_.locals_.size()) return false;
+    if (!has(1) || !fits(top_[-1], locals_[index]) || !advance(at)) return false;
+    if (walk_.unset_[index] != 0) walk_.local_initialised(index);
+    return pop(1) && (!tee || push(locals_[index]));
   }
   // Numbers are skipped: they are well-formed if they are shorter than the longest possible.
   template <size_t kMost>
@@ -268,6 +277,26 @@ class FastWalk {
   FAST bool select() {
     if (!has(3) || top_[-1] != kI32 || top_[-2] != top_[-3] || !top_[-2].is_num()) return false;
     return advance(p_ + 1) && pop(2);
+  }
+  FAST bool select_typed() {
+    const uint8_t* at = p_ + 2;
+    ValType type;
+    if (p_[1] != 1 || !value_type(at, type) || !has(3) || top_[-1] != kI32) return false;
+    return fits(top_[-2], type) && fits(top_[-3], type) && advance(at) && replace(3, type);
+  }
+  FAST bool table_get() {
+    const uint8_t* at = p_ + 1;
+    uint32_t index;
+    if (!number(at, index) || index >= module_.tables.size() || !has(1)) return false;
+    const TableType& type = module_.tables[index].type;
+    return top_[-1] == walk_.address_type(type.limits) && advance(at) && replace(1, type.element);
+  }
+  FAST bool table_set() {
+    const uint8_t* at = p_ + 1;
+    uint32_t index;
+    if (!number(at, index) || index >= module_.tables.size() || !has(2)) return false;
+    const TableType& type = module_.tables[index].type;
+    return fits(top_[-1], type.element) && top_[-2] == walk_.address_type(type.limits) && advance(at) && pop(2);
   }
   FAST bool numeric() {
     const detail::FastRow& row = detail::kFast.rows[*p_];
@@ -326,6 +355,18 @@ class FastWalk {
     floor_ = base_ + walk_.labels_.back().height;
     return advance(p_ + 1);
   }
+  FAST bool begin_else() {
+    Label& label = walk_.labels_.back();
+    if (label.kind != LabelKind::kIf || !label.params.empty()) return false;
+    if (static_cast<size_t>(top_ - floor_) != label.results.size() || !fit(label.results)) return false;
+    if (walk_.init_undo_.size() != walk_.hidden_.back().init_height || !advance(p_ + 1)) return false;
+    walk_.hidden_.back().end_reached |= walk_.reachable_;
+    walk_.reachable_ = label.reachable_at_entry;
+    label.kind = LabelKind::kElse;
+    label.unreachable = false;
+    top_ = floor_;
+    return true;
+  }
   FAST bool br() {
     const uint8_t* at = p_ + 1;
     uint32_t depth;
@@ -357,6 +398,19 @@ class FastWalk {
     std::copy(types.begin(), types.end(), top_ - 1 - types.size());
     top_[-1] = ref.as_non_null();
     return true;
+  }
+  FAST bool br_on_non_null() {
+    const uint8_t* at = p_ + 1;
+    uint32_t depth;
+    if (!number(at, depth) || depth >= walk_.labels_.size() || !has(1)) return false;
+    const ValType ref = top_[-1];
+    const auto types = walk_.label_at(depth).branch_types();
+    if (!ref.is_ref() || ref == kBottomRef || types.empty() || !types.back().is_ref()) return false;
+    const auto below = types.first(types.size() - 1);
+    if (!fits(ref.as_non_null(), types.back()) || !fit_below(top_ - 1, below) || !advance(at)) return false;
+    walk_.mark_branch(depth);
+    std::copy(below.begin(), below.end(), top_ - 1 - below.size());
+    return pop(1);
   }
   FAST bool br_on_cast(bool on_success) {
     const uint8_t* at = p_ + 3;
@@ -503,6 +557,28 @@ class FastWalk {
     }
     return advance(at) && replace(n, concrete(type, false));
   }
+  FAST bool struct_new_default() {
+    const uint8_t* at = p_ + 2;
+    uint32_t type;
+    if (!number(at, type)) return false;
+    const SubType* found = composite(type, CompositeKind::kStruct);
+    if (found == nullptr || found->fields.size() > kFewFields) return false;
+    for (const FieldType& field : found->fields) {
+      if (!field.storage.unpacked.is_defaultable()) return false;
+    }
+    return advance(at) && push(concrete(type, false));
+  }
+  FAST bool array_new(bool has_value) {
+    const uint8_t* at = p_ + 2;
+    uint32_t type;
+    if (!number(at, type)) return false;
+    const SubType* found = composite(type, CompositeKind::kArray);
+    const size_t operands = has_value ? 2 : 1;
+    if (found == nullptr || !has(operands) || top_[-1] != kI32) return false;
+    const ValType element = found->fields[0].storage.unpacked;
+    if (has_value ? !fits(top_[-2], element) : !element.is_defaultable()) return false;
+    return advance(at) && replace(operands, concrete(type, false));
+  }
   FAST bool array_get(bool packed) {
     const uint8_t* at = p_ + 2;
     uint32_t type;
@@ -542,6 +618,9 @@ class FastWalk {
       case fast_code(RefTestNull): return cast(true, true);
       case fast_code(RefCast): return cast(false, false);
       case fast_code(RefCastNull): return cast(true, false);
+      case fast_code(StructNewDefault): return struct_new_default();
+      case fast_code(ArrayNew): return array_new(true);
+      case fast_code(ArrayNewDefault): return array_new(false);
       case fast_code(ArrayNewFixed): return array_new_fixed();
       case fast_code(BrOnCast): return br_on_cast(true);
       case fast_code(BrOnCastFail): return br_on_cast(false);

@@ -14,7 +14,8 @@ namespace parallax::fuzz {
 
 // What bodies of one program share. Numbers are those of the module.
 struct GcProgram {
-  GcProgram(ChoiceStream& choices, wasm::ModuleBuilder& module) : module(module), types(choices, module) {}
+  GcProgram(ChoiceStream& choices, wasm::ModuleBuilder& module, GcTypes::Count count)
+      : module(module), types(choices, module, count) {}
   GcProgram(const GcProgram& primary, ChoiceStream& choices, wasm::ModuleBuilder& module)
       : module(module), types(primary.types, choices, module) {}
 

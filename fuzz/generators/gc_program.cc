@@ -36,10 +36,17 @@ std::string numbered(std::string_view prefix, uint32_t number) {
 
 class Assembly {
  public:
-  explicit Assembly(ChoiceStream& choices) : choices_(choices), program_(choices, module_) {}
+  Assembly(ChoiceStream& choices, GcTypes::Count types) : choices_(choices), program_(choices, module_, types) {}
   // A second module that imports what the first one exports: functions, globals, tables, tags, memory.
   Assembly(ChoiceStream& choices, const Assembly& primary)
       : choices_(choices), program_(primary.program_, choices, module_), primary_(&primary.program_) {}
+
+  std::vector<uint8_t> make_module(GcModuleSize size) {
+    static constexpr uint32_t kSizes[] = {14, 14, 20, 20, 30, 45, 80, 200};
+    size_ = size == GcModuleSize::kSmall ? kSizes[choices_.below(4)] : choices_.pick(kSizes);
+    build();
+    return module_.encode();
+  }
 
   Case make() {
     // Swarm: most programs are small and quick (about two kilobytes), some middling, few large; a few are invalid by one
@@ -270,6 +277,7 @@ class Assembly {
   }
   std::vector<uint8_t> constant(ValType type) {
     CodeWriter code;
+    code.reserve(16);
     if (type == wasm::kI32) return code.i32_const(static_cast<int32_t>(choices_.below(100))).end().take();
     if (type == wasm::kI64) return code.i64_const(static_cast<int64_t>(choices_.below(100))).end().take();
     const HeapType heap = type.heap();
@@ -389,7 +397,9 @@ class Assembly {
   }
 
   std::vector<Step> plan() {
-    std::vector<Step> steps = {{.kind = StepKind::kInstantiate}};
+    std::vector<Step> steps;
+    steps.reserve(24);
+    steps.push_back({.kind = StepKind::kInstantiate});
     uint32_t kept = 0;
     const auto call = [&](const GcProgram::Function& function) {
       const bool keep =
@@ -470,6 +480,10 @@ class Assembly {
 
 }  // namespace
 
-Result<Case> make_gc_program(ChoiceStream& choices) { return Assembly(choices).make(); }
+Result<Case> make_gc_program(ChoiceStream& choices) { return Assembly(choices, GcTypes::Count::kAny).make(); }
+
+std::vector<uint8_t> make_gc_module(ChoiceStream& choices, GcModuleSize size) {
+  return Assembly(choices, GcTypes::Count::kFew).make_module(size);
+}
 
 }  // namespace parallax::fuzz

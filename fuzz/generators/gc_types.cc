@@ -1,5 +1,7 @@
 #include "fuzz/generators/gc_types.h"
 
+#include <iterator>
+
 namespace parallax::fuzz {
 
 using wasm::CompositeKind;
@@ -24,8 +26,10 @@ bool is_any_hierarchy(HeapKind kind) {
 
 }  // namespace
 
-GcTypes::GcTypes(ChoiceStream& choices, wasm::ModuleBuilder& module) : choices_(choices) {
-  if (choices.chance(1, 250) && choices.chance(1, 10)) draw_many(module);
+GcTypes::GcTypes(ChoiceStream& choices, wasm::ModuleBuilder& module, Count count) : choices_(choices) {
+  if (count == Count::kAny && choices.chance(1, 250) && choices.chance(1, 10)) draw_many(module);
+  types_.reserve(types_.size() + 32);
+  kin_.reserve(types_.size() + 32);
   const uint32_t groups = 2 + choices.below(3);
   for (uint32_t group = 0; group < groups; ++group) {
     const auto begin = static_cast<uint32_t>(types_.size());
@@ -62,13 +66,18 @@ GcTypes::GcTypes(ChoiceStream& choices, wasm::ModuleBuilder& module) : choices_(
   draw_twins(module);
 }
 
-// More types than sixteen bits can number, all different: packed fields spell their numbers.
+// More types than sixteen bits can number, all different: kinds of fields are the digits of their numbers.
 void GcTypes::draw_many(wasm::ModuleBuilder& module) {
   constexpr uint32_t kMany = 66'000;
+  static constexpr StorageType kDigits[] = {{wasm::kI32, Packed::kI8},      {wasm::kI32, Packed::kI16},
+                                            {wasm::kI32, Packed::kNone},    {wasm::kI64, Packed::kNone},
+                                            {wasm::kF32, Packed::kNone},    {wasm::kF64, Packed::kNone},
+                                            {wasm::kI31Ref, Packed::kNone}, {wasm::kExternRef, Packed::kNone}};
   for (uint32_t i = 0; i < kMany; ++i) {
     SubType type{.kind = CompositeKind::kStruct};
-    for (uint32_t bit = 0; bit < 17; ++bit) {
-      type.fields.push_back({{wasm::kI32, (i >> bit & 1) != 0 ? Packed::kI16 : Packed::kI8}, true});
+    type.fields.reserve(6);
+    for (uint32_t number = i, digit = 0; digit < 6; number /= std::size(kDigits), ++digit) {
+      type.fields.push_back({kDigits[number % std::size(kDigits)], true});
     }
     add(std::move(type));
     add_group(module, i);

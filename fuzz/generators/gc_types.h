@@ -16,8 +16,9 @@ namespace parallax::fuzz {
 
 class GcTypes {
  public:
-  // Draws the types and adds them to `module`.
-  GcTypes(ChoiceStream& choices, wasm::ModuleBuilder& module);
+  // Draws the types and adds them to `module`: some dozens, or now and then more than sixteen bits can number.
+  enum class Count : uint8_t { kFew, kAny };
+  GcTypes(ChoiceStream& choices, wasm::ModuleBuilder& module, Count count);
   // The same types for another module, behind some that only it has: equal types have different numbers there.
   GcTypes(const GcTypes& other, ChoiceStream& choices, wasm::ModuleBuilder& module);
   // What was added to the other's numbers.

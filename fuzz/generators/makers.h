@@ -7,6 +7,10 @@ namespace parallax::fuzz {
 
 // gc_program.cc: valid by construction, with plan and configuration.
 Result<Case> make_gc_program(ChoiceStream& choices);
+// One module of such a program, valid, for others to begin with: never of so many types that reading them is all that
+// happens.
+enum class GcModuleSize : uint8_t { kSmall, kAny };
+std::vector<uint8_t> make_gc_module(ChoiceStream& choices, GcModuleSize size);
 
 // single_op.cc: one instruction at a time, on corner values.
 Result<Case> make_single_op(ChoiceStream& choices);

@@ -194,11 +194,18 @@ class SingleOp {
     }
   }
 
-  static const std::vector<Opcode>& handled() {
+  // What draws ask about an instruction, close together: most draws are thrown away.
+  struct Candidate {
+    Opcode op;
+    wasm::Feature feature;
+    bool on_heap;
+  };
+  static const std::vector<Candidate>& handled() {
     static const auto* const all = [] {
-      auto* found = new std::vector<Opcode>;
+      auto* found = new std::vector<Candidate>;
       for (size_t i = 0; i < wasm::kOpcodeCount; ++i) {
-        if (is_handled(static_cast<Opcode>(i))) found->push_back(static_cast<Opcode>(i));
+        const auto op = static_cast<Opcode>(i);
+        if (is_handled(op)) found->push_back({op, wasm::info(op).feature, wasm::info(op).signature[0] == '*'});
       }
       return found;
     }();
@@ -208,11 +215,12 @@ class SingleOp {
   // Instructions of the heap are few and matter most: half of all draws.
   Opcode draw(std::optional<wasm::Feature> feature) {
     const bool heap = choices_.chance(1, 2);
+    const std::vector<Candidate>& all = handled();
     for (int attempt = 0; attempt < 40; ++attempt) {
-      const Opcode op = choices_.pick(handled());
-      if (feature ? wasm::info(op).feature == *feature : (wasm::info(op).signature[0] == '*') == heap) return op;
+      const Candidate& candidate = choices_.pick(all);
+      if (feature ? candidate.feature == *feature : candidate.on_heap == heap) return candidate.op;
     }
-    return feature ? Opcode::I32Add : choices_.pick(handled());
+    return feature ? Opcode::I32Add : choices_.pick(all).op;
   }
 
   // --- One function --------------------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstring>
 #include <iterator>
+#include <type_traits>
 #include <unordered_map>
 
 #include "engine/base/text.h"
@@ -181,14 +183,19 @@ std::string kind_of(const Reader& reader, const Token* left, const Token* right)
 
 }  // namespace
 
+bool agree(const Observation& left, const Observation& right) {
+  static_assert(std::has_unique_object_representations_v<Token>);
+  const size_t left_size = usable(left), right_size = usable(right);
+  const size_t common = std::min(left_size, right_size);
+  if (common != 0 && std::memcmp(left.tokens.data(), right.tokens.data(), common * sizeof(Token)) != 0) return false;
+  return left_size == right_size || left.inconclusive || right.inconclusive;
+}
+
 std::optional<Difference> find_difference(const LoadedCase& subject, const Observation& left, const Observation& right,
                                           const std::string& left_name, const std::string& right_name) {
   const size_t left_size = usable(left), right_size = usable(right);
   const size_t common = std::min(left_size, right_size);
-  const bool equal_prefix =
-      common == 0 ||
-      std::equal(left.tokens.begin(), left.tokens.begin() + static_cast<std::ptrdiff_t>(common), right.tokens.begin());
-  if (equal_prefix && (left_size == right_size || left.inconclusive || right.inconclusive)) return {};
+  if (agree(left, right)) return {};
   size_t at = 0;
   while (at < common && left.tokens[at] == right.tokens[at]) ++at;
   const Reader reader(subject, left), right_reader(subject, right);

@@ -15,6 +15,9 @@ struct Difference {
   size_t token = 0;
 };
 
+// Whether they are equal as far as both are conclusive: then there is no difference to find.
+bool agree(const Observation& left, const Observation& right);
+
 // Empty when equal as far as both are conclusive. `left` and `right` name the sides in the text.
 std::optional<Difference> find_difference(const LoadedCase& subject, const Observation& left, const Observation& right,
                                           const std::string& left_name, const std::string& right_name);

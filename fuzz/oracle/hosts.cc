@@ -35,6 +35,112 @@ struct FuncLabel {
   uint32_t number = 0;
 };
 
+// Values by names of the executor: open addressing, because each run makes one of its own for some dozen names.
+template <class T>
+class Labels {
+ public:
+  const T* find(uint64_t name) const {
+    const Slot& slot = slots_[place(name)];
+    return slot.used ? &slot.value : nullptr;
+  }
+  // The value of the name, which is a default one if it is new.
+  T& operator[](uint64_t name, bool& is_new) {
+    if ((count_ + 1) * 2 > slots_.size()) grow();
+    Slot& slot = slots_[place(name)];
+    is_new = !slot.used;
+    if (is_new) {
+      slot = {name, true, {}};
+      ++count_;
+    }
+    return slot.value;
+  }
+  void set(uint64_t name, T value) {
+    bool is_new = false;
+    (*this)[name, is_new] = value;
+  }
+  // The first value stays.
+  void add(uint64_t name, T value) {
+    bool is_new = false;
+    T& place = (*this)[name, is_new];
+    if (is_new) place = value;
+  }
+
+ private:
+  struct Slot {
+    uint64_t name = 0;
+    bool used = false;
+    T value{};
+  };
+  // Where the name is, or would be.
+  size_t place(uint64_t name) const {
+    size_t at = (name * 0x9e3779b97f4a7c15ull >> 32) & (slots_.size() - 1);
+    while (slots_[at].used && slots_[at].name != name) at = (at + 1) & (slots_.size() - 1);
+    return at;
+  }
+  void grow() {
+    std::vector<Slot> old(slots_.size() * 2);
+    old.swap(slots_);
+    for (const Slot& slot : old) {
+      if (slot.used) slots_[place(slot.name)] = slot;
+    }
+  }
+
+  std::vector<Slot> slots_ = std::vector<Slot>(64);
+  size_t count_ = 0;
+};
+
+// The functions that do more than answer with default values, by the import's names.
+enum class HostFunc : uint8_t {
+  kDefault,
+  kThrow,
+  kTableGet,
+  kTableSet,
+  kCallExport,
+  kCallExportCatch,
+  kCallRef,
+  kCallRefCatch,
+  kSleep,
+  kCollect,
+  kEcho,
+  kExpect,
+};
+struct HostFuncRow {
+  std::string_view module, name;
+  size_t args;  // with other ones, the answer is the default
+  HostFunc what;
+};
+constexpr size_t kAnyArgs = ~size_t{0};
+constexpr HostFuncRow kHostFuncs[] = {
+    {"fuzzing-support", "throw", 1, HostFunc::kThrow},
+    {"fuzzing-support", "table-get", 1, HostFunc::kTableGet},
+    {"fuzzing-support", "table-set", 2, HostFunc::kTableSet},
+    {"fuzzing-support", "call-export", 2, HostFunc::kCallExport},
+    {"fuzzing-support", "call-export-catch", 1, HostFunc::kCallExportCatch},
+    {"fuzzing-support", "call-ref", 2, HostFunc::kCallRef},
+    {"fuzzing-support", "call-ref-catch", 1, HostFunc::kCallRefCatch},
+    {"fuzzing-support", "sleep", 2, HostFunc::kSleep},
+    {"parallax", "collect", kAnyArgs, HostFunc::kCollect},
+    {"parallax", "echo", kAnyArgs, HostFunc::kEcho},
+    {"parallax", "expect", 2, HostFunc::kExpect},
+};
+
+// What an import of so many parameters is.
+HostFunc host_func(const wasm::Import& import, size_t args) {
+  for (const HostFuncRow& row : kHostFuncs) {
+    if ((row.args == args || row.args == kAnyArgs) && import.name == row.name && import.module == row.module)
+      return row.what;
+  }
+  return HostFunc::kDefault;
+}
+
+// An imported function of an instance.
+struct HostImport {
+  HostFunc what = HostFunc::kDefault;
+  wasm::TypeId type;
+  uint32_t instance = 0;
+  uint32_t number = 0;
+};
+
 // What Binaryen's hosts put into an imported global: a number made from the import's names.
 uint64_t global_payload(const wasm::Import& import) {
   uint32_t payload = 0;
@@ -62,7 +168,6 @@ bool default_arguments(std::span<const ValType> params, std::vector<Value>& out)
   return true;
 }
 
-// How a host function answers: one row per import that we know.
 struct Hosts::State {
   Embedding& store;
   std::shared_ptr<wasm::TypeStore> types;
@@ -71,9 +176,9 @@ struct Hosts::State {
   Extern wasm_tag, js_tag;
   bool have_tags = false;
   std::vector<Published> instances;
-  std::unordered_map<uint64_t, FuncLabel> func_labels;  // by the executor's name of the funcref
-  std::unordered_map<uint64_t, uint64_t> tag_labels;    // by Extern id
-  uint32_t next_host_func = 0;
+  Labels<FuncLabel> func_labels;    // by the executor's name of the funcref
+  Labels<uint64_t> tag_labels;      // by Extern id
+  std::vector<HostImport> imports;  // functions, in the order in which they were made
   uint32_t trace_tokens = 0;
   uint32_t hashed_tokens = 0;
   uint64_t trace_hash = 0;
@@ -86,8 +191,8 @@ struct Hosts::State {
     have_tags = true;
     wasm_tag = store.make_tag(types->intern_func({wasm::kI32}, {}));
     js_tag = store.make_tag(types->intern_func({wasm::kExternRef}, {}));
-    tag_labels[wasm_tag.id] = kWasmTagLabel;
-    tag_labels[js_tag.id] = kJsTagLabel;
+    tag_labels.set(wasm_tag.id, kWasmTagLabel);
+    tag_labels.set(js_tag.id, kJsTagLabel);
   }
 
   Outcome js_exception() {
@@ -176,35 +281,34 @@ struct Hosts::State {
     return Outcome::ok(std::move(values));
   }
 
-  Outcome answer(const wasm::Import& import, const wasm::SubType& type, uint32_t instance, std::span<const Value> args);
+  Outcome answer(const HostImport& import, std::span<const Value> args);
 };
 
-Outcome Hosts::State::answer(const wasm::Import& import, const wasm::SubType& type, uint32_t instance,
-                             std::span<const Value> args) {
-  const std::string& name = import.name;
-  if (import.module == "fuzzing-support") {
-    if (name == "throw" && args.size() == 1) {
+Outcome Hosts::State::answer(const HostImport& import, std::span<const Value> args) {
+  const wasm::SubType& type = types->get(import.type);
+  switch (import.what) {
+    case HostFunc::kThrow:
       if (args[0].low == 0) return js_exception();
       make_tags();
       return {.kind = OutcomeKind::kThrew, .tag = wasm_tag, .values = {args[0]}};
-    }
-    if ((name == "table-get" && args.size() == 1) || (name == "table-set" && args.size() == 2)) {
-      return table_access(instance, args);
-    }
-    if (name == "call-export" && args.size() == 2) return without_values(call_export(instance, args[0].low));
-    if (name == "call-export-catch" && args.size() == 1) return caught(call_export(instance, args[0].low));
-    if (name == "call-ref" && args.size() == 2) return without_values(call_ref(args[0]));
-    if (name == "call-ref-catch" && args.size() == 1) return caught(call_ref(args[0]));
-    if (name == "sleep" && args.size() == 2) return Outcome::ok({args[1]});
-  }
-  if (import.module == "parallax") {
-    if (name == "collect") store.collect();
-    if (name == "echo" && args.size() == type.results.size()) return echo(args);
-    const bool believed = expectations == Expectations::kBelieved;
-    if (believed && name == "expect" && args.size() == 2 && args[0].low != args[1].low) {
-      out.fail(FaultClass::kExpectation,
-               text::format("I3: the program computed {} and knows that it is {}", args[0].low, args[1].low));
-    }
+    case HostFunc::kTableGet:
+    case HostFunc::kTableSet: return table_access(import.instance, args);
+    case HostFunc::kCallExport: return without_values(call_export(import.instance, args[0].low));
+    case HostFunc::kCallExportCatch: return caught(call_export(import.instance, args[0].low));
+    case HostFunc::kCallRef: return without_values(call_ref(args[0]));
+    case HostFunc::kCallRefCatch: return caught(call_ref(args[0]));
+    case HostFunc::kSleep: return Outcome::ok({args[1]});
+    case HostFunc::kCollect: store.collect(); break;
+    case HostFunc::kEcho:
+      if (args.size() == type.results.size()) return echo(args);
+      break;
+    case HostFunc::kExpect:
+      if (expectations == Expectations::kBelieved && args[0].low != args[1].low) {
+        out.fail(FaultClass::kExpectation,
+                 text::format("I3: the program computed {} and knows that it is {}", args[0].low, args[1].low));
+      }
+      break;
+    case HostFunc::kDefault: break;
   }
   std::vector<Value> results;
   if (!default_arguments(type.results, results)) return Outcome::trapped(wasm::TrapKind::kHostTrap);
@@ -234,25 +338,18 @@ Result<Extern> Hosts::make_import(const wasm::Module& module, const wasm::Import
   State& state = *state_;
   switch (import.kind) {
     case ExternKind::kFunc: {
-      const wasm::TypeId type_id = module.funcs[import.index].type_id;
-      const Extern func = state.store.make_func(
-          type_id, [this, import, type_id, instance_number, import_number](Embedding&, std::span<const Value> args) {
-            State& host = *state_;
-            host.out.put(Tok::kHostCall, instance_number, import_number);
-            const size_t begin = host.out.tokens.size() - 1;
-            for (const Value& arg : args) put_shallow(arg);
-            const auto count = static_cast<uint32_t>(host.out.tokens.size() - begin);
-            if (host.trace_tokens + count > kMaxTraceTokens) {
-              host.trace_hash =
-                  XXH3_64bits_withSeed(host.out.tokens.data() + begin, count * sizeof(Token), host.trace_hash);
-              host.hashed_tokens += count;
-              host.out.tokens.resize(begin);
-            }
-            host.trace_tokens += count;
-            return host.answer(import, host.types->get(type_id), instance_number, args);
+      const wasm::TypeId type = module.funcs[import.index].type_id;
+      const auto position = static_cast<uint32_t>(state.imports.size());
+      const HostFunc what = host_func(import, state.types->get(type).params.size());
+      state.imports.push_back({what, type, instance_number, import_number});
+      const Extern func =
+          state.store.make_func(type, [this, position](Embedding&, std::span<const Value> args) -> Outcome {
+            const HostImport called = state_->imports[position];
+            record_call(called.instance, called.number, args);
+            return state_->answer(called, args);
           });
       const Value ref = state.store.func_ref(func);
-      state.func_labels[ref.ref.name] = {.host = true, .number = state.next_host_func++};
+      state.func_labels.set(ref.ref.name, {.host = true, .number = position});
       return func;
     }
     case ExternKind::kTag: {
@@ -260,7 +357,7 @@ Result<Extern> Hosts::make_import(const wasm::Module& module, const wasm::Import
       if (import.module == "fuzzing-support" && import.name == "wasmtag") return state.wasm_tag;
       if (import.module == "fuzzing-support" && import.name == "jstag") return state.js_tag;
       const Extern tag = state.store.make_tag(module.tags[import.index].type_id);
-      state.tag_labels[tag.id] = export_label(instance_number, import_number | 1u << 31);
+      state.tag_labels.set(tag.id, export_label(instance_number, import_number | 1u << 31));
       return tag;
     }
     case ExternKind::kGlobal: {
@@ -283,6 +380,21 @@ Result<Extern> Hosts::make_import(const wasm::Module& module, const wasm::Import
       text::format("the host has no value for import {} {}", text::quoted(import.module), text::quoted(import.name)));
 }
 
+// A call of the host is part of what is compared; beyond a number of them, by a hash.
+void Hosts::record_call(uint32_t instance_number, uint32_t import_number, std::span<const Value> args) {
+  State& host = *state_;
+  host.out.put(Tok::kHostCall, instance_number, import_number);
+  const size_t begin = host.out.tokens.size() - 1;
+  for (const Value& arg : args) put_shallow(arg);
+  const auto count = static_cast<uint32_t>(host.out.tokens.size() - begin);
+  if (host.trace_tokens + count > kMaxTraceTokens) {
+    host.trace_hash = XXH3_64bits_withSeed(host.out.tokens.data() + begin, count * sizeof(Token), host.trace_hash);
+    host.hashed_tokens += count;
+    host.out.tokens.resize(begin);
+  }
+  host.trace_tokens += count;
+}
+
 void Hosts::publish(uint32_t instance_number, wasm::InstanceId instance, std::shared_ptr<const wasm::Module> module) {
   State& state = *state_;
   if (state.instances.size() <= instance_number) state.instances.resize(instance_number + 1);
@@ -294,10 +406,10 @@ void Hosts::publish(uint32_t instance_number, wasm::InstanceId instance, std::sh
     const auto found = state.store.find_export(instance, item.name);
     if (!found) continue;
     if (item.kind == ExternKind::kTag) {
-      state.tag_labels.try_emplace(found->id, export_label(instance_number, number));
+      state.tag_labels.add(found->id, export_label(instance_number, number));
     } else {
       const Value ref = state.store.func_ref(*found);
-      state.func_labels.try_emplace(ref.ref.name, FuncLabel{.instance = instance_number, .number = number});
+      state.func_labels.add(ref.ref.name, {.instance = instance_number, .number = number});
     }
   }
 }
@@ -307,12 +419,12 @@ void Hosts::withdraw(uint32_t instance_number) {
 }
 
 bool Hosts::put_func(const Value& value) {
-  const auto it = state_->func_labels.find(value.ref.name);
-  if (it == state_->func_labels.end()) return false;
-  if (it->second.host) {
-    state_->out.put(Tok::kHostFunc, it->second.number);
+  const FuncLabel* const label = state_->func_labels.find(value.ref.name);
+  if (label == nullptr) return false;
+  if (label->host) {
+    state_->out.put(Tok::kHostFunc, label->number);
   } else {
-    state_->out.put(Tok::kFunc, it->second.instance, it->second.number);
+    state_->out.put(Tok::kFunc, label->instance, label->number);
   }
   return true;
 }
@@ -353,8 +465,7 @@ void Hosts::put_shallow(const Value& value) {
 }
 
 void Hosts::put_tag(Extern tag) {
-  const auto it = state_->tag_labels.find(tag.id);
-  if (it != state_->tag_labels.end()) return state_->out.put(Tok::kExnTag, 0, it->second);
+  if (const uint64_t* const label = state_->tag_labels.find(tag.id)) return state_->out.put(Tok::kExnTag, 0, *label);
   const auto type = state_->store.tag_type(tag);
   if (!type) {
     state_->out.fail(FaultClass::kInvariant, type.error().message);

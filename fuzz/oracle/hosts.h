@@ -17,7 +17,6 @@
 
 #include <memory>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 #include "fuzz/oracle/observation.h"
@@ -51,6 +50,8 @@ class Hosts {
   void flush_trace();
 
  private:
+  void record_call(uint32_t instance_number, uint32_t import_number, std::span<const wasm::Value> args);
+
   struct State;
   std::unique_ptr<State> state_;
 };

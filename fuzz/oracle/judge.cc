@@ -119,8 +119,11 @@ class Judgement {
     if (i > 0) {
       options_.progress.at(Stage::kCompare);
       const InStage stage(CaseStage::kCompare);
-      auto difference = find_difference(loaded_, buffer(0), seen, to_string(options_.executors[0]), to_string(spec));
-      if (difference) return found(FindingClass::kDivergence, difference->kind, difference->text);
+      if (!agree(buffer(0), seen)) {
+        const auto difference =
+            find_difference(loaded_, buffer(0), seen, to_string(options_.executors[0]), to_string(spec));
+        return found(FindingClass::kDivergence, difference->kind, difference->text);
+      }
     }
     if (!seen.inconclusive) return {};
     return {.kind = VerdictKind::kInconclusive, .reason = normalise(seen.inconclusive_reason)};

@@ -2,6 +2,8 @@
 
 #include <xxhash.h>
 
+#include <cstring>
+
 #include "engine/base/case_clock.h"
 #include "engine/base/text.h"
 #include "fuzz/oracle/graph.h"
@@ -53,6 +55,27 @@ bool is_inconclusive(OutcomeKind kind) {
   return kind == OutcomeKind::kUnsupported || kind == OutcomeKind::kOutOfMemory || kind == OutcomeKind::kNativeStack;
 }
 
+// The hash of a piece of memory. Most pieces of most memories were never written, and all of zero is seen faster than
+// hashed.
+uint64_t hash_of(std::span<const uint8_t> piece) {
+  static const uint64_t kHashOfZeroes = [] {
+    const std::vector<uint8_t> zeroes(kMemoryChunk);
+    return XXH3_64bits(zeroes.data(), zeroes.size());
+  }();
+  if (piece.size() != kMemoryChunk) return XXH3_64bits(piece.data(), piece.size());
+  constexpr size_t kStep = 256;
+  for (size_t at = 0; at < piece.size(); at += kStep) {
+    uint64_t any = 0;
+    for (size_t i = 0; i < kStep; i += sizeof(uint64_t)) {
+      uint64_t word;
+      std::memcpy(&word, piece.data() + at + i, sizeof(word));
+      any |= word;
+    }
+    if (any != 0) return XXH3_64bits(piece.data(), piece.size());
+  }
+  return kHashOfZeroes;
+}
+
 class Run {
  public:
   Run(const LoadedCase& subject, Embedding& store, const MakeStore& other, Observation& out)
@@ -92,7 +115,7 @@ class Run {
     wasm::InstanceId id = 0;
     std::shared_ptr<const wasm::Module> module;
     bool dropped = false;
-    std::unordered_map<std::string, Extern> found;  // exports looked up, for probes after the drop
+    std::vector<Extern> found;  // by export: functions looked up, for probes after the drop; id 0: not yet
   };
 
   // The instance of this number, when it is there and alive.
@@ -203,7 +226,8 @@ class Run {
       out_.fail(FaultClass::kInvariant, found.error().message);
       return {};
     }
-    of.found[name] = *found;
+    of.found.resize(of.module->exports.size());
+    of.found[static_cast<size_t>(item - of.module->exports.data())] = *found;
     return *found;
   }
 
@@ -306,12 +330,13 @@ class Run {
 
   void probe_call(const Step& step) {
     if (step.instance >= instances_.size() || !instances_[step.instance].dropped) return skip();
-    const auto& found = instances_[step.instance].found;
-    const auto func = found.find(step.name);
-    if (func == found.end()) return skip();
-    const bool refused = !store_.func_type(func->second).has_value() &&
-                         store_.call(func->second, {}).kind == OutcomeKind::kMisuse &&
-                         !store_.find_export(instances_[step.instance].id, step.name).has_value();
+    const Instance& of = instances_[step.instance];
+    const wasm::Export* const item = of.module->find_export(step.name);
+    if (item == nullptr || of.found.empty()) return skip();
+    const Extern func = of.found[static_cast<size_t>(item - of.module->exports.data())];
+    if (func.id == 0) return skip();
+    const bool refused = !store_.func_type(func).has_value() && store_.call(func, {}).kind == OutcomeKind::kMisuse &&
+                         !store_.find_export(of.id, step.name).has_value();
     judge_probe(refused, "a stale handle of a dropped instance");
   }
 
@@ -414,7 +439,7 @@ class Run {
     out_.put(Tok::kMemorySize, bytes->size());
     for (size_t at = 0, chunk = 0; at < bytes->size(); at += kMemoryChunk, ++chunk) {
       const size_t length = std::min(kMemoryChunk, bytes->size() - at);
-      out_.put(Tok::kMemoryChunk, static_cast<uint32_t>(chunk), XXH3_64bits(bytes->data() + at, length));
+      out_.put(Tok::kMemoryChunk, static_cast<uint32_t>(chunk), hash_of(bytes->subspan(at, length)));
     }
   }
 
