@@ -34,20 +34,17 @@ using ir::Type;
 using ir::ValueId;
 
 // Sizes are instructions as translation leaves them.
-constexpr uint32_t kMaxRounds = 5;       // levels of calls in calls
-constexpr uint32_t kMaxSelf = 1;         // how often a function may stand among its own callers
-constexpr uint32_t kMaxBodyBytes = 600;  // WebAssembly code of a callee that is translated at all
-constexpr size_t kAlwaysSize = 24;       // smaller than what a call costs
-constexpr size_t kColdSize = 60;         // outside loops
-constexpr size_t kHotSize = 120;         // inside loops
-constexpr size_t kSelfSize = 60;         // recursion
-// What a function may grow by. Beyond this inlined bodies make compilation slower and code no faster: with twice and four
-// times as much the benchmarks ran alike, and large modules compiled at three quarters of the speed.
-constexpr size_t kGrowthAtLeast = 100;     // that much always,
-constexpr size_t kGrowthShare = 8;         // or by this part of its size,
-constexpr size_t kGrowthAtMost = 400;      // but no more than this
-constexpr size_t kColdGrowthAtLeast = 48;  // outside loops,
-constexpr size_t kColdGrowthShare = 16;
+constexpr uint32_t kMaxRounds = 5;          // levels of calls in calls
+constexpr uint32_t kMaxSelf = 1;            // how often a function may stand among its own callers
+constexpr uint32_t kMaxBodyBytes = 600;     // WebAssembly code of a callee that is translated at all
+constexpr size_t kAlwaysSize = 24;          // smaller than what a call costs
+constexpr size_t kColdSize = 60;            // outside loops
+constexpr size_t kHotSize = 240;            // inside loops
+constexpr size_t kSelfSize = 60;            // recursion
+constexpr size_t kGrowthAtLeast = 250;      // that much a function may always grow,
+constexpr size_t kGrowthFactor = 1;         // or by so many times its size,
+constexpr size_t kGrowthAtMost = 1'000;     // but no more than this
+constexpr size_t kColdGrowthAtLeast = 48;   // outside loops; or by a quarter of its size
 constexpr uint32_t kLoopWorkPerBlock = 16;  // bound on the search for loops
 
 // By block: in how many loops it stands.
@@ -160,8 +157,8 @@ class Inliner {
     if (size > kAlwaysSize && size > limit) return false;
     const size_t original = func_.inlined.original;
     const size_t room = site.loop_depth != 0
-                            ? std::min(kGrowthAtMost, std::max(kGrowthAtLeast, original / kGrowthShare))
-                            : std::min(kGrowthAtMost, std::max(kColdGrowthAtLeast, original / kColdGrowthShare));
+                            ? std::min(kGrowthAtMost, std::max(kGrowthAtLeast, kGrowthFactor * original))
+                            : std::min(kGrowthAtMost, std::max(kColdGrowthAtLeast, original / 4));
     if (func_.inlined.grown + size > room) return false;
     if (!gate_.allow(Rewrite::kInline, call.results_count != 0 ? call.first_result : ValueId())) return false;
     func_.inlined.grown += static_cast<uint32_t>(size);
