@@ -54,8 +54,8 @@ class Collector {
   void trace(Entity* entity);
   void trace(Instance* instance);
   void sweep_entities();
-  template <class T>
-  void sweep_list(std::vector<std::unique_ptr<T>>& list);
+  template <class T, class Died>
+  void sweep_list(std::vector<std::unique_ptr<T>>& list, Died&& died);
 
   Store& store_;
   std::vector<Cell*> cells_;
@@ -192,31 +192,38 @@ void Collector::trace(Instance* instance) {
   }
 }
 
-template <class T>
-void Collector::sweep_list(std::vector<std::unique_ptr<T>>& list) {
-  std::erase_if(list, [](const std::unique_ptr<T>& entity) {
-    if (entity->mark == 0) return true;
-    entity->mark = 0;
-    return false;
-  });
+// Calls died(entity) for what goes.
+template <class T, class Died>
+void Collector::sweep_list(std::vector<std::unique_ptr<T>>& list, Died&& died) {
+  const auto mark_of = [](T& entity) -> uint8_t& {
+    if constexpr (std::is_same_v<T, Func>) return entity.entity.mark;
+    else return entity.mark;
+  };
+  size_t kept = 0;
+  for (std::unique_ptr<T>& entity : list) {
+    if (mark_of(*entity) == 0) {
+      died(*entity);
+      store_.remove(std::move(entity));
+      continue;
+    }
+    mark_of(*entity) = 0;
+    if (&list[kept] != &entity) list[kept] = std::move(entity);
+    ++kept;
+  }
+  list.resize(kept);
 }
 
 void Collector::sweep_entities() {
-  std::erase_if(store_.funcs_, [&](const std::unique_ptr<Func>& func) {
-    if (func->entity.mark != 0) {
-      func->entity.mark = 0;
-      return false;
-    }
-    Store::FuncName& name = store_.func_names_[func->number];
+  sweep_list(store_.funcs_, [&](const Func& func) {
+    Store::FuncName& name = store_.func_names_[func.number];
     name.func = nullptr;
-    if (++name.generation != 0xffff) store_.free_func_names_.push_back(func->number);
-    return true;
+    if (++name.generation != 0xffff) store_.free_func_names_.push_back(func.number);
   });
-  sweep_list(store_.tables_);
-  sweep_list(store_.memories_);
-  sweep_list(store_.globals_);
-  sweep_list(store_.tags_);
-  sweep_list(store_.instances_);
+  sweep_list(store_.tables_, [](const auto&) {});
+  sweep_list(store_.memories_, [](const auto&) {});
+  sweep_list(store_.globals_, [](const auto&) {});
+  sweep_list(store_.tags_, [](const auto&) {});
+  sweep_list(store_.instances_, [](const auto&) {});
 }
 
 void Store::collect() {

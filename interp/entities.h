@@ -26,6 +26,7 @@ enum class EntityKind : uint8_t { kFunc, kTable, kMemory, kGlobal, kTag, kInstan
 struct Entity {
   EntityKind kind;
   uint8_t mark = 0;
+  uint32_t serial = 0;            // Places
   std::vector<uint64_t> handles;  // live handles of the embedder (handles.h)
   explicit Entity(EntityKind k) : kind(k) {}
 };
@@ -40,12 +41,13 @@ struct FuncEntity : Entity {
 struct Func {
   Cell cell;            // kFunc; must stay first
   uint32_t number = 0;  // position in the store's function names
+  uint32_t serial = 0;  // Places
   FuncEntity entity{this};
   const TypeInfo* type = nullptr;
-  Instance* instance = nullptr;  // null for host functions
-  wasm::FuncIndex index;         // in the instance's module
-  const Code* code = nullptr;    // null until the first call, and for host functions
-  std::unique_ptr<Code> owned_code;
+  Instance* instance = nullptr;      // null for host functions
+  wasm::FuncIndex index;             // in the instance's module
+  const Code* code = nullptr;        // null until the first call, and for host functions
+  std::unique_ptr<Code> owned_code;  // while `code` is null: of the same function in the run before, or null
   wasm::HostFunc host;
   std::string failure;  // why translation failed; "" while it has not
   Func();

@@ -412,6 +412,7 @@ Outcome Store::instantiate(std::shared_ptr<const wasm::Module> module, std::span
     return Outcome::ended(OutcomeKind::kMisuse,
                           {ErrorCode::kUsage, 0, text::format("module of another type store, used in store {}", tag_)});
   }
+  note_instantiation(module, imports);
   Instantiation instantiation(*this, std::move(module));
   Outcome outcome = instantiation.run(imports);
   if (outcome.returned()) {

@@ -73,6 +73,9 @@ struct InterpOptions {
   // Fills freed objects with a pattern and verifies the heap after every collection.
   bool armed = false;
 
+  // rewind_interpreter() may be called: what entities that are collected stood on is kept.
+  bool rewinds = false;
+
   // Hooks cost nothing when they are not set: the translator emits the instructions that call them. [do not call the
   // store from a hook]
   std::function<void(const SafepointEvent&)> on_safepoint;
@@ -84,5 +87,11 @@ struct InterpOptions {
 // A new, empty store over `types`. Modules instantiated in it must have been decoded with the same TypeStore.
 std::unique_ptr<wasm::Embedding> make_interpreter(std::shared_ptr<wasm::TypeStore> types,
                                                   const InterpOptions& options = {});
+
+// Ends the run of a store of make_interpreter(): it becomes as new, with these settings, and keeps translated code for
+// functions that are made again: by the same instantiations, with imports of the same kinds, in the same order. What can
+// be seen is what a new store would show. Requires: nothing of the store is running; nobody uses an id or value of it
+// again; `options` has the features and the heap of the store. False: the store cannot; nothing has changed.
+bool rewind_interpreter(wasm::Embedding& store, const InterpOptions& options);
 
 }  // namespace parallax::interp

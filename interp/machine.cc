@@ -109,6 +109,10 @@ bool Store::ensure_frames() {
 
 bool Store::prepare_code(Func& func) {
   if (func.code != nullptr) return true;
+  if (func.owned_code != nullptr) {  // of the run before
+    func.code = func.owned_code.get();
+    return true;
+  }
   if (func.failure.empty()) {
     auto code = translate(*this, func);
     if (code.has_value()) {

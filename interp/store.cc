@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <memory>
 
 #include "engine/base/check.h"
 #include "engine/base/text.h"
@@ -61,6 +62,14 @@ Store::Store(std::shared_ptr<wasm::TypeStore> types, InterpOptions options)
       handles_(tag_),
       stack_(static_cast<uint64_t*>(std::malloc(kInitialStackSlots * sizeof(uint64_t))), std::free),
       stack_slots_(kInitialStackSlots) {
+  open();
+}
+
+Store::~Store() = default;
+
+// What every run begins with.
+void Store::open() {
+  frames_.clear();
   frames_.resize(kInitialFrames);
   frames_[0].fp = stack_.get();
   machine_.top = frames_.data();
@@ -70,7 +79,73 @@ Store::Store(std::shared_ptr<wasm::TypeStore> types, InterpOptions options)
   set_budget(options_.budget);
 }
 
-Store::~Store() = default;
+// --- Again ---------------------------------------------------------------------------------------------------------
+
+namespace {
+
+// Kinds of events of a store's repetition.
+enum Making : uint64_t { kMakeFunc = 1, kMakeTable, kMakeMemory, kMakeGlobal, kMakeTag, kInstantiate };
+
+bool has_hooks(const InterpOptions& options) {
+  return options.on_safepoint || options.on_roots || options.on_trace || options.trace != TraceLevel::kOff;
+}
+
+}  // namespace
+
+bool Store::rewind(const InterpOptions& options) {
+  const bool in_use = machine_.top != frames_.data() || !growing_.empty() || !native_roots_.empty();
+  const bool same_kind = options_.features.bits == options.features.bits &&
+                         options_.max_heap_bytes == options.max_heap_bytes && options_.rewinds && options.rewinds &&
+                         !has_hooks(options_) && !has_hooks(options);
+  if (in_use || !same_kind) return false;
+  options_ = options;
+  remove_all(instances_);
+  remove_all(funcs_);
+  remove_all(tables_);
+  remove_all(memories_);
+  remove_all(globals_);
+  remove_all(tags_);
+  func_names_.clear();
+  free_func_names_.clear();
+  tag_ = next_tag();  // no id of the run before is one of this run's
+  std::destroy_at(&heap_);
+  std::construct_at(&heap_, tag_, options_.max_heap_bytes, options_.armed);
+  handles_ = Handles(tag_);
+  machine_ = {};
+  depth_borders_ = 0;
+  if (stack_slots_ != kInitialStackSlots) {
+    stack_.reset(static_cast<uint64_t*>(std::malloc(kInitialStackSlots * sizeof(uint64_t))));
+    stack_slots_ = kInitialStackSlots;
+  }
+  stats_ = {};
+  zeal_credit_ = kZealCredit;
+  serials_.clear();
+  serial_ = 0;
+  open();
+  repetition_.again();
+  return true;
+}
+
+bool rewind_interpreter(wasm::Embedding& store, const InterpOptions& options) {
+  return static_cast<Store&>(store).rewind(options);
+}
+
+void Store::begin_making(uint64_t kind) {
+  repetition_.add(kind);
+  std::apply([&](const auto&... places) { (repetition_.add(places.made()), ...); }, places_);
+}
+
+// Which module, linked to what: code of its functions follows from that.
+void Store::note_instantiation(const std::shared_ptr<const wasm::Module>& module, std::span<const Extern> imports) {
+  if (!options_.rewinds) return;
+  begin_making(kInstantiate);
+  repetition_.add(reinterpret_cast<uint64_t>(module.get()));
+  for (const Extern import : imports) {
+    const auto entity = entity_of(import, import.kind);
+    repetition_.add(entity ? reinterpret_cast<uint64_t>(*entity) : 0);
+  }
+  if (!repetition_.is_same()) known_modules_.push_back(module);
+}
 
 void Store::set_budget(const wasm::Budget& budget) {
   budget_ = budget;
@@ -201,8 +276,8 @@ bool Store::is_instance(Word word, wasm::HeapType type) {
 // --- Entities and externs ------------------------------------------------------------------------------------------
 
 Func& Store::add_func(const TypeInfo& type) {
-  funcs_.push_back(std::make_unique<Func>());
-  Func& func = *funcs_.back();
+  Func& func = add(funcs_);
+  if (!repetition_.is_same()) func.owned_code.reset();
   func.type = &type;
   func.cell.type = type.id.raw;
   if (free_func_names_.empty()) {
@@ -276,6 +351,8 @@ Result<> Store::drop_instance(wasm::InstanceId id) {
 }
 
 Extern Store::make_func(wasm::TypeId type, wasm::HostFunc host) {
+  begin_making(kMakeFunc);
+  repetition_.add(type.raw);
   Func& func = add_func(infos_.get(type));
   func.host = std::move(host);
   return extern_of(func.entity, ExternKind::kFunc, 0);
@@ -285,6 +362,8 @@ Extern Store::make_table(const wasm::TableType& type, const Value& init) {
   uint64_t word = 0;
   if (!write_value(init, type.element, &word) || type.limits.min > budget_.table_elements)
     return {ExternKind::kTable, 0};
+  begin_making(kMakeTable);
+  repetition_.add(type.element.bits());
   Table& table = add(tables_);
   table.type = type;
   if (!table.grow_to(type.limits.min)) return {ExternKind::kTable, 0};
@@ -294,6 +373,7 @@ Extern Store::make_table(const wasm::TableType& type, const Value& init) {
 
 Extern Store::make_memory(const wasm::MemoryType& type) {
   if (type.limits.min > budget_.memory_pages) return {ExternKind::kMemory, 0};
+  begin_making(kMakeMemory);
   Memory& memory = add(memories_);
   memory.type = type;
   if (!memory.grow_to(type.limits.min * Memory::kPageBytes)) return {ExternKind::kMemory, 0};
@@ -303,6 +383,14 @@ Extern Store::make_memory(const wasm::MemoryType& type) {
 Extern Store::make_global(const wasm::GlobalType& type, const Value& init) {
   uint64_t slots[2] = {};
   if (!write_value(init, type.value, slots)) return {ExternKind::kGlobal, 0};
+  begin_making(kMakeGlobal);
+  repetition_.add(type.value.bits());
+  repetition_.add(type.is_mutable ? 1 : 0);
+  // The value of a constant is in code, unless it is an object.
+  const bool is_known = !type.is_mutable && !(type.value.is_ref() && is_cell(slots[0]));
+  repetition_.add(is_known ? 1 : 0);
+  repetition_.add(is_known ? slots[0] : 0);
+  repetition_.add(is_known ? slots[1] : 0);
   Global& global = add(globals_);
   global.type = type;
   global.low = slots[0];
@@ -311,6 +399,8 @@ Extern Store::make_global(const wasm::GlobalType& type, const Value& init) {
 }
 
 Extern Store::make_tag(wasm::TypeId type) {
+  begin_making(kMakeTag);
+  repetition_.add(type.raw);
   Tag& tag = add(tags_);
   tag.type = &infos_.get(type);
   return extern_of(tag, ExternKind::kTag, 0);

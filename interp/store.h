@@ -10,14 +10,17 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
+#include "engine/base/repetition.h"
 #include "interp/code.h"
 #include "interp/entities.h"
 #include "interp/handles.h"
 #include "interp/heap.h"
 #include "interp/interp.h"
+#include "interp/places.h"
 #include "interp/type_info.h"
 
 namespace parallax::interp {
@@ -70,6 +73,9 @@ class Store final : public wasm::Embedding {
   wasm::StoreStats stats() const override;
   Result<> verify() override;
 
+  // See rewind_interpreter().
+  bool rewind(const InterpOptions& options);
+
   // --- For running code ------------------------------------------------------------------------------------------
   const InterpOptions& options() const { return options_; }
   const wasm::Budget& budget() const { return budget_; }
@@ -121,9 +127,24 @@ class Store final : public wasm::Embedding {
   Func& add_func(const TypeInfo& type);
   template <class T>
   T& add(std::vector<std::unique_ptr<T>>& list) {
-    list.push_back(std::make_unique<T>());
+    list.push_back(std::get<Places<T>>(places_).take());
     return *list.back();
   }
+  // The entity is no more; its place may be.
+  template <class T>
+  void remove(std::unique_ptr<T> entity) {
+    if (options_.rewinds) std::get<Places<T>>(places_).give(std::move(entity));
+  }
+  template <class T>
+  void remove_all(std::vector<std::unique_ptr<T>>& list) {
+    for (auto& entity : list) remove(std::move(entity));
+    list.clear();
+    std::get<Places<T>>(places_).again();
+  }
+  void open();
+  // Something is made now: an event of repetition_, with what was made so far.
+  void begin_making(uint64_t kind);
+  void note_instantiation(const std::shared_ptr<const wasm::Module>& module, std::span<const wasm::Extern> imports);
   Result<Func*> find_func(uint64_t name);
   uint64_t name_of(const Func& func) const;
   wasm::Extern extern_of(Entity& entity, wasm::ExternKind kind, uint64_t owner);
@@ -197,6 +218,9 @@ class Store final : public wasm::Embedding {
   std::vector<std::unique_ptr<Global>> globals_;
   std::vector<std::unique_ptr<Tag>> tags_;
   std::vector<std::unique_ptr<Instance>> instances_;
+  std::tuple<Places<Func>, Places<Table>, Places<Memory>, Places<Global>, Places<Tag>, Places<Instance>> places_;
+  Repetition repetition_;
+  std::vector<std::shared_ptr<const wasm::Module>> known_modules_;  // whose addresses repetition_ has
   // References that native code holds over a possible collection: constant expressions being evaluated.
   std::vector<Word> native_roots_;
   std::vector<Instance*> growing_;  // instances under construction
@@ -207,7 +231,8 @@ class Store final : public wasm::Embedding {
   static constexpr uint64_t kFirstThreshold = uint64_t{16} << 20;
   uint64_t collect_threshold_ = 0;
   uint64_t fast_until_ = 0;  // so many bytes since the last collection need no second look (set_threshold)
-  uint64_t zeal_credit_ = uint64_t{64} << 20;
+  static constexpr uint64_t kZealCredit = uint64_t{64} << 20;
+  uint64_t zeal_credit_ = kZealCredit;
   std::unordered_map<const Cell*, uint64_t> serials_;  // with on_roots: what each object's number is
   uint64_t serial_ = 0;
 };

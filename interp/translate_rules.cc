@@ -45,7 +45,9 @@ void Translator::rule_global_get(const Instr& instr, const InstrTypes&, const Wa
   const ValType type = global->type.value;
   if (slot_count(type) == 2) return define({.handler = op_global_get2, .imm = address(global)}, type);
   const bool must_be_seen = type.is_ref() && store_.options().on_roots;  // constants are in no frame
-  if (!global->type.is_mutable && !must_be_seen) {
+  // Objects stand elsewhere in the next run.
+  const bool is_object = type.is_ref() && is_cell(global->low) && cell_of(global->low)->kind != CellKind::kFunc;
+  if (!global->type.is_mutable && !must_be_seen && !(is_object && store_.options().rewinds)) {
     push({.where = Where::kConst, .type = type, .bits = global->low});
     return;
   }

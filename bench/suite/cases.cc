@@ -5,7 +5,8 @@
 #include "engine/base/process_memory.h"
 #include "engine/base/text.h"
 #include "engine/jit/compiler.h"
-#include "fuzz/oracle/judge.h"
+#include "fuzz/mutators/vary.h"
+#include "fuzz/oracle/session.h"
 
 namespace parallax::bench {
 
@@ -28,8 +29,15 @@ uint64_t bytes_of(const fuzz::Case& subject) {
 // Executors follow from a case's number as in a campaign.
 uint64_t executor_seed(uint64_t seed, uint64_t index) { return seed ^ index * 0x9e3779b97f4a7c15ull; }
 
-// Judges case `index`; false when it is not one of those to be measured.
-Result<bool> one(const CaseOptions& options, uint64_t index, CaseTimes& times, CaseClock& clock) {
+void count(const fuzz::Verdict& verdict, CaseTimes& times) {
+  ++times.judged;
+  times.inconclusive += verdict.kind == fuzz::VerdictKind::kInconclusive;
+  times.findings += verdict.kind == fuzz::VerdictKind::kFinding;
+}
+
+// Judges case `index` and its variations; false when it is not one of those to be measured.
+Result<bool> one(const CaseOptions& options, uint64_t index, fuzz::Session& session, CaseTimes& times,
+                 CaseClock& clock) {
   clock.start();
   auto subject = fuzz::generate_at(options.generator, options.seed, index);
   clock.stop();
@@ -39,12 +47,19 @@ Result<bool> one(const CaseOptions& options, uint64_t index, CaseTimes& times, C
   if (!options.executors.empty()) subject->configuration.executors = options.executors;
   const auto executors = TRY(fuzz::executors_of(*subject, executor_seed(options.seed, index)));
   clock.start();
-  const fuzz::Verdict verdict = fuzz::judge(*subject, {.executors = executors});
-  clock.stop();
+  const fuzz::JudgeOptions judging{.executors = executors};
+  fuzz::Verdict verdict = options.schedules > 1 ? session.judge(*subject, judging) : fuzz::judge(*subject, judging);
   times.bytes += bytes;
-  ++times.judged;
-  times.inconclusive += verdict.kind == fuzz::VerdictKind::kInconclusive;
-  times.findings += verdict.kind == fuzz::VerdictKind::kFinding;
+  ++times.loaded;
+  count(verdict, times);
+  const std::vector<fuzz::Step> plan = session.plan();
+  for (uint32_t k = 1; k < options.schedules && verdict.kind == fuzz::VerdictKind::kAgreed; ++k) {
+    const fuzz::Case varied = fuzz::vary(*subject, plan, executors, executor_seed(options.seed + k, index));
+    verdict = session.judge(varied, {.executors = TRY(fuzz::executors_of(varied, 0))});
+    count(verdict, times);
+  }
+  session.end();
+  clock.stop();
   return true;
 }
 
@@ -59,13 +74,15 @@ Result<CaseTimes> measure_cases(const CaseOptions& options) {
   keep_freed_memory();
   const double look = nanoseconds_per_look();
   const uint64_t wanted = options.cases + kWarm;
-  uint64_t functions = 0;
+  uint64_t functions = 0, rewound = 0;
+  fuzz::Session session;
   for (uint64_t index = 0; times.judged + warm.judged < wanted && index < kMostTries * wanted; ++index) {
     const bool warming = warm.judged < kWarm;
     CaseClock clock;
-    if (!TRY(one(options, index, warming ? warm : times, clock))) continue;
+    if (!TRY(one(options, index, session, warming ? warm : times, clock))) continue;
     if (warming) {
       functions = jit::JitCompiler::of_thread().functions;
+      rewound = session.counts().rewound;
       continue;
     }
     for (uint32_t lane = 0; lane < CaseClock::kLanes; ++lane) {
@@ -78,6 +95,7 @@ Result<CaseTimes> measure_cases(const CaseOptions& options) {
   }
   if (times.judged == 0) return fail(ErrorCode::kUsage, 0, "no case of that size was generated");
   times.functions = jit::JitCompiler::of_thread().functions - functions;
+  times.rewound = session.counts().rewound - rewound;
   for (auto& lane : times.us) {
     for (double& us : lane) {
       times.seconds += us / 1e6;
@@ -91,8 +109,13 @@ std::string print_cases(const CaseOptions& options, const CaseTimes& times, bool
   const auto judged = static_cast<double>(times.judged);
   std::string out = text::format(
       "{}: {} cases of {:.0f} bytes judged, {} inconclusive, {} findings, {:.1f} functions compiled per case\n",
-      fuzz::to_string(options.generator), times.judged, static_cast<double>(times.bytes) / judged, times.inconclusive,
-      times.findings, static_cast<double>(times.functions) / judged);
+      fuzz::to_string(options.generator), times.judged,
+      static_cast<double>(times.bytes) / static_cast<double>(times.loaded), times.inconclusive, times.findings,
+      static_cast<double>(times.functions) / judged);
+  if (options.schedules > 1) {
+    out += text::format("  {} of them with modules of their own, the others variations; {} stores rewound\n",
+                        times.loaded, times.rewound);
+  }
   const auto line = [&](std::string_view name, const std::array<std::string, CaseClock::kLanes>& cells) {
     out += markdown ? text::format("| {} |", name) : text::format("{:<12}", name);
     for (const std::string& cell : cells) out += markdown ? text::format(" {} |", cell) : text::format(" {:>9}", cell);

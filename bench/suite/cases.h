@@ -19,12 +19,15 @@ struct CaseOptions {
   fuzz::GeneratorKind generator = fuzz::GeneratorKind::kMix;
   uint64_t seed = 1;
   uint64_t cases = 2'000;  // judged
+  uint32_t schedules = 1;  // judge each case, and so many less one variations of it (fuzz/mutators/vary.h)
   uint64_t around = 0;     // only cases whose modules have about so many bytes (a quarter more or less); 0: all
   std::vector<std::string> executors;  // empty: as a campaign draws them
 };
 
 struct CaseTimes {
   uint64_t judged = 0, inconclusive = 0, findings = 0;
+  uint64_t loaded = 0;     // of the judged, those that are no variation of the one before
+  uint64_t rewound = 0;    // stores that went on instead of being made
   uint64_t bytes = 0;      // of all modules
   uint64_t functions = 0;  // compiled to machine code
   double seconds = 0;      // of judged cases, generating included

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/base/check.h"
 #include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/gc/collector.h"
@@ -25,12 +26,33 @@ Heap::Heap(const HeapOptions& options, const LayoutTable& layouts, HeapClient& c
   options_.heap_bytes = page_up(std::clamp(options.heap_bytes, kSmallestHeap, kLargestHeap));
   region_ = Region::acquire(RegionUse::kHeap, options_.heap_bytes);
   base_ = region_.base();
-  *window_.next = *window_.limit = kPage;
   if (window_.remembered == nullptr) window_.remembered = &own_remembered_;
+  if (options_.zeal.tiny) options_.collect_after_bytes = std::min(options_.collect_after_bytes, kPage);
+  open();
+}
+
+// What every use begins with.
+void Heap::open() {
+  *window_.next = *window_.limit = kPage;
   publish_begin(kPage);
   options_.zeal.protect |= options_.zeal.pages;
-  if (options_.zeal.tiny) options_.collect_after_bytes = std::min(options_.collect_after_bytes, kPage);
   collector_ = make_collector(options_.collector, *this);
+}
+
+void Heap::rewind(const Zeal& zeal) {
+  CHECK(ok() && handles_ == nullptr && zeal.pages == options_.zeal.pages && zeal.tiny == options_.zeal.tiny,
+        "I1: a heap in use, or of another kind, is rewound");
+  const std::vector<ByteRange> dirty = collector_->dirty();
+  collector_.reset();
+  region_.clear(dirty);
+  if (!origins_.empty()) origins_.clear(dirty);
+  boxes_.clear();
+  violation_.clear();
+  stats_ = {};
+  zeal_traced_ = last_zeal_point_ = zeal_collections_ = 0;
+  open_limit_ = 0;
+  options_.zeal = zeal;
+  open();
 }
 
 Heap::~Heap() {

@@ -81,6 +81,10 @@ class Heap {
   Heap(const Heap&) = delete;
   Heap& operator=(const Heap&) = delete;
 
+  // As new, with another schedule: the same base, all memory zero, nothing counted. Requires: ok(); pages and tiny as they
+  // were; no Rooted alive.
+  void rewind(const Zeal& zeal);
+
   // False when the machine refused the address space; then every allocation answers null.
   bool ok() const { return !region_.empty(); }
   uint8_t* base() const { return base_; }
@@ -179,6 +183,7 @@ class Heap {
   friend class Generational;
   friend class Rooted;
 
+  void open();
   bool zeal_fires(bool at_allocation);
   // Brings retired space back for a walk over all cells, and away again (non-moving under `protect`).
   void begin_walk() const;

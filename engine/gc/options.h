@@ -32,6 +32,7 @@ struct Zeal {
 #include "engine/gc/zeal.def"
 #undef ZEAL_MODE
 #undef ZEAL_FLAG
+  friend bool operator==(const Zeal&, const Zeal&) = default;
 };
 
 // Zeal must not turn a case into a hang: collections that zeal asked for may trace so many bytes of survivors in all;

@@ -186,6 +186,12 @@ void Region::set_dirty(std::span<const ByteRange> ranges) {
   std::copy(ranges.begin(), ranges.end(), dirty_.begin());
 }
 
+void Region::clear(std::span<const ByteRange> written) {
+  set_dirty(written);
+  reset();
+  dirty_ = {ByteRange{0, ~uint64_t{0}}};
+}
+
 uint64_t Region::resident_bytes() const {
   std::vector<unsigned char> pages(usable_ / kPage);
   if (pages.empty() || mincore(base_, usable_, pages.data()) != 0) return 0;

@@ -69,6 +69,8 @@ class Region {
   // The same for a few ranges. Requires: at most kMaxDirty.
   void set_dirty(std::span<const ByteRange> ranges);
   static constexpr size_t kMaxDirty = 6;
+  // All zeros again, accessible as at first. Requires: everything that was written lies in the ranges (at most kMaxDirty).
+  void clear(std::span<const ByteRange> written);
   // Gives a page range's memory back to the system; it reads as zeros afterwards.
   void discard(uint64_t begin, uint64_t end);
   uint64_t resident_bytes() const;

@@ -8,6 +8,7 @@
 
 #include "engine/base/case_clock.h"
 #include "engine/base/check.h"
+#include "engine/base/faults.h"
 #include "engine/base/text.h"
 #include "engine/base/thread_clock.h"
 #include "engine/ir/text.h"
@@ -89,6 +90,25 @@ Result<> JitCompiler::prepare() {
   return {};
 }
 
+bool JitCompiler::rewind(StoreContext& store, std::span<const FuncEntry> entries) {
+  // Rewrites that may happen and sites of a fault are counted over compilations, which a run with kept code has fewer of.
+  // Code knows where guarded memories begin.
+  constexpr size_t kMostCode = size_t{8} << 20;
+  const bool counts =
+      gate_.limit != opt::Gate::kNoLimit || (g_fault.active != Fault::kNone && g_fault.site != FaultState::kEverySite);
+  if (&store != store_ || space_ == nullptr || stubs_.exit == nullptr || entries_ != nullptr || counts ||
+      options_.memory == runtime::MemoryChecks::kGuard || space_->used() > kMostCode) {
+    return false;
+  }
+  if (kept_.size() < entries.size()) kept_.resize(entries.size());
+  for (size_t n = 1; n < entries.size(); ++n) {
+    const FuncEntry& entry = entries[n];
+    const bool is_compiled = entry.host == nullptr && entry.code != stubs_.compile;
+    if (is_compiled || entry.host != nullptr) kept_[n] = is_compiled ? entry.code : nullptr;
+  }
+  return true;
+}
+
 // --- Names ---------------------------------------------------------------------------------------------------------
 
 void JitCompiler::name_code(std::span<const uint8_t> code, std::string name, FrameRule rule, uint32_t frame_at) {
@@ -143,7 +163,10 @@ Result<JitCompiler::Signature*> JitCompiler::signature(wasm::TypeId type) {
 
 const void* JitCompiler::initial_code(const FuncEntry& entry) {
   // An entry that cannot be made ready keeps the compile stub, where compile() says why.
-  if (entry.host == nullptr) return stubs_.compile;
+  if (entry.host == nullptr) {
+    const auto place = static_cast<uint32_t>(entry.id);
+    return place < kept_.size() && kept_[place] != nullptr ? kept_[place] : stubs_.compile;
+  }
   const auto sig = signature(wasm::TypeId(entry.type));
   if (!sig) return stubs_.compile;
   if (!space_->stubs().need_host(Workspace::of_thread().stub_asm, *space_, **sig, sites_)) return stubs_.compile;

@@ -5,6 +5,7 @@
 // Scratch memory of all stages is kept per thread and reused by the next function and the next store.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 #include <memory>
@@ -56,6 +57,8 @@ class JitCompiler final : public runtime::Compiler {
 
   const char* name() const override { return "jit"; }
   void attach(runtime::StoreContext& store) override;
+  bool rewind(runtime::StoreContext& store, std::span<const runtime::FuncEntry> entries) override;
+  void forget(uint64_t first) override { kept_.resize(std::min<size_t>(kept_.size(), first)); }
   const void* initial_code(const runtime::FuncEntry& entry) override;
   Result<const void*> compile(runtime::FuncEntry& entry) override;
   wasm::OutcomeKind enter(runtime::FuncEntry& entry, runtime::Slot* slots) override;
@@ -142,8 +145,9 @@ class JitCompiler final : public runtime::Compiler {
   };
   std::vector<Link> links_;
   std::vector<uint32_t> first_link_;
-  std::vector<Signature*> by_type_;                                              // by TypeId
-  std::vector<const uint8_t*> named_;                                            // stubs of signatures that have a name
+  std::vector<const void*> kept_;      // code of the run before, by place in the function slab; null: none
+  std::vector<Signature*> by_type_;    // by TypeId
+  std::vector<const uint8_t*> named_;  // stubs of signatures that have a name
   std::unordered_map<const wasm::Module*, std::unique_ptr<ModuleFacts>> facts_;  // never iterated
   x64::CpuFeatures cpu_;
   x64::EmitterFault fault_ = x64::EmitterFault::kNone;

@@ -749,7 +749,8 @@ void Lowering::load_overflow(std::span<const StoredArg> places) {
 VReg Lowering::indirect_id(uint32_t number, VReg index) {
   const runtime::Table& table = in_.instance->table(number);
   const std::optional<uint64_t> most = table.type.limits.max;
-  const bool fixed = most.has_value() && *most <= table.size && table.size <= INT32_MAX;
+  // Not one that has grown to its end: code may outlive this run (Store::rewind).
+  const bool fixed = most.has_value() && *most <= table.type.limits.min && table.size <= INT32_MAX;
   const Access size = at_address(in_.instance->tables[number], offsetof(TableDef, size));
   VReg elems;
   if (fixed) {

@@ -22,6 +22,17 @@ class Compiler {
   // Called once, before anything else; `store` outlives the compiler's use but not its destruction.
   virtual void attach(StoreContext& store) = 0;
 
+  // The store becomes as new (Store::rewind): `entries` are its functions of the run that ended. From now on initial_code()
+  // answers with the code of the entry that had the same place, for whoever makes the same entries again, until forget().
+  // False: this compiler cannot, and nothing has changed.
+  virtual bool rewind(StoreContext& store, std::span<const FuncEntry> entries) {
+    (void)store;
+    (void)entries;
+    return false;
+  }
+  // Entries from this place on are other ones than in the run before.
+  virtual void forget(uint64_t first) { (void)first; }
+
   // What a new entry's `code` is: a stub that compiles on the first call, or that calls the host (entry.host).
   virtual const void* initial_code(const FuncEntry& entry) = 0;
 

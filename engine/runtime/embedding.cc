@@ -23,6 +23,16 @@ const char* to_string(ExternKind kind) {
   return kTexts[static_cast<size_t>(kind)];
 }
 
+// Kinds of events of a store's repetition.
+constexpr uint64_t kMakeFunc = 1, kMakeTable = 2, kMakeMemory = 3, kMakeGlobal = 4, kMakeTag = 5;  // 6: instantiate.cc
+
+void note_limits(const wasm::Limits& limits, auto&& note) {
+  note(limits.min);
+  note(limits.max.has_value() ? 1 : 0);
+  note(limits.max.value_or(0));
+  note(limits.is_64 ? 1 : 0);
+}
+
 Outcome misuse(Error error) { return Outcome::ended(OutcomeKind::kMisuse, std::move(error)); }
 
 }  // namespace
@@ -129,6 +139,8 @@ Table* Store::add_table(const wasm::TableType& type, uint64_t init_bits) {
   table.element_bytes = is_func_type(type.element) ? 8 : 4;
   table.element_type = type.element.bits();
   table.number = static_cast<uint32_t>(tables_.size() - 1);
+  if (table.number < table_storage_.size() && table_storage_[table.number].element_bytes == table.element_bytes)
+    table.use_storage(std::exchange(table_storage_[table.number], {}));
   if (table.extend(type.limits.min, init_bits)) return &table;
   tables_.pop_back();
   return nullptr;
@@ -155,6 +167,8 @@ Global* Store::add_global(const wasm::GlobalType& type, const Slot& value) {
 
 Extern Store::make_func(wasm::TypeId type, wasm::HostFunc func) {
   sync_types();
+  begin_making(kMakeFunc);
+  note_making(type.raw);
   FuncEntry* const entry = add_func(type);
   if (entry == nullptr) return {ExternKind::kFunc, 0};
   entry->host = &host_functions_.emplace_back(HostFunction{type, std::move(func)});
@@ -164,6 +178,9 @@ Extern Store::make_func(wasm::TypeId type, wasm::HostFunc func) {
 
 Extern Store::make_table(const wasm::TableType& type, const Value& init) {
   sync_types();
+  begin_making(kMakeTable);
+  note_making(type.element.bits());
+  note_limits(type.limits, [&](uint64_t word) { note_making(word); });
   const auto slot = to_slot(init, type.element, "make_table");
   Table* const table = slot ? add_table(type, slot->low) : nullptr;
   if (table == nullptr) return {ExternKind::kTable, 0};
@@ -171,6 +188,8 @@ Extern Store::make_table(const wasm::TableType& type, const Value& init) {
 }
 
 Extern Store::make_memory(const wasm::MemoryType& type) {
+  begin_making(kMakeMemory);
+  note_limits(type.limits, [&](uint64_t word) { note_making(word); });
   Memory* const memory = add_memory(type);
   if (memory == nullptr) return {ExternKind::kMemory, 0};
   return add_handle({.kind = ExternKind::kMemory, .entity = memory});
@@ -178,6 +197,12 @@ Extern Store::make_memory(const wasm::MemoryType& type) {
 
 Extern Store::make_global(const wasm::GlobalType& type, const Value& init) {
   sync_types();
+  begin_making(kMakeGlobal);
+  note_making(type.value.bits());
+  note_making(type.is_mutable ? 1 : 0);
+  // The value of a constant may be known to code.
+  note_making(type.is_mutable || type.value.is_ref() ? 0 : init.low);
+  note_making(type.is_mutable || type.value.is_ref() ? 0 : init.high);
   const auto slot = to_slot(init, type.value, "make_global");
   if (!slot) return {ExternKind::kGlobal, 0};
   return add_handle({.kind = ExternKind::kGlobal, .entity = add_global(type, *slot)});
@@ -185,6 +210,8 @@ Extern Store::make_global(const wasm::GlobalType& type, const Value& init) {
 
 Extern Store::make_tag(wasm::TypeId type) {
   sync_types();
+  begin_making(kMakeTag);
+  note_making(type.raw);
   return tag_extern(tags_.add(Tag{.type = type}, "make_tag"));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <utility>
 
 namespace parallax::runtime {
 
@@ -54,6 +55,16 @@ bool Memory::grow(uint64_t delta, uint64_t budget_pages, uint64_t& old_pages, bo
 
 Table::~Table() { std::free(elems); }
 
+Table::Storage Table::take_storage() {
+  size = 0;
+  return {std::exchange(elems, nullptr), std::exchange(capacity, 0), element_bytes};
+}
+
+void Table::use_storage(Storage storage) {
+  elems = storage.elems;
+  capacity = storage.capacity;
+}
+
 bool Table::extend(uint64_t delta, uint64_t bits) {
   if (size + delta > capacity) {
     const uint64_t wanted = std::max(size + delta, capacity + capacity / 2);
@@ -79,6 +90,11 @@ bool Table::grow(uint64_t delta, uint64_t bits, uint64_t budget_elements, uint64
 
 FuncSlab::~FuncSlab() {
   if (!region_.empty()) region_.set_dirty(count() * sizeof(FuncEntry));
+}
+
+void FuncSlab::restart() {
+  if (!region_.empty()) std::fill_n(entries(), count(), FuncEntry{});
+  core_.restart(slab::SlabCore::Tags::kSame);
 }
 
 FuncEntry* FuncSlab::add(const char* site) {

@@ -59,6 +59,14 @@ struct Table : TableDef {
   }
   // Appends `delta` elements. False: no real memory.
   bool extend(uint64_t delta, uint64_t bits);
+  // Memory for elements, for the next table of the same kind in its place.
+  struct Storage {
+    void* elems = nullptr;
+    uint64_t capacity = 0;
+    uint32_t element_bytes = 0;
+  };
+  Storage take_storage();
+  void use_storage(Storage storage);
   // As Memory::grow, in elements.
   bool grow(uint64_t delta, uint64_t bits, uint64_t budget_elements, uint64_t& old_size, bool& out_of_memory);
 };
@@ -90,6 +98,8 @@ class FuncSlab {
   FuncEntry* find(uint64_t id) { return core_.check(id) ? &entries()[slab::SlabId{id}.index()] : nullptr; }
   std::string explain(uint64_t id, const char* site) const { return core_.explain(id, site); }
   void keep_origins(const OriginSource* source) { core_.keep_origins(source); }
+  // As new, with the same ids and addresses to come. Requires: nobody has an id.
+  void restart();
   const slab::SlabCore& core() const { return core_; }
   FuncEntry* entries() const { return reinterpret_cast<FuncEntry*>(region_.base()); }
   uint64_t count() const { return core_.size(); }

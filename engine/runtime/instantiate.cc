@@ -223,6 +223,30 @@ class Instantiation {
   ConstEval eval_;
 };
 
+// Which module, linked to what: code of its functions follows from that.
+void Store::note_instantiation(const std::shared_ptr<const Module>& module, std::span<const Extern> imports) {
+  constexpr uint64_t kInstantiate = 6;  // 1 to 5: embedding.cc
+  begin_making(kInstantiate);
+  note_making(reinterpret_cast<uint64_t>(module.get()));
+  for (const Extern& import : imports) {
+    const Handle& handle = *handles_.find(import.id);
+    note_making(handle.kind == ExternKind::kTag ? handle.tag : reinterpret_cast<uint64_t>(handle.entity));
+  }
+  if (!repetition_.is_same()) known_modules_.push_back(module);
+}
+
+// Code may know what tables hold for good. Where the same instantiation now ended earlier or later, that is not the same:
+// its functions, of which none has run yet, are compiled anew.
+void Store::note_end(Instance& instance, bool initialised) {
+  const bool was_same = repetition_.is_same();
+  note_making(initialised ? 1 : 0);
+  if (!was_same || repetition_.is_same()) return;
+  if (compiler_ != nullptr) compiler_->forget(0);
+  for (FuncEntry* entry : instance.funcs) {
+    if (entry->ctx == &instance.ctx) prepare(*entry);
+  }
+}
+
 Outcome Store::instantiate(std::shared_ptr<const Module> module, std::span<const Extern> imports,
                            wasm::InstanceId& result) {
   result = 0;
@@ -241,10 +265,13 @@ Outcome Store::instantiate(std::shared_ptr<const Module> module, std::span<const
     const bool is_handle_error = fits.error().code == ErrorCode::kUsage;
     return Outcome::ended(is_handle_error ? OutcomeKind::kMisuse : OutcomeKind::kUnlinkable, fits.error());
   }
+  note_instantiation(module, imports);
   Instance& instance = instances_.emplace_back();
   instance.store = this;
   instance.module = std::move(module);
-  if (!Instantiation(*this, instance).run(imports)) return take_exit();
+  const bool initialised = Instantiation(*this, instance).run(imports);
+  note_end(instance, initialised);
+  if (!initialised) return take_exit();
   if (const auto start = instance.module->start) {
     FuncEntry& entry = *instance.funcs[start->index()];
     Outcome outcome = entry.host != nullptr ? invoke_host(entry, {}) : run_start(entry);

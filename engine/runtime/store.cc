@@ -4,6 +4,7 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <utility>
 
 #include "engine/base/faults.h"
@@ -24,6 +25,22 @@ gc::HeapOptions heap_options(const EngineOptions& options) {
   heap.heap_bytes = options.heap_bytes;
   heap.collect_after_bytes = options.collect_after_bytes;
   return heap;
+}
+
+// Whether compiled code asks at loop heads and entries.
+bool polls(const Zeal& zeal) { return zeal.mode != ZealMode::kNone && zeal.mode != ZealMode::kEveryAlloc; }
+
+// Whether two schedules differ only in when collections happen, what kind they are and what is verified: neither compiled
+// code nor the layout of the heap follows from that.
+bool same_code(const Zeal& a, Zeal b) {
+  if (polls(a) != polls(b)) return false;
+  b.mode = a.mode;
+  b.n = a.n;
+  b.minor = a.minor;
+  b.full = a.full;
+  b.verify_before = a.verify_before;
+  b.verify_after = a.verify_after;
+  return a == b;
 }
 
 // Native stack that must be left for the runtime's own functions, collections and host functions.
@@ -61,21 +78,88 @@ Store::Store(std::shared_ptr<wasm::TypeStore> types, const EngineOptions& option
       heap_(heap_options(options), layout_table_, *this,
             {&context_.alloc_next, &context_.alloc_limit, &context_.jit_words[kSpaceBeginWord], &context_.remembered,
              &context_.alloc_charged, &context_.allocation_left, &context_.allocated_objects}) {
-  context_.heap_base = heap_.base();
-  context_.store = this;
-  context_.armed = options.armed ? 1 : 0;
-  context_.zeal_polls = options.zeal.mode != ZealMode::kNone && options.zeal.mode != ZealMode::kEveryAlloc ? 1 : 0;
-  // New objects do not stand behind all others there.
-  if (options.collector == GcKind::kGenerational) context_.jit_words[kSpaceEndWord] = heap_.bytes();
-  root_context_.store = &context_;
-  context_.root = &root_context_;
   if (options.armed || options.zeal.pages) keep_origins();
-  set_budget(budget_);
-  sync_types();
+  open();
   if (compiler_ != nullptr) compiler_->attach(context_);
 }
 
-Store::~Store() = default;
+// What every run begins with. Requires: a new context and heap.
+void Store::open() {
+  context_.heap_base = heap_.base();
+  context_.jit_words[kOriginWord] = reinterpret_cast<uint64_t>(heap_.origin_base());
+  context_.store = this;
+  context_.armed = options_.armed ? 1 : 0;
+  context_.zeal_polls = polls(options_.zeal) ? 1 : 0;
+  // New objects do not stand behind all others there.
+  if (options_.collector == GcKind::kGenerational) context_.jit_words[kSpaceEndWord] = heap_.bytes();
+  root_context_.store = &context_;
+  context_.root = &root_context_;
+  set_budget(budget_);
+  sync_types();
+}
+
+Store::~Store() {
+  for (const Table::Storage& storage : table_storage_) std::free(storage.elems);
+}
+
+// --- Again ---------------------------------------------------------------------------------------------------------
+
+bool Store::rewind(const Zeal& zeal) {
+  using slab::SlabCore;
+  const EngineOptions next = [&] {
+    EngineOptions o = options_;
+    o.zeal = zeal;
+    return o;
+  }();
+  const gc::Zeal asked = heap_options(next).zeal;
+  const bool in_use = !rooted_slots_.empty() || context_.entry_frame != nullptr || exiting();
+  if (!ok() || in_use || !heap_.violation().empty() || !same_code(options_.zeal, zeal)) return false;
+  if (compiler_ == nullptr || !compiler_->rewind(context_, {funcs_.entries(), funcs_.count()})) return false;
+  options_ = next;
+  for (size_t n = 0; n < tables_.size(); ++n) {
+    if (n == table_storage_.size()) table_storage_.emplace_back();
+    std::free(std::exchange(table_storage_[n], tables_[n].take_storage()).elems);
+  }
+  tables_.clear();
+  memories_.clear();
+  globals_.clear();
+  instances_.clear();
+  host_functions_.clear();
+  func_handles_.clear();
+  funcs_.restart();
+  tags_.restart(SlabCore::Tags::kSame);  // compiled code has ids of functions and of tags
+  heap_names_.restart(SlabCore::Tags::kOther);
+  host_objects_.restart(SlabCore::Tags::kOther);
+  handles_.restart(SlabCore::Tags::kOther);
+  instance_ids_.restart(SlabCore::Tags::kOther);
+  roots_.restart(SlabCore::Tags::kOther);
+  exit_error_ = {};
+  observer_ = nullptr;
+  budget_ = {};
+  root_context_ = {};
+  const uint64_t compiler_word = context_.jit_words[0];
+  context_ = {};
+  context_.jit_words[0] = compiler_word;
+  heap_.rewind(asked);
+  open();
+  repetition_.again();
+  return true;
+}
+
+// Everything that decides which entities stand where is noted before they are made.
+void Store::begin_making(uint64_t kind) {
+  note_making(kind);
+  for (const uint64_t count : {funcs_.count(), uint64_t{tables_.size()}, uint64_t{memories_.size()},
+                               uint64_t{globals_.size()}, uint64_t{instances_.size()}, uint64_t{tags_.core().size()}}) {
+    note_making(count);
+  }
+}
+
+void Store::note_making(uint64_t word) {
+  const bool was_same = repetition_.is_same();
+  repetition_.add(word);
+  if (was_same && !repetition_.is_same() && compiler_ != nullptr) compiler_->forget(funcs_.count());
+}
 
 const char* Store::name() const { return compiler_ == nullptr ? "engine" : compiler_->name(); }
 
@@ -127,7 +211,6 @@ std::vector<ArmedCount> Store::armed_counts() const {
 
 void Store::keep_origins() {
   heap_.keep_origins(this);
-  context_.jit_words[kOriginWord] = reinterpret_cast<uint64_t>(heap_.origin_base());
   funcs_.keep_origins(this);
   host_objects_.keep_origins(this);
   tags_.keep_origins(this);

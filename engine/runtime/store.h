@@ -13,12 +13,13 @@
 // ids as they are.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "engine/base/repetition.h"
+#include "engine/base/stable_list.h"
 #include "engine/gc/heap.h"
 #include "engine/runtime/compiler.h"
 #include "engine/runtime/instance.h"
@@ -90,6 +91,14 @@ class Store final : public wasm::Embedding, private gc::HeapClient, private Orig
   void collect() override;
   wasm::StoreStats stats() const override;
   Result<> verify() override;
+
+  // Ends the run: the store becomes as new, with another collection schedule, and keeps the code of functions. A store to
+  // which the same happens again (instantiations of the same modules with imports of the same kinds, made in the same
+  // order) makes the same entities at the same addresses, and they have their code at once; from the first difference on,
+  // code is compiled as ever. What can be seen is what a new store would show. Requires: nothing of the store is running;
+  // nobody uses an id or value of it again.
+  // False: this store cannot, because of its settings or because something is wrong with it. Nothing has changed then.
+  bool rewind(const Zeal& zeal);
 
   // --- For the compiler ------------------------------------------------------------------------------------------
   StoreContext& context() { return context_; }
@@ -193,6 +202,10 @@ class Store final : public wasm::Embedding, private gc::HeapClient, private Orig
   void store_field(gc::Ref ref, uint64_t offset, FieldRep rep, const Slot& slot);
 
   // --- store.cc
+  void open();
+  // What was made so far, and that something is made now: the beginning of an event of repetition_.
+  void begin_making(uint64_t kind);
+  void note_making(uint64_t word);
   wasm::Outcome run(FuncEntry& entry, Slot* slots, const wasm::SubType& type);
   wasm::Outcome invoke_host(FuncEntry& entry, std::span<const wasm::Value> args);
   wasm::Outcome take_exit();
@@ -203,6 +216,8 @@ class Store final : public wasm::Embedding, private gc::HeapClient, private Orig
 
   // --- instantiate.cc
   wasm::Outcome run_start(FuncEntry& entry);
+  void note_end(Instance& instance, bool initialised);
+  void note_instantiation(const std::shared_ptr<const wasm::Module>& module, std::span<const wasm::Extern> imports);
   Result<> match_import(const wasm::Module& module, const wasm::Import& import, wasm::Extern given);
 
   // --- embedding.cc
@@ -239,11 +254,15 @@ class Store final : public wasm::Embedding, private gc::HeapClient, private Orig
   slab::Slab<Instance*> instance_ids_;
   slab::Slab<Root> roots_;
 
-  std::deque<Table> tables_;
-  std::deque<Memory> memories_;
-  std::deque<Global> globals_;
-  std::deque<HostFunction> host_functions_;
-  std::deque<Instance> instances_;
+  // Compiled code holds addresses of these.
+  StableList<Table> tables_;
+  StableList<Memory> memories_;
+  StableList<Global> globals_;
+  StableList<HostFunction> host_functions_;
+  StableList<Instance> instances_;
+  Repetition repetition_;
+  std::vector<std::shared_ptr<const wasm::Module>> known_modules_;  // whose addresses repetition_ has
+  std::vector<Table::Storage> table_storage_;                       // of the run before, by number of the table
   std::unordered_map<const FuncEntry*, std::vector<uint64_t>> func_handles_;  // in order of creation
   std::vector<RootedSlots> rooted_slots_;
   Error exit_error_;

@@ -97,12 +97,21 @@ constexpr uint32_t kTags = 65535;  // tag 0 is never used: no id of it is ever 0
 
 uint32_t next_store_number() { return g_next_store.fetch_add(1, std::memory_order_relaxed) + 1; }
 
-SlabCore::SlabCore(const char* name, uint32_t store_number) : name_(name), store_number_(store_number) {
+SlabCore::SlabCore(const char* name, uint32_t store_number) : name_(name), store_number_(store_number) { take_tag(); }
+
+void SlabCore::take_tag() {
   const uint32_t serial = g_next_tag.fetch_add(1, std::memory_order_relaxed);
   tag_ = static_cast<uint16_t>(1 + serial % kTags);
   first_generation_ = static_cast<uint16_t>(1 + (serial / kTags * 257) % kTags);
-  g_tag_owners[tag_].name.store(name, std::memory_order_relaxed);
-  g_tag_owners[tag_].store.store(store_number, std::memory_order_relaxed);
+  g_tag_owners[tag_].name.store(name_, std::memory_order_relaxed);
+  g_tag_owners[tag_].store.store(store_number_, std::memory_order_relaxed);
+}
+
+void SlabCore::restart(Tags tags) {
+  slots_.clear();
+  free_ = live_ = 0;
+  lookups_ = 0;
+  if (tags == Tags::kOther) take_tag();
 }
 
 SlabId SlabCore::allocate(const char* site) {

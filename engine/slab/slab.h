@@ -46,6 +46,11 @@ class SlabCore {
   // `name` is what messages call the things ("function", "host object"); it must be a literal.
   SlabCore(const char* name, uint32_t store_number);
 
+  // As new: nothing was ever allocated. kSame: the tag stays, so the same allocations give the same ids again; requires that
+  // nobody has old ones. kOther: no old id is ever one of the new ones.
+  enum class Tags : uint8_t { kSame, kOther };
+  void restart(Tags tags);
+
   // From now on notes where ids are made and released. `source` outlives the slab.
   void keep_origins(const OriginSource* source) { origins_ = source; }
 
@@ -83,6 +88,7 @@ class SlabCore {
     const char* site = nullptr;
   };
 
+  void take_tag();
   void note(uint64_t id, const char* site, bool released) const;
 
   const OriginSource* origins_ = nullptr;
@@ -118,6 +124,11 @@ class Slab {
     core_.release(SlabId{id});
   }
   std::string explain(uint64_t id, const char* site) const { return core_.explain(id, site); }
+  // As new; the memory stays.
+  void restart(SlabCore::Tags tags) {
+    for (uint32_t i = 1; i < core_.size(); ++i) at(i) = T{};
+    core_.restart(tags);
+  }
   void keep_origins(const OriginSource* source) { core_.keep_origins(source); }
   const SlabCore& core() const { return core_; }
 

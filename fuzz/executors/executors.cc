@@ -34,6 +34,16 @@ Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec,
   return make(spec, std::move(types), &probe);
 }
 
+bool rewind_executor(wasm::Embedding& store, const ExecutorSpec& from, const ExecutorSpec& to) {
+  ExecutorSpec same = to;
+  same.zeal = from.zeal;
+  same.zeal_n = from.zeal_n;
+  same.zeal_flags = from.zeal_flags;
+  if (same != from) return false;
+  if (from.kind == ExecutorKind::kInterp) return rewind_interp(to, store);
+  return from.kind == ExecutorKind::kJit && rewind_jit(to, store);
+}
+
 uint64_t safepoints_passed(const ExecutorSpec& spec, wasm::Embedding& executor) {
   return spec.kind == ExecutorKind::kJit ? jit_safepoints(executor) : 0;
 }

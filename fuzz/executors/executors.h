@@ -13,4 +13,8 @@ namespace parallax::fuzz {
 Result<std::unique_ptr<wasm::Embedding>> make_executor(const ExecutorSpec& spec,
                                                        std::shared_ptr<wasm::TypeStore> types);
 
+// The store becomes as new for `to`, if it is of kind `from` and the two differ in nothing that code follows from; it keeps
+// code for modules that are instantiated again in the same way. False: make another one; nothing has changed.
+bool rewind_executor(wasm::Embedding& store, const ExecutorSpec& from, const ExecutorSpec& to);
+
 }  // namespace parallax::fuzz

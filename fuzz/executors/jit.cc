@@ -134,6 +134,10 @@ Result<std::unique_ptr<wasm::Embedding>> make_executor_with_ir(const ExecutorSpe
   return engine;
 }
 
+bool rewind_jit(const ExecutorSpec& spec, wasm::Embedding& store) {
+  return static_cast<runtime::Store&>(store).rewind(options_of(spec).zeal);
+}
+
 uint64_t jit_safepoints(wasm::Embedding& executor) {
   return static_cast<runtime::Store&>(executor).heap().stats().safepoints;
 }
@@ -158,6 +162,7 @@ Result<std::unique_ptr<wasm::Embedding>> make_executor_with_ir(const ExecutorSpe
                                                                jit::IrSource) {
   return fail(ErrorCode::kUnsupported, 0, "this build has no compiler for this machine");
 }
+bool rewind_jit(const ExecutorSpec&, wasm::Embedding&) { return false; }
 uint64_t jit_safepoints(wasm::Embedding&) { return 0; }
 std::vector<CheckCount> jit_check_counts(wasm::Embedding&) { return {}; }
 

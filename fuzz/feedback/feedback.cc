@@ -129,6 +129,12 @@ void Feedback::loaded(const LoadedCase& subject) {
   for (const auto& module : subject.modules) shapes(*module);
 }
 
+// Shapes were noted when the modules came.
+void Feedback::again(const LoadedCase& subject) {
+  begin();
+  subject_ = &subject;
+}
+
 void Feedback::shapes(const wasm::Module& module) {
   ShapeSink sink{*this, *module.store};
   for (size_t i = module.imported_funcs; i < module.funcs.size(); ++i) {

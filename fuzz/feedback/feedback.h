@@ -54,6 +54,7 @@ class Feedback final : public Watcher {
   // Forgets the last case.
   void begin();
   void loaded(const LoadedCase& subject) override;
+  void again(const LoadedCase& subject) override;
   void begins(const ExecutorSpec& spec, wasm::Embedding& store) override;
   void ran(const ExecutorSpec& spec, wasm::Embedding& store, const Observation& seen) override;
 

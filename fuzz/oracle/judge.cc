@@ -8,6 +8,7 @@
 #include "engine/base/text.h"
 #include "fuzz/oracle/external_vote.h"
 #include "fuzz/oracle/observe.h"
+#include "fuzz/oracle/session.h"
 
 namespace parallax::fuzz {
 
@@ -64,8 +65,9 @@ Observation& buffer(size_t index) {
 
 class Judgement {
  public:
-  Judgement(const Case& subject, const LoadedCase& loaded, const JudgeOptions& options)
-      : loaded_(loaded), options_(options), external_(subject, options.executors.front()) {}
+  // `session` may be null.
+  Judgement(const Case& subject, const LoadedCase& loaded, const JudgeOptions& options, Session* session)
+      : loaded_(loaded), options_(options), session_(session), external_(subject, options.executors.front()) {}
 
   Verdict all() {
     Verdict verdict;
@@ -101,16 +103,21 @@ class Judgement {
     if (CaseClock* clock = CaseClock::current(); clock != nullptr) clock->set_lane(static_cast<uint32_t>(i) + 1);
     {
       InStage stage(CaseStage::kStore);
-      auto store = other();
+      auto store = session_ != nullptr ? session_->take(i, spec) : other();
       if (!store) return {.kind = VerdictKind::kInconclusive, .reason = store.error().message};
-      if (options_.decorate_last && i + 1 == options_.executors.size())
-        *store = options_.decorate_last(std::move(*store));
+      const bool decorated = options_.decorate_last && i + 1 == options_.executors.size();
+      if (decorated) *store = options_.decorate_last(std::move(*store));
       stage.next(CaseStage::kFeedback);
       if (options_.watcher != nullptr) options_.watcher->begins(spec, **store);
       observe(loaded_, **store, other, seen);
       if (options_.watcher != nullptr) options_.watcher->ran(spec, **store, seen);
       stage.next(CaseStage::kEnd);
-      store->reset();
+      const bool is_sound = seen.fault == FaultClass::kNone && !seen.inconclusive;
+      if (session_ != nullptr && is_sound && !decorated) {
+        session_->keep(i, spec, std::move(*store));
+      } else {
+        store->reset();
+      }
     }
     if (seen.fault != FaultClass::kNone) {
       return found(class_of(seen.fault), normalise(seen.fault_text),
@@ -147,6 +154,7 @@ class Judgement {
 
   const LoadedCase& loaded_;
   const JudgeOptions& options_;
+  Session* session_;
   ExternalVote external_;
 };
 
@@ -165,17 +173,72 @@ bool parse_finding_class(std::string_view name, FindingClass& out) {
   return false;
 }
 
+static Verdict judge_acceptance() {
+  return found(FindingClass::kAccepted, "validation",
+               "the front end accepts a module that was made to break one rule of validation");
+}
+
 Verdict judge(const Case& subject, const JudgeOptions& options) {
   restart_fault_sites();
   options.progress.at(Stage::kLoad);
   const auto loaded = load_case(subject);
   if (!loaded) return judge_rejection(subject, loaded.error());
-  if (subject.claims_invalid) {
-    return found(FindingClass::kAccepted, "validation",
-                 "the front end accepts a module that was made to break one rule of validation");
-  }
+  if (subject.claims_invalid) return judge_acceptance();
   if (options.watcher != nullptr) options.watcher->loaded(*loaded);
-  return Judgement(subject, *loaded, options).all();
+  return Judgement(subject, *loaded, options, nullptr).all();
+}
+
+// --- Sessions ------------------------------------------------------------------------------------------------------
+
+Verdict Session::judge(const Case& subject, const JudgeOptions& options) {
+  restart_fault_sites();
+  options.progress.at(Stage::kLoad);
+  ++counts_.cases;
+  const bool again = is_loaded() && subject.modules == modules_;
+  if (again) {
+    loaded_.configuration = subject.configuration;
+    loaded_.claims_valid = subject.claims_valid;
+    loaded_.plan = subject.plan.empty() ? default_plan(*loaded_.modules.front(), subject.configuration) : subject.plan;
+  } else {
+    end();
+    ++counts_.loaded;
+    auto loaded = load_case(subject);
+    if (!loaded) return judge_rejection(subject, loaded.error());
+    loaded_ = std::move(*loaded);
+    modules_ = subject.modules;
+  }
+  if (subject.claims_invalid) return judge_acceptance();
+  if (options.watcher != nullptr) again ? options.watcher->again(loaded_) : options.watcher->loaded(loaded_);
+  return Judgement(subject, loaded_, options, this).all();
+}
+
+void Session::end() {
+  for (size_t i = 0; i < kept_.size(); ++i) {
+    if (CaseClock* clock = CaseClock::current(); clock != nullptr) clock->set_lane(static_cast<uint32_t>(i) + 1);
+    const InStage stage(CaseStage::kEnd);
+    kept_[i].store.reset();
+  }
+  if (CaseClock* clock = CaseClock::current(); clock != nullptr) clock->set_lane(0);
+  kept_.clear();
+  modules_.clear();
+  loaded_ = {};
+}
+
+Result<std::unique_ptr<wasm::Embedding>> Session::take(size_t i, const ExecutorSpec& spec) {
+  if (i < kept_.size() && kept_[i].store != nullptr) {
+    auto store = std::move(kept_[i].store);
+    if (rewind_executor(*store, kept_[i].spec, spec)) {
+      ++counts_.rewound;
+      return store;
+    }
+  }
+  ++counts_.stores;
+  return make_executor(spec, loaded_.types);
+}
+
+void Session::keep(size_t i, const ExecutorSpec& spec, std::unique_ptr<wasm::Embedding> store) {
+  if (kept_.size() <= i) kept_.resize(i + 1);
+  kept_[i] = {spec, std::move(store)};
 }
 
 Result<std::vector<ExecutorSpec>> executors_of(const Case& subject, uint64_t seed) {

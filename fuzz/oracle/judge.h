@@ -62,6 +62,8 @@ class Watcher {
  public:
   virtual ~Watcher() = default;
   virtual void loaded(const LoadedCase& subject) = 0;
+  // The same modules as in the case before, in another plan (session.h).
+  virtual void again(const LoadedCase& subject) { loaded(subject); }
   // The store of one executor, before and after it ran the plan.
   virtual void begins(const ExecutorSpec& spec, wasm::Embedding& store) = 0;
   virtual void ran(const ExecutorSpec& spec, wasm::Embedding& store, const Observation& seen) = 0;

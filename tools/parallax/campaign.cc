@@ -145,6 +145,8 @@ class Supervisor {
                                         std::to_string(options_.seed),
                                         "--runs",
                                         std::to_string(options_.runs),
+                                        "--schedules",
+                                        std::to_string(options_.schedules),
                                         "--mutate",
                                         std::to_string(options_.mutate_percent),
                                         "--mutate-after",

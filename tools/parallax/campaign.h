@@ -4,7 +4,9 @@
 // it is into its slot before every step, so that the supervisor knows what a dead or silent worker was doing, without a
 // system call per case. The first numbers are the seeds (files of the corpus folder), a share of the others mutates cases
 // that reached something new (feedback.h), the rest is generated and follows from seed and number alone. A mutated case
-// follows from what was found before, so the worker puts it into its slot before it is judged.
+// follows from what was found before, so the worker puts it into its slot before it is judged. A case that agreed is varied
+// (fuzz/mutators/vary.h): its modules run again with other arguments and schedules. Variations are cases, counted as such
+// and as where they come from, but they belong to the number of the case that they vary.
 //
 // A worker that dies is replaced behind its case; one that has grown is asked to leave between cases. Findings that a
 // worker can describe itself (divergence, invariant, ...) it writes itself; deaths are written by the supervisor. Where
@@ -57,8 +59,8 @@ struct ReasonRow {
 };
 
 // Where cases come from. ORDER: kSourceNames.
-enum class Source : uint8_t { kGc, kOp, kBinaryen, kSeed, kMutation };
-inline constexpr std::array<const char*, 5> kSourceNames = {"gc", "op", "binaryen", "seed", "mutation"};
+enum class Source : uint8_t { kGc, kOp, kBinaryen, kSeed, kMutation, kVariation };
+inline constexpr std::array<const char*, 6> kSourceNames = {"gc", "op", "binaryen", "seed", "mutation", "variation"};
 
 // What may have made a case, and what it brought: sources, then the mutators in their order, then changes of plan and
 // schedule. A mutation counts for each of its mutators.
@@ -134,11 +136,12 @@ struct CampaignOptions {
   uint64_t runs = UINT64_MAX;
   double seconds = 0;  // 0: no limit
   uint32_t jobs = 1;
-  std::vector<std::string> executors;            // empty: drawn per case
-  std::string findings;                          // folder; empty: findings are counted only
-  std::string corpus;                            // folder of seeds, where new cases are kept too; empty: none
-  std::string seeds;                             // another folder of seeds, which stays as it is; empty: none
-  uint32_t mutate_percent = 50;                  // of the cases that are not seeds, once there is something to mutate
+  std::vector<std::string> executors;  // empty: drawn per case
+  std::string findings;                // folder; empty: findings are counted only
+  std::string corpus;                  // folder of seeds, where new cases are kept too; empty: none
+  std::string seeds;                   // another folder of seeds, which stays as it is; empty: none
+  uint32_t schedules = 1;              // runs of the modules of each number: variations have no number of their own
+  uint32_t mutate_percent = 50;        // of the cases that are not seeds, once there is something to mutate
   fuzz::DomainSet feedback = fuzz::kAllDomains;  // what a case must reach to be kept; none: nothing is kept
   Keep keep = Keep::kNew;
   fuzz::Pick pick = fuzz::Pick::kRare;

@@ -19,6 +19,7 @@ std::string identity_of(const CampaignOptions& options) {
   if (options.keep != Keep::kNew || options.pick != fuzz::Pick::kRare || options.mutate_after != 4'000)
     out += text::format(" keep {} pick {} after {}", static_cast<int>(options.keep), static_cast<int>(options.pick),
                         options.mutate_after);
+  if (options.schedules != 1) out += text::format(" schedules {}", options.schedules);
   if (options.without != 0) out += " without " + fuzz::names_of(options.without);
   for (const std::string& spec : options.executors) out += " " + spec;
   return out;
@@ -63,7 +64,7 @@ std::string to_text(const CampaignState& state) {
     if (row.cases != 0) yields[maker_name(i)] = {row.cases, row.kept, row.features, row.nanoseconds};
   }
   const json out = {{"parallax", "campaign state"},
-                    {"version", 3},
+                    {"version", 4},
                     {"identity", state.identity},
                     {"next", state.next},
                     {"seconds", state.seconds},
@@ -83,7 +84,7 @@ Result<CampaignState> parse_state(std::string_view text) {
   };
   const json in = json::parse(text, nullptr, false);
   if (!in.is_object() || in.value("parallax", "") != "campaign state") return damaged("not a state");
-  if (in.value("version", 0) != 3) return damaged("another version's");
+  if (in.value("version", 0) != 4) return damaged("another version's");
   CampaignState state;
   // Members of another type than expected: nlohmann throws, and nothing else in here does.
   try {

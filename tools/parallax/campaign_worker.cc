@@ -19,6 +19,8 @@
 #include "fuzz/feedback/feedback.h"
 #include "fuzz/feedback/share.h"
 #include "fuzz/mutators/mutate.h"
+#include "fuzz/mutators/vary.h"
+#include "fuzz/oracle/session.h"
 #include "tools/parallax/campaign.h"
 #include "tools/parallax/commands.h"
 #include "tools/parallax/replay.h"
@@ -130,32 +132,70 @@ class Worker {
     kept_ = false;
     auto subject = next_case(index, choices, source);
     slot_.count(Count::kCases);
-    run(index, subject, source);
+    const bool agreed = run(index, subject, source);
     note_yield(source, cpu_nanoseconds() - began);
+    if (agreed && options_.schedules > 1) run_variations(index);
+    session_.end();
+    progress_.at(Stage::kIdle);
   }
 
-  void run(uint64_t index, Result<fuzz::Case>& subject, Source source) {
+  // Whether all executors agreed.
+  bool run(uint64_t index, Result<fuzz::Case>& subject, Source source) {
     if (!subject) {
       slot_.count(Count::kRejected);
-      return slot_.count_reason("rejected", subject.error().message);
+      slot_.count_reason("rejected", subject.error().message);
+      return false;
     }
     const auto executors = fuzz::executors_of(*subject, executor_seed(options_, index));
     if (!executors) {
       slot_.count(Count::kRejected);
-      return slot_.count_reason("rejected", executors.error().message);
+      slot_.count_reason("rejected", executors.error().message);
+      return false;
     }
-    const auto any = [&](auto&& has) { return std::any_of(executors->begin(), executors->end(), has); };
+    if (source == Source::kMutation) publish(*subject, *executors);
+    if (options_.schedules > 1) {
+      base_ = *subject;
+      base_executors_ = *executors;
+    }
+    return judge_counted(index, *subject, source, *executors);
+  }
+
+  bool judge_counted(uint64_t index, fuzz::Case& subject, Source source,
+                     const std::vector<fuzz::ExecutorSpec>& executors) {
+    const auto any = [&](auto&& has) { return std::any_of(executors.begin(), executors.end(), has); };
     if (any([](const fuzz::ExecutorSpec& spec) { return spec.armed; })) slot_.count(Count::kArmed);
     if (any([](const fuzz::ExecutorSpec& spec) { return spec.armed && !spec.unverified; }))
       slot_.count(Count::kVerified);
-    if (source == Source::kMutation) publish(*subject, *executors);
-    fuzz::JudgeOptions judging{.executors = *executors, .progress = progress_};
+    fuzz::JudgeOptions judging{.executors = executors, .progress = progress_};
     if (keeps()) {
       feedback_.begin();
       judging.watcher = &feedback_;
     }
-    count(index, *subject, source, judge(*subject, judging));
-    progress_.at(Stage::kIdle);
+    const fuzz::Verdict verdict =
+        options_.schedules > 1 ? session_.judge(subject, judging) : fuzz::judge(subject, judging);
+    count(index, subject, source, verdict);
+    return verdict.kind == VerdictKind::kAgreed;
+  }
+
+  // Runs the modules of the case judged last again, until something is found or nothing can be said.
+  void run_variations(uint64_t index) {
+    if (!session_.is_loaded()) return;
+    const std::vector<fuzz::Step> plan = session_.plan();
+    bool agreed = true;
+    for (uint32_t k = 1; agreed && k < options_.schedules; ++k) {
+      const uint64_t began = cpu_nanoseconds();
+      trace_ = {};
+      fresh_features_ = 0;
+      kept_ = false;
+      const uint64_t seed = (executor_seed(options_, index) + k) * 0xd1342543de82ef95ull;
+      fuzz::Case varied = fuzz::vary(base_, plan, base_executors_, seed);
+      const auto executors = fuzz::executors_of(varied, 0);
+      if (!executors) return;
+      slot_.count(Count::kCases);
+      publish(varied, *executors);
+      agreed = judge_counted(index, varied, Source::kVariation, *executors);
+      note_yield(Source::kVariation, cpu_nanoseconds() - began);
+    }
   }
 
   // A seed, a mutation of something kept, or a fresh one.
@@ -192,7 +232,7 @@ class Worker {
     const Yield brought{1, kept_ ? 1u : 0u, fresh_features_, nanoseconds};
     slot_.yields[static_cast<size_t>(source)].add(brought);
     using Side = fuzz::MutationShare::Side;
-    if (source != Source::kSeed)
+    if (source != Source::kSeed && source != Source::kVariation)
       share_.note(source == Source::kMutation ? Side::kMutated : Side::kFresh, fresh_features_);
     if (source != Source::kMutation) return;
     for (const fuzz::Mutator mutator : trace_.mutators)
@@ -330,6 +370,9 @@ class Worker {
   fuzz::Feedback feedback_;
   fuzz::Pool pool_;
   fuzz::MutationShare share_;
+  fuzz::Session session_;  // unused without variations
+  fuzz::Case base_;        // what they are made of
+  std::vector<fuzz::ExecutorSpec> base_executors_;
   ChoiceStream order_;
   // Of the case that is being run.
   fuzz::MutationTrace trace_;

@@ -606,6 +606,12 @@ void add_bench(CLI::App& command, int& exit_code) {
           ->check(CLI::Range(1, 10'000'000));
   command.add_option("--generator", args->generator, "whose cases (default: each generator in turn)")->needs(cases);
   command.add_option("--seed", args->cases.seed, "of the campaign")->needs(cases)->capture_default_str();
+  command
+      .add_option("--schedules", args->cases.schedules,
+                  "judge each case's modules so often: the case, and variations of its arguments and schedules")
+      ->needs(cases)
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   command.add_option("--around", args->cases.around, "only cases whose modules have about so many bytes")->needs(cases);
   // What only the programs have.
   for (const char* option :

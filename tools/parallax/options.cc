@@ -98,10 +98,16 @@ void add_campaign_options(CLI::App& command, CampaignOptions& options, CampaignF
   add_case_options(command, options, flags);
   command.get_option("--corpus")
       ->description("folder of cases to run first and to mutate; cases that reach something new are added to it");
-  command.add_option("--runs", options.runs, "stop after this many cases")->check(CLI::Range(uint64_t{1}, UINT64_MAX));
+  command.add_option("--runs", options.runs, "stop after this many cases, variations not counted")
+      ->check(CLI::Range(uint64_t{1}, UINT64_MAX));
   command.add_option("--jobs", options.jobs, "worker processes")->check(CLI::Range(1, 256))->capture_default_str();
   command.add_option("--findings", options.findings, "folder for findings, one folder each");
   command.add_option("--fault", options.fault, "plant this fault, NAME or NAME:SITE (docs/faults.md)");
+  command
+      .add_option("--schedules", options.schedules,
+                  "run the modules of each case so often: the case, and variations of its arguments and schedules")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
   command
       .add_option("--mutate", options.mutate_percent,
                   "percent of cases that are mutations, once there is what to mutate")
