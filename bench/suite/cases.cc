@@ -73,10 +73,12 @@ Result<CaseTimes> measure_cases(const CaseOptions& options) {
   CaseTimes times, warm;
   keep_freed_memory();
   const double look = nanoseconds_per_look();
-  const uint64_t wanted = options.cases + kWarm;
+  // With schedules, one number gives several cases.
+  const uint64_t most = kMostTries * (options.cases + kWarm);
+  const auto is_enough = [&] { return warm.judged >= kWarm && times.judged >= options.cases; };
   uint64_t functions = 0, rewound = 0;
   fuzz::Session session;
-  for (uint64_t index = 0; times.judged + warm.judged < wanted && index < kMostTries * wanted; ++index) {
+  for (uint64_t index = 0; !is_enough() && index < most; ++index) {
     const bool warming = warm.judged < kWarm;
     CaseClock clock;
     if (!TRY(one(options, index, session, warming ? warm : times, clock))) continue;

@@ -186,9 +186,13 @@ class Supervisor {
     std::vector<char*> argv;
     for (const std::string& word : command) argv.push_back(const_cast<char*>(word.c_str()));
     argv.push_back(nullptr);
+    const pid_t supervisor = ::getpid();
     const pid_t pid = ::fork();
     if (pid < 0) return fail(ErrorCode::kIo, 0, text::format("cannot start a worker: {}", std::strerror(errno)));
     if (pid == 0) {
+      // Also when the supervisor died before this line.
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (::getppid() != supervisor) ::_exit(127);
       ::setpgid(0, 0);
       ::dup2(out[1], STDOUT_FILENO);
       ::dup2(worker.err, STDERR_FILENO);
@@ -410,7 +414,8 @@ class Supervisor {
     const std::string where = place(slot, envelope ? &subject : nullptr);
     const std::string output = error_output(workers_[number]);
     triage::Death death = triage::explain_death(signal, code, output, where);
-    if (signal == SIGKILL && why == nullptr && envelope && !dies_again(*envelope)) {
+    const bool from_outside = signal == SIGKILL || signal == SIGTERM || signal == SIGINT || signal == SIGHUP;
+    if (from_outside && why == nullptr && (generating || (envelope && !dies_again(*envelope)))) {
       ++report_.reasons["inconclusive: worker killed from outside"];
       ++report_.counts[static_cast<size_t>(Count::kInconclusive)];
       return;
@@ -452,7 +457,7 @@ class Supervisor {
     note(death.signature, fuzz::one_line(death.difference), folder);
   }
 
-  // Whether a case ends its process again: a SIGKILL may have come from anybody.
+  // Whether a case ends its process again: such a signal may have come from anybody.
   bool dies_again(const std::vector<uint8_t>& envelope) {
     const triage::ScratchFile scratch(envelope);
     if (!scratch.ok()) return true;
@@ -557,7 +562,8 @@ class Supervisor {
     std::error_code error;
     const std::string path = state_path(options_);
     if (options_.findings.empty() || !std::filesystem::exists(path, error)) return;
-    const std::string aside = path + ".before";
+    std::string aside = path + ".before";
+    for (uint32_t n = 2; std::filesystem::exists(aside, error); ++n) aside = text::format("{}.before{}", path, n);
     std::filesystem::rename(path, aside, error);
     if (!error && !options_.quiet)
       complain(text::format("{} is of a campaign that is not gone on with (--resume); it is now {}", path, aside));

@@ -83,8 +83,9 @@ Result<CampaignState> parse_state(std::string_view text) {
     return fail(ErrorCode::kUsage, 0, text::format("the state of the campaign is damaged: {}", why));
   };
   const json in = json::parse(text, nullptr, false);
-  if (!in.is_object() || in.value("parallax", "") != "campaign state") return damaged("not a state");
-  if (in.value("version", 0) != 4) return damaged("another version's");
+  const auto is = [&](const char* member, const json& value) { return in.contains(member) && in[member] == value; };
+  if (!in.is_object() || !is("parallax", "campaign state")) return damaged("not a state");
+  if (!is("version", 4)) return damaged("another version's");
   CampaignState state;
   // Members of another type than expected: nlohmann throws, and nothing else in here does.
   try {

@@ -295,7 +295,9 @@ class Worker {
     shared_.corpus_bytes.fetch_add(bytes.size(), std::memory_order_relaxed);
     if (options_.corpus.empty()) return;
     const std::string name = text::format("{}{:016x}.wasm", kKeptPrefix, XXH3_64bits(bytes.data(), bytes.size()));
-    if (!write_file(options_.corpus + "/" + name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()})) return;
+    if (!write_file(options_.corpus + "/" + name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()})) {
+      return slot_.count_reason("corpus", "a kept case could not be written");
+    }
     known_.insert(name);
     shared_.corpus_version.fetch_add(1, std::memory_order_relaxed);
   }
@@ -388,8 +390,8 @@ class Worker {
 }  // namespace
 
 int run_worker(const CampaignOptions& options, int fd, uint32_t number) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  ::signal(SIGINT, SIG_IGN);
+  // Signals to the whole group are the supervisor's business: it tells the workers to end.
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::signal(signal, SIG_IGN);
   void* memory = ::mmap(nullptr, CampaignMemory::size(options.jobs), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (memory == MAP_FAILED || number >= options.jobs) {
     complain("worker: no shared memory (this command is for parallax itself)");

@@ -64,7 +64,9 @@ void add_fuzz(CLI::App& command, int& exit_code) {
       }
       args->campaign.seed = *saved;
     }
-    if (exit_code = apply(args->flags, args->campaign); exit_code == kDone) exit_code = run(*args);
+    exit_code = apply(args->flags, args->campaign);
+    if (exit_code == kDone) exit_code = check_corpus(args->campaign);
+    if (exit_code == kDone) exit_code = run(*args);
   });
 }
 

@@ -133,8 +133,8 @@ void add_campaign_options(CLI::App& command, CampaignOptions& options, CampaignF
       ->capture_default_str();
 }
 
-// A campaign whose findings are lost at the end is worse than none.
-Result<> probe_findings(const std::string& folder) {
+// A campaign whose findings or kept cases are lost at the end is worse than none.
+Result<> probe_folder(const std::string& folder) {
   std::error_code error;
   const bool is_new = std::filesystem::create_directories(folder, error);
   if (error) return fail(ErrorCode::kIo, 0, text::format("{}: {}", folder, error.message()));
@@ -143,6 +143,19 @@ Result<> probe_findings(const std::string& folder) {
   std::filesystem::remove(probe, error);
   if (is_new) std::filesystem::remove(folder, error);
   return written;
+}
+
+int check_corpus(const CampaignOptions& options) {
+  if (options.corpus.empty() || options.keep == Keep::kNone) return kDone;
+  std::error_code error;
+  if (!std::filesystem::is_directory(options.corpus, error)) {
+    complain(text::format("--corpus {}: is no folder; --seeds takes a file", options.corpus));
+    return kUsage;
+  }
+  const auto writable = probe_folder(options.corpus);
+  if (writable) return kDone;
+  complain(text::format("no place for the corpus: {}; --seeds leaves a folder as it is", writable.error().message));
+  return kEnvironment;
 }
 
 int apply(const CampaignFlags& flags, CampaignOptions& options) {
@@ -194,7 +207,7 @@ int apply(const CampaignFlags& flags, CampaignOptions& options) {
     }
   }
   if (!options.findings.empty()) {
-    if (const auto writable = probe_findings(options.findings); !writable) {
+    if (const auto writable = probe_folder(options.findings); !writable) {
       complain(text::format("no place for findings: {}", writable.error().message));
       return kEnvironment;
     }

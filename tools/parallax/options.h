@@ -33,5 +33,7 @@ void add_campaign_options(CLI::App& command, CampaignOptions& options, CampaignF
 std::string check_seconds(const std::string& text);
 // Checks generator, executors and fault; kDone, or the exit code after a complaint.
 int apply(const CampaignFlags& flags, CampaignOptions& options);
+// Whether a campaign can keep cases where it should; likewise.
+int check_corpus(const CampaignOptions& options);
 
 }  // namespace parallax::cli

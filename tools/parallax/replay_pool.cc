@@ -322,11 +322,23 @@ void listen(std::vector<Server>& servers, const ReplayOptions& options, std::vec
 
 }  // namespace
 
+// Whether a folder above that of `file`, up to `path`, is a finding: then the file belongs to it (report/...).
+static bool is_below_finding(const fs::path& file, const fs::path& path) {
+  std::error_code error;
+  fs::path folder = path;
+  for (const fs::path& part : file.lexically_relative(path).parent_path()) {
+    if (fs::exists(folder / "finding.json", error)) return true;
+    folder /= part;
+  }
+  return false;
+}
+
 Result<std::vector<ReplayItem>> replay_items(const std::string& path, const std::string& target) {
   std::vector<ReplayItem> items;
   for (const std::string& file : TRY(files_below(path))) {
     const std::string folder = fs::path(file).parent_path().string();
     std::error_code error;
+    if (is_below_finding(file, path)) continue;
     if (!fs::exists(folder + "/finding.json", error)) {
       // What the tools keep beside cases is no case.
       const std::string extension = fs::path(file).extension();
