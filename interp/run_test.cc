@@ -289,5 +289,29 @@ TEST(Memories, APageOfAnEarlierStoreComesBackAsNew) {
   }
 }
 
+// The code of the run before is kept; what its constants named is another function now.
+TEST(Rewind, AFunctionInAnImportedGlobalIsThatOfThisRun) {
+  Fixture f({.rewinds = true});
+  const auto module = f.load(R"((module (type $t (func (result i32)))
+      (import "h" "g" (global $g (ref $t))) (func (export "f") (result i32) (call_ref $t (global.get $g)))))");
+  const wasm::TypeId type = f.func_type({}, {wasm::kI32});
+  const auto run = [&](bool second) {
+    const auto answer = [&](uint32_t value) {
+      return f.store->make_func(
+          type, [value](wasm::Embedding&, std::span<const Value>) { return Outcome::ok({Value::i32(value)}); });
+    };
+    const Extern one = answer(1), two = answer(2);
+    const auto constant = wasm::ValType::ref(wasm::HeapType::concrete(type.index()), false);
+    const Extern global = f.store->make_global({constant, false}, f.store->func_ref(second ? two : one));
+    wasm::InstanceId id = 0;
+    const std::vector<Extern> imports = {global};
+    EXPECT_TRUE(f.store->instantiate(module, imports, id).returned());
+    return f.i32(id, "f");
+  };
+  EXPECT_EQ(run(false), 1u);
+  ASSERT_TRUE(rewind_interpreter(*f.store, f.options));
+  EXPECT_EQ(run(true), 2u);
+}
+
 }  // namespace
 }  // namespace parallax::interp::testing

@@ -45,9 +45,9 @@ void Translator::rule_global_get(const Instr& instr, const InstrTypes&, const Wa
   const ValType type = global->type.value;
   if (slot_count(type) == 2) return define({.handler = op_global_get2, .imm = address(global)}, type);
   const bool must_be_seen = type.is_ref() && store_.options().on_roots;  // constants are in no frame
-  // Objects stand elsewhere in the next run.
-  const bool is_object = type.is_ref() && is_cell(global->low) && cell_of(global->low)->kind != CellKind::kFunc;
-  if (!global->type.is_mutable && !must_be_seen && !(is_object && store_.options().rewinds)) {
+  // In the next run it may be another object or function.
+  const bool may_change = type.is_ref() && is_cell(global->low) && store_.options().rewinds;
+  if (!global->type.is_mutable && !must_be_seen && !may_change) {
     push({.where = Where::kConst, .type = type, .bits = global->low});
     return;
   }
