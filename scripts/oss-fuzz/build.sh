@@ -45,12 +45,19 @@ CXXFLAGS="$CXXFLAGS -fno-sanitize=fuzzer-no-link,vptr" PARALLAX_CXX=$CXX scripts
 
 cmake -S . -B "$WORK/build" -G Ninja -DCMAKE_C_COMPILER="$CC" -DCMAKE_CXX_COMPILER="$CXX" \
       -DCMAKE_BUILD_TYPE=None -DPARALLAX_BUILD_TESTS=OFF -DPARALLAX_STATIC_LIBRARIES=ON \
-      -DPARALLAX_FUZZING_ENGINE="$LIB_FUZZING_ENGINE"
+      -DPARALLAX_FUZZING_ENGINE="$LIB_FUZZING_ENGINE" -DCMAKE_BUILD_RPATH="\$ORIGIN/lib"
 cmake --build "$WORK/build" --target "${targets[@]}" -j "${PARALLAX_JOBS:-$(nproc)}"
 
 for target in "${targets[@]}"; do
   name=${target#fuzz_}
   cp "$WORK/build/$target" "$OUT/"
+  # What the distribution has as a shared library only goes along; targets look for it beside themselves first.
+  ldd "$WORK/build/$target" | while read -r library _ path _; do
+    case $library in
+      libc.so* | libm.so* | libdl.so* | librt.so* | libpthread.so* | libresolv.so* | libgcc_s.so* | libstdc++.so*) ;;
+      lib*.so*) mkdir -p "$OUT/lib" && cp -L "$path" "$OUT/lib/$library" ;;
+    esac
+  done
   rm -f "$OUT/${target}_seed_corpus.zip"
   for corpus in "fuzz/corpus/$name" "fuzz/corpus/$target"; do
     [ ! -d "$corpus" ] || (cd "$corpus" && find . -type f | LC_ALL=C sort | zip -q -@ "$OUT/${target}_seed_corpus.zip")

@@ -71,12 +71,14 @@ check_sanitizer() {
   esac
 }
 
-# What the runner's image has: the C library's parts and, for builds by hand, GCC's C++ library.
+# What the runner's image has: the C library's parts and, for builds by hand, GCC's C++ library. What else a target needs it
+# must find beside itself.
 kHas='^(libc|libm|libdl|librt|libpthread|libresolv|libgcc_s|libstdc\+\+|ld-linux-x86-64)\.so'
 check_libraries() {
   local library
   while read -r library; do
-    [[ $library =~ $kHas ]] || complain "$2 needs $library, which another image may not have"
+    [[ $library =~ $kHas ]] || ldd "$1" | grep -qF "$library => $moved/elsewhere/lib/$library" ||
+      complain "$2 needs $library, which another image may not have"
   done < <(readelf -d "$1" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
 }
 
