@@ -7,8 +7,8 @@
 
 #include "engine/jit/compiler.h"
 #include "engine/jit/engine.h"
+#include "engine/jit/test_loaded.h"
 #include "engine/runtime/store.h"
-#include "engine/wasm/text/parse.h"
 #include "interp/interp.h"
 
 namespace parallax::jit {
@@ -17,22 +17,6 @@ namespace {
 using runtime::OptLevel;
 using wasm::Outcome;
 using wasm::Value;
-
-struct Loaded {
-  std::shared_ptr<wasm::TypeStore> types = std::make_shared<wasm::TypeStore>();
-  std::shared_ptr<const wasm::Module> module;
-};
-
-Loaded load(const std::string& source) {
-  Loaded loaded;
-  auto bytes = wasm::text::parse_module(source);
-  EXPECT_TRUE(bytes.has_value());
-  if (!bytes) return loaded;
-  auto module = wasm::load(std::move(*bytes), loaded.types);
-  EXPECT_TRUE(module.has_value()) << (module ? "" : module.error().to_string());
-  if (module) loaded.module = std::make_shared<wasm::Module>(std::move(*module));
-  return loaded;
-}
 
 std::string answers(wasm::Embedding& store, const Loaded& loaded) {
   store.set_budget({.fuel = 10'000, .call_depth = 100});

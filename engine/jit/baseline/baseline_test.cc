@@ -7,8 +7,8 @@
 
 #include "engine/jit/compiler.h"
 #include "engine/jit/engine.h"
+#include "engine/jit/test_loaded.h"
 #include "engine/runtime/store.h"
-#include "engine/wasm/text/parse.h"
 #include "interp/interp.h"
 
 namespace parallax::jit {
@@ -19,27 +19,11 @@ using wasm::Outcome;
 using wasm::OutcomeKind;
 using wasm::Value;
 
-struct Loaded {
-  std::shared_ptr<wasm::TypeStore> types = std::make_shared<wasm::TypeStore>();
-  std::shared_ptr<const wasm::Module> module;
-};
-
-Loaded load(const std::string& source) {
-  Loaded loaded;
-  auto bytes = wasm::text::parse_module(source);
-  if (!bytes) {
-    ADD_FAILURE() << bytes.error().to_string();
-    return loaded;
-  }
+// Legacy exceptions too: the baseline compiler has every opcode.
+Loaded load_all(const std::string& source) {
   wasm::Features features;
   features.set(wasm::Feature::kLegacyExceptions, true);
-  auto module = wasm::load(std::move(*bytes), loaded.types, features);
-  if (!module) {
-    ADD_FAILURE() << module.error().to_string();
-    return loaded;
-  }
-  loaded.module = std::make_shared<wasm::Module>(std::move(*module));
-  return loaded;
+  return load(source, features);
 }
 
 // What `f` answers for each argument, as text: kind, trap, values.
@@ -81,7 +65,7 @@ const EngineOptions kConfigurations[] = {
 };
 
 void agrees(const std::string& source, const std::vector<int32_t>& arguments = {0, 1, 2, 3, 7, -1}) {
-  const Loaded loaded = load(source);
+  const Loaded loaded = load_all(source);
   ASSERT_NE(loaded.module, nullptr);
   interp::InterpOptions options;
   options.features.bits = ~0u;
@@ -283,7 +267,7 @@ TEST(Baseline, WhatIsTooLargeForItIsLeftToTheOther) {
   std::string locals;
   for (int i = 0; i < 40'000; ++i) locals += " i64";
   const Loaded loaded =
-      load("(module (func (export \"f\") (param i32) (result i32) (local" + locals + ") (local.get 0)))");
+      load_all("(module (func (export \"f\") (param i32) (result i32) (local" + locals + ") (local.get 0)))");
   ASSERT_NE(loaded.module, nullptr);
   JitCompiler* compiler = nullptr;
   const auto engine = make_engine(loaded.types, kConfigurations[0], &compiler);
@@ -293,7 +277,7 @@ TEST(Baseline, WhatIsTooLargeForItIsLeftToTheOther) {
 }
 
 TEST(Baseline, TheLongWayCanBeChosen) {
-  const Loaded loaded = load("(module (func (export \"f\") (param i32) (result i32) (local.get 0)))");
+  const Loaded loaded = load_all("(module (func (export \"f\") (param i32) (result i32) (local.get 0)))");
   JitCompiler* compiler = nullptr;
   const auto engine = make_engine(loaded.types, kConfigurations[0], &compiler);
   StageTimes times;
